@@ -1,0 +1,195 @@
+"""All methodologies: finds them, checks them, picks one for an action and does the sum.
+
+`load_catalogue` is the only reading of files, at start-up; it stops the program on a bad folder.
+"""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import date
+from pathlib import Path
+
+from methodologies.branches import is_region
+from methodologies.cases import Case
+from methodologies.contract import (
+    Assessment,
+    CatalogueBroken,
+    DataInvalid,
+    Edition,
+    Refusal,
+    UnknownActivity,
+    UnknownEdition,
+)
+from methodologies.digest import WITHDRAWN, check_lock, read_lines
+from methodologies.explanation import Explanation, explain_place
+from methodologies.factors import Factor
+from methodologies.folder import PACKAGED, Version, published_in, read_folder
+from methodologies.place import Place, place_of
+
+PLACES_MAX = 20_000  # (activity, region, day) kept resolved; at the limit all are forgotten
+
+
+def load_catalogue(*folders: Path) -> "Catalogue":
+    """Read, check and hold every methodology of the folders; without any, the packaged ones.
+
+    CatalogueBroken: with file, line and reason, at the first thing that is not fit for use.
+    """
+    versions: dict[str, Version] = {}
+    for folder in folders or (PACKAGED,):
+        found = read_folder(folder)
+        check_lock(folder, published_in(found))
+        withdrawn = read_lines(folder / WITHDRAWN)
+        for reference in withdrawn.keys() - {one.edition.reference for one in found}:
+            line = withdrawn[reference][0]
+            raise CatalogueBroken(WITHDRAWN, line, f"there is no {reference} to withdraw")
+        for version in found:
+            reference = version.edition.reference
+            if reference in versions:
+                raise CatalogueBroken(str(folder), 1, f"{reference} is there twice")
+            versions[reference] = _withdraw(version) if reference in withdrawn else version
+    return Catalogue(tuple(versions.values()))
+
+
+class Catalogue:
+    """The methodologies of this program. Answers depend on the arguments and the folders only."""
+
+    def __init__(self, versions: tuple[Version, ...]) -> None:
+        self._versions = {one.edition.reference: one for one in versions}
+        self._newest = _newest(versions)
+        self._places: dict[tuple[str, str | None, date], Place] = {}
+        self.activities = frozenset(self._newest)
+
+    def assess(
+        self,
+        activity: str,
+        *,
+        region: str | None,
+        day: date,
+        level: str,
+        data: Mapping[str, object],
+    ) -> Assessment | Refusal:
+        """The estimated avoided emissions of one action, by the newest published version.
+
+        `day` is the person's local day; `region` an ISO 3166-1 or 3166-2 code; `level` L0 to L4;
+        `data` the event's data without the region.
+        UnknownActivity: nothing is published for it. DataInvalid: region, level or data cannot be
+        read.
+        """
+        place = self._places.get((activity, region, day))
+        if place is None:
+            place = self._place(activity, region, day)
+        return place.assess(level, data)
+
+    def explain(
+        self,
+        activity: str,
+        *,
+        region: str | None,
+        day: date,
+        level: str,
+        data: Mapping[str, object],
+        version: str | None,
+    ) -> Explanation:
+        """The same sum with everything that went into it, for a receipt.
+
+        `version` None: the version that `assess` uses; else that one, also if it is withdrawn.
+        Errors as `assess`; UnknownEdition: there is no such version of this activity.
+        """
+        if version is None:
+            place = self._place(activity, region, day)
+        else:
+            chosen = self._version(self._choose(activity).edition.id, version)
+            place = place_of(chosen, _region(region), day)
+        return explain_place(place, level=level, data=data)
+
+    @property
+    def places_kept(self) -> int:
+        """How many regions and days are held ready; never more than `PLACES_MAX`."""
+        return len(self._places)
+
+    def editions(self) -> tuple[Edition, ...]:
+        """Every version, of every status, by id and version."""
+        return tuple(one.edition for one in sorted(self._versions.values(), key=_age))
+
+    def edition(self, id_: str, version: str) -> Edition:
+        """UnknownEdition: there is none."""
+        return self._version(id_, version).edition
+
+    def factors(
+        self, *, id_: str | None, region: str | None, on: date | None
+    ) -> tuple[Factor, ...]:
+        """The factors of all versions, each value once, by id and day; None: whatever it is."""
+        found = {
+            (factor.id, factor.valid_from, factor.value): factor
+            for version in self._versions.values()
+            for values in version.factors.values()
+            for factor in values
+            if (id_ is None or factor.id == id_)
+            and (region is None or factor.region == region)
+            and (on is None or factor.holds_on(on))
+        }
+        return tuple(factor for _, factor in sorted(found.items()))
+
+    def cases(self, id_: str, version: str) -> tuple[Case, ...]:
+        """The worked cases of a version. UnknownEdition: there is none."""
+        return self._version(id_, version).cases
+
+    def _place(self, activity: str, region: str | None, day: date) -> Place:
+        chosen = self._choose(activity)
+        place = place_of(chosen, _region(region), day)
+        if chosen.edition.status == "withdrawn":
+            withdrawn = f"{chosen.edition.reference} is withdrawn and takes no new actions"
+            place.refusal = Refusal("no_methodology", withdrawn)
+        if len(self._places) >= PLACES_MAX:
+            self._places.clear()
+        self._places[activity, region, day] = place
+        return place
+
+    def _choose(self, activity: str) -> Version:
+        chosen = self._newest.get(activity)
+        if chosen is None:
+            raise UnknownActivity(activity, self.activities)
+        return chosen
+
+    def _version(self, id_: str, version: str) -> Version:
+        found = self._versions.get(f"{id_}@{version}")
+        if found is None:
+            raise UnknownEdition(id_, version)
+        return found
+
+
+def _newest(versions: tuple[Version, ...]) -> dict[str, Version]:
+    """By activity: the newest published version; the newest withdrawn one if there is no other.
+
+    CatalogueBroken: two methodologies are about the same activity.
+    """
+    found: dict[str, Version] = {}
+    for status in ("withdrawn", "published"):
+        for one in sorted(versions, key=_age):
+            edition = one.edition
+            if edition.status != status:
+                continue
+            other = found.get(edition.activity)
+            if other and other.edition.id != edition.id:
+                raise CatalogueBroken(
+                    edition.reference, 1, f"{other.edition.reference} is about the same activity"
+                )
+            found[edition.activity] = one
+    return found
+
+
+def _region(region: str | None) -> str:
+    """DataInvalid: no region, or not the form of an ISO 3166 code. Nothing is assumed."""
+    if region is None or not is_region(region):
+        raise DataInvalid(
+            ("region", "is required: an ISO 3166-1 or 3166-2 code such as CN or CN-ZJ")
+        )
+    return region
+
+
+def _withdraw(version: Version) -> Version:
+    return replace(version, edition=replace(version.edition, status="withdrawn"))
+
+
+def _age(version: Version) -> tuple[str, tuple[int, ...]]:
+    """By id, older versions first."""
+    return version.edition.id, tuple(int(part) for part in version.edition.version.split("."))

@@ -1,0 +1,103 @@
+"""The blocks of methodology.yaml about an event's data: inputs, ratios and conditions."""
+
+from methodologies.document import Cursor
+from methodologies.inputs import Condition, Ratio
+from methodologies.values import KINDS, NUMERIC, Input
+
+
+def read_inputs(block: Cursor) -> tuple[Input, ...]:
+    return tuple(_read_input(key.text(), entry) for key, entry in block.entries())
+
+
+def _read_input(name: str, entry: Cursor) -> Input:
+    given = entry.table(
+        needs=["kind"],
+        may=[
+            "unit",
+            "required",
+            "min",
+            "max",
+            "soft_max",
+            "default",
+            "choices",
+            "claim",
+            "counts",
+            "why",
+        ],
+    )
+    kind = given["kind"].one_of(KINDS)
+    numeric = kind in NUMERIC
+    for key in ("unit", "min", "max"):
+        if numeric and key not in given:
+            raise entry.broken(f"the input {name} needs {key!r}: every number has unit and limits")
+        if not numeric and key in given:
+            raise given[key].broken(f"{key!r} belongs to a number, but {name} is a {kind}")
+    if (kind == "choice") != ("choices" in given):
+        raise entry.broken(f"{name}: a choice has 'choices', and nothing else has")
+    if "claim" in given and kind not in {"id", "ids"}:
+        raise given["claim"].broken(f"only an id makes a claim, but {name} is a {kind}")
+    one = Input(
+        name=name,
+        kind=kind,
+        unit=given["unit"].text() if "unit" in given else None,
+        required="required" in given and given["required"].switch(),
+        low=given["min"].number() if numeric else None,
+        high=given["max"].number() if numeric else None,
+        soft_high=given["soft_max"].number() if "soft_max" in given else None,
+        default=given["default"].text() if "default" in given else None,
+        choices=given["choices"].texts() if "choices" in given else (),
+        claim=given["claim"].text() if "claim" in given else None,
+        counts=given["counts"].text() if "counts" in given else None,
+    )
+    if one.low is not None and one.high is not None and one.low > one.high:
+        raise entry.broken(f"{name}: min is above max")
+    if one.kind == "choice" and one.default is not None and one.default not in one.choices:
+        raise entry.broken(f"{name}: the default is not one of its choices")
+    return one
+
+
+def read_ratios(block: Cursor | None, inputs: tuple[Input, ...]) -> tuple[Ratio, ...]:
+    if block is None:
+        return ()
+    numbers = [one.name for one in inputs if one.low is not None]
+    ratios = []
+    for item in block.items():
+        given = item.table(needs=["name", "unit", "over", "under", "times", "min", "max"])
+        ratios.append(
+            Ratio(
+                name=given["name"].text(),
+                unit=given["unit"].text(),
+                over=given["over"].one_of(numbers),
+                under=given["under"].one_of(numbers),
+                times=given["times"].number(),
+                low=given["min"].number(),
+                high=given["max"].number(),
+            )
+        )
+    return tuple(ratios)
+
+
+def read_conditions(block: Cursor | None, inputs: tuple[Input, ...]) -> tuple[Condition, ...]:
+    if block is None:
+        return ()
+    choices = {one.name: one.choices for one in inputs if one.kind == "choice"}
+    switches = [one.name for one in inputs if one.kind == "switch"]
+    conditions = []
+    for item in block.items():
+        given = item.table(needs=["when", "is", "needs", "why"])
+        when = given["when"].one_of(choices)
+        conditions.append(
+            Condition(
+                when=when,
+                equals=given["is"].one_of(choices[when]),
+                needs=given["needs"].one_of(switches),
+                why=given["why"].text(),
+            )
+        )
+    return tuple(conditions)
+
+
+def read_names(block: Cursor | None, inputs: tuple[Input, ...]) -> tuple[str, ...]:
+    if block is None:
+        return ()
+    return tuple(item.one_of([one.name for one in inputs]) for item in block.items())

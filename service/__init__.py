@@ -1,0 +1,1 @@
+"""Saxaul: green actions in, estimated avoided emissions and points out, totals against a goal."""

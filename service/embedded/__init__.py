@@ -1,0 +1,1 @@
+"""The embedded default: real servers from wheels, and the supervisor of `saxaul up`."""

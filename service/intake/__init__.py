@@ -1,0 +1,1 @@
+"""Events in: parse, assess, commit in groups, answer for good."""

@@ -1,0 +1,284 @@
+"""What becomes of each new event of a batch, given what is recorded. Pure: the rules of the ledger.
+
+Events are decided in their order; each sees what the ones before it in the batch took.
+"""
+
+from collections import defaultdict
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from uuid import UUID
+
+from methodologies.contract import Assessment, Edition, Refusal
+from service.intake.address import OUTSIDE, ActionIds
+from service.intake.candidate import Candidate
+from service.intake.outcome import Outcome, leaf_of
+from service.points.policy import Awarded, Policy, Rule, award
+
+DayKey = tuple[int, UUID, date, str]  # bucket, person, local day, activity
+DeltaKey = tuple[date, str, str, str, str, str, str]
+ALREADY_CLAIMED = "already_claimed"
+
+
+@dataclass(slots=True)
+class DayState:
+    """What one person has for one activity on a day, and how much of it is new in this batch.
+
+    `month_actions` and `month_points` are the whole month's as recorded, this day included.
+    """
+
+    actions: int = 0
+    points: int = 0
+    gross_mg: int = 0
+    quantity_milli: int = 0
+    new_actions: int = 0
+    new_points: int = 0
+    new_gross_mg: int = 0
+    new_quantity_milli: int = 0
+    month_actions: int = 0
+    month_points: int = 0
+    ripens_at: datetime | None = None
+    lapses_at: datetime | None = None
+
+
+@dataclass(slots=True)
+class Delta:
+    """What a batch adds to one cell of the totals."""
+
+    actions: int = 0
+    gross_mg: int = 0
+    avoided_mg: int = 0
+    uncertainty_mg: int = 0
+    points: int = 0
+
+
+@dataclass(slots=True)
+class Decided:
+    """The facts of a batch, ready to be written."""
+
+    outcomes: list[Outcome] = field(default_factory=list)
+    rows: list[tuple[object, ...]] = field(default_factory=list)
+    days: dict[DayKey, DayState] = field(default_factory=dict)
+    deltas: dict[DeltaKey, Delta] = field(default_factory=lambda: defaultdict(Delta))
+    leaves: list[bytes] = field(default_factory=list)
+    counted: dict[UUID, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class _Verdict:
+    outcome: str
+    avoided_mg: int
+    points: int
+    reason: str | None
+    detail: str | None
+
+
+class Decider:
+    """Decides a batch event by event. `days` holds what is recorded for the days concerned."""
+
+    def __init__(
+        self,
+        policy: Policy,
+        *,
+        batch_id: UUID,
+        now: datetime,
+        count: int,
+        days: dict[DayKey, DayState],
+    ) -> None:
+        self._policy = policy
+        self._batch_id = batch_id
+        self._now = now
+        self._ids = ActionIds(now, count)
+        self._months: dict[tuple[UUID, str, int], list[int]] = {}
+        self.decided = Decided(days=days)
+
+    def next_id(self, candidate: Candidate) -> UUID:
+        """The id of a candidate's action, should it be recorded."""
+        return self._ids.take(candidate.bucket, candidate.month)
+
+    def decide(self, candidate: Candidate, action_id: UUID, *, claimed: bool) -> Outcome:
+        """Record one event; `claimed` says that somebody else owns what it would claim."""
+        result, ripens_at = candidate.result, None
+        if isinstance(result, Refusal):
+            verdict = _Verdict("refused", 0, 0, result.reason, result.detail)
+        elif claimed:
+            verdict = _Verdict(
+                ALREADY_CLAIMED, 0, 0, ALREADY_CLAIMED,
+                "The ride, order or invoice behind this event was credited before.",
+            )  # fmt: skip
+        else:
+            verdict, ripens_at = self._credit(candidate, result)
+        return self._record(candidate, action_id, verdict, ripens_at)
+
+    def _credit(
+        self, candidate: Candidate, result: Assessment
+    ) -> tuple[_Verdict, datetime | None]:
+        rule = self._policy.rule(candidate.activity, candidate.local_day)
+        key = (candidate.bucket, candidate.person_id, candidate.local_day, candidate.activity)
+        day = self.decided.days.setdefault(key, DayState())
+        limit = _limit_passed(result.edition, result, day)
+        if limit is not None:
+            verdict = _Verdict("capped", 0, 0, limit, _said(limit, result.edition))
+            self._count(candidate, result, verdict)
+            return verdict, None
+        month = self._month(candidate, day)
+        given = award(
+            rule,
+            result.credited_mg,
+            Awarded(day.actions + day.new_actions, day.points + day.new_points, *month),
+        )
+        ripens_at = None
+        if given.points or result.credited_mg:
+            ripens_at = self._ripen(candidate, rule, day)
+            day.new_actions += 1
+            day.new_points += given.points
+            day.new_gross_mg += result.gross_mg
+            day.new_quantity_milli += result.quantity_milli
+            month[0] += 1
+            month[1] += given.points
+        name, detail = "credited", None
+        if given.cap is not None:
+            name, detail = "capped", f"The points' cap {given.cap} is reached; carbon is counted."
+        elif result.credited_mg == 0:
+            name = "zero"
+        verdict = _Verdict(name, result.credited_mg, given.points, given.cap, detail)
+        self._count(candidate, result, verdict)
+        return verdict, ripens_at if given.points else None
+
+    def _month(self, candidate: Candidate, day: DayState) -> list[int]:
+        """[actions, points] of the month so far; days of one month share the list."""
+        key = (candidate.person_id, candidate.activity, candidate.month)
+        found = self._months.get(key)
+        if found is None:
+            found = self._months[key] = [day.month_actions, day.month_points]
+        return found
+
+    def _ripen(self, candidate: Candidate, rule: Rule, day: DayState) -> datetime:
+        """Points of a late event ripen at once, and have their full time until they lapse."""
+        zone = candidate.occurred_at.tzinfo
+        assert zone is not None
+        ripens_at = max(rule.ripe_at(candidate.local_day, zone), self._now)
+        if day.ripens_at is None:
+            day.ripens_at, day.lapses_at = ripens_at, ripens_at + rule.lapses_after
+        return ripens_at
+
+    def _count(self, candidate: Candidate, result: Assessment, verdict: _Verdict) -> None:
+        key = (
+            candidate.local_day,
+            candidate.activity,
+            result.methodology,
+            candidate.partner,
+            result.region,
+            candidate.evidence_level,
+            candidate.scope,
+        )
+        delta = self.decided.deltas[key]
+        delta.actions += 1
+        delta.gross_mg += result.gross_mg
+        delta.avoided_mg += verdict.avoided_mg
+        delta.uncertainty_mg += uncertainty_mg(result, verdict.avoided_mg)
+        delta.points += verdict.points
+        self.decided.counted[candidate.person_id] = candidate.bucket
+
+    def _record(
+        self,
+        candidate: Candidate,
+        action_id: UUID,
+        verdict: _Verdict,
+        ripens_at: datetime | None,
+    ) -> Outcome:
+        result = candidate.result
+        refused = isinstance(result, Refusal)
+        methodology = None if refused else result.methodology
+        gross_mg = 0 if refused else result.gross_mg
+        outcome = Outcome(
+            source=candidate.source,
+            event_id=candidate.event_id,
+            action_id=action_id,
+            batch_id=self._batch_id,
+            outcome=verdict.outcome,
+            avoided_mg=verdict.avoided_mg,
+            points=verdict.points,
+            methodology=methodology,
+            evidence_level=candidate.evidence_level,
+            scope=candidate.scope,
+            local_day=candidate.local_day,
+            ripens_at=ripens_at,
+            utc_offset_min=candidate.utc_offset_min,
+            reason=verdict.reason,
+            detail=verdict.detail,
+            digest=candidate.digest,
+        )
+        decided = self.decided
+        decided.outcomes.append(outcome)
+        decided.leaves.append(leaf_of(outcome, gross_mg))
+        decided.rows.append(
+            (
+                candidate.bucket,
+                candidate.person_id,
+                candidate.source,
+                candidate.event_id,
+                candidate.local_day,
+                action_id,
+                self._batch_id,
+                candidate.partner,
+                candidate.activity,
+                candidate.region,
+                candidate.occurred_at,
+                outcome.utc_offset_min,
+                self._now,
+                candidate.evidence_level,
+                candidate.scope,
+                methodology,
+                verdict.outcome,
+                verdict.reason,
+                verdict.detail,
+                gross_mg,
+                verdict.avoided_mg,
+                0 if refused else uncertainty_mg(result, verdict.avoided_mg),
+                0 if refused else result.quantity_milli,
+                verdict.points,
+                ripens_at,
+                candidate.data.decode(),
+                candidate.digest,
+            )
+        )
+        return outcome
+
+
+def uncertainty_mg(result: Assessment, avoided_mg: int) -> int:
+    """Half the width of the 95 percent interval of what is credited, rounded up."""
+    return -(-avoided_mg * result.u_permille // 1000)
+
+
+def _limit_passed(edition: Edition, result: Assessment, day: DayState) -> str | None:
+    """The methodology's own daily limit that this action would pass, if any (by person)."""
+    if (
+        edition.daily_actions is not None
+        and day.actions + day.new_actions >= edition.daily_actions
+    ):
+        return "methodology_actions_per_day"
+    quantity = day.quantity_milli + day.new_quantity_milli + result.quantity_milli
+    if edition.daily_quantity_milli is not None and quantity > edition.daily_quantity_milli:
+        return "methodology_quantity_per_day"
+    gross_mg = day.gross_mg + day.new_gross_mg + result.gross_mg
+    if edition.daily_gross_mg is not None and gross_mg > edition.daily_gross_mg:
+        return "methodology_gross_per_day"
+    return None
+
+
+def _said(limit: str, edition: Edition) -> str:
+    values = {
+        "methodology_actions_per_day": f"{edition.daily_actions} actions",
+        "methodology_quantity_per_day": f"{edition.daily_quantity_milli} thousandths of a unit",
+        "methodology_gross_per_day": f"{edition.daily_gross_mg} mg gross",
+    }
+    return f"{edition.reference} credits one person at most {values[limit]} a day."
+
+
+def month_bounds(candidate: Candidate) -> tuple[date, date]:
+    """First and last local day whose earnings count against the candidate's monthly caps."""
+    day = candidate.local_day
+    if candidate.month == OUTSIDE:
+        return day, day
+    first = day.replace(day=1)
+    return first, date(day.year + day.month // 12, day.month % 12 + 1, 1)

@@ -1,0 +1,155 @@
+"""Group commit without a timer: while one batch commits, the next one fills up.
+
+A lane is a door: it decides when a transaction runs, tries again after an outage, and keeps one
+event that cannot be stored from failing its neighbours.
+"""
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import Awaitable, Callable, Sequence
+from uuid import UUID
+
+import asyncpg
+
+from service.clock import Clock, seconds, uuid7
+from service.errors import DatabaseAway, LaneFull, ShuttingDown
+from service.intake.candidate import Candidate
+from service.intake.commit import AccountsGone
+from service.intake.outcome import Answer
+
+TRIES = 6
+FIRST_PAUSE_S = 0.1  # doubles with each try: 0.1 + 0.2 + ... + 1.6 s, then the callers are told
+COMMIT_LIMIT_S = 30.0
+
+# What another try may mend: connections that broke, a server that starts or stops, deadlocks.
+PASSING = (
+    asyncpg.PostgresConnectionError,
+    asyncpg.InterfaceError,
+    asyncpg.OperatorInterventionError,
+    asyncpg.TransactionRollbackError,
+    asyncpg.InsufficientResourcesError,
+    AccountsGone,
+    ConnectionError,
+    TimeoutError,
+    OSError,
+)
+
+Commit = Callable[[Sequence[Candidate], UUID], Awaitable[list[Answer]]]
+Reply = asyncio.Future[list[Answer | Exception]]
+
+_log = logging.getLogger(__name__)
+
+
+class Lane:
+    """One serial queue for a share of the people; `run` is its only committer."""
+
+    def __init__(
+        self,
+        commit: Commit,
+        clock: Clock,
+        observe: Callable[[int, float], None],
+        *,
+        queue_events: int,
+        batch_events: int,
+    ) -> None:
+        """`observe` is told of each commit: events, and seconds with all tries."""
+        self._commit = commit
+        self._clock = clock
+        self._observe = observe
+        self._queue_events = queue_events
+        self._batch_events = batch_events
+        self._waiting: deque[tuple[Sequence[Candidate], Reply]] = deque()
+        self._depth = 0
+        self._wake = asyncio.Event()
+        self._closing = False
+
+    @property
+    def depth(self) -> int:
+        """Events that wait or are being committed."""
+        return self._depth
+
+    def put(self, events: Sequence[Candidate]) -> Reply:
+        """Queue events; the reply has an answer for each, or the error that befell it.
+
+        Raises LaneFull before memory grows, and ShuttingDown once the lane drains.
+        """
+        if self._closing:
+            raise ShuttingDown("This process is stopping; send the same request again.")
+        if self._depth + len(events) > self._queue_events:
+            raise LaneFull(
+                f"{self._depth} events are waiting already; send the same request again in a "
+                "second. Events that were recorded are answered as duplicates."
+            )
+        reply: Reply = asyncio.get_running_loop().create_future()
+        self._waiting.append((events, reply))
+        self._depth += len(events)
+        self._wake.set()
+        return reply
+
+    def close(self) -> None:
+        """Take no more; `run` returns when all that was taken is answered."""
+        self._closing = True
+        self._wake.set()
+
+    async def run(self) -> None:
+        """Commit until closed and empty."""
+        while True:
+            if not self._waiting:
+                if self._closing:
+                    return
+                self._wake.clear()
+                await self._wake.wait()
+                continue
+            taken = self._take()
+            events = [event for some, _ in taken for event in some]
+            started = seconds()
+            answers = await self._answer(events, uuid7(self._clock()))
+            self._observe(len(events), seconds() - started)
+            self._depth -= len(events)
+            at = 0
+            for some, reply in taken:
+                if not reply.done():  # the caller may have gone; its events are recorded
+                    reply.set_result(answers[at : at + len(some)])
+                at += len(some)
+
+    def _take(self) -> list[tuple[Sequence[Candidate], Reply]]:
+        taken, count = [], 0
+        while self._waiting and (
+            not taken or count + len(self._waiting[0][0]) <= self._batch_events
+        ):
+            taken.append(self._waiting.popleft())
+            count += len(taken[-1][0])
+        return taken
+
+    async def _answer(
+        self, events: Sequence[Candidate], batch_id: UUID
+    ) -> list[Answer | Exception]:
+        """Commit; split a batch that cannot be stored until the culprit stands alone."""
+        try:
+            return list(await self._try(events, batch_id))
+        except DatabaseAway as error:
+            return [error] * len(events)
+        except Exception as error:
+            if len(events) == 1:
+                _log.exception("an event cannot be stored: source %s", events[0].source)
+                return [error]
+        half = len(events) // 2
+        return [
+            *await self._answer(events[:half], uuid7(self._clock())),
+            *await self._answer(events[half:], uuid7(self._clock())),
+        ]
+
+    async def _try(self, events: Sequence[Candidate], batch_id: UUID) -> list[Answer]:
+        for number in range(TRIES):
+            try:
+                async with asyncio.timeout(COMMIT_LIMIT_S):
+                    return await self._commit(events, batch_id)
+            except PASSING as error:
+                _log.warning("commit of %d events failed, try %d: %r", len(events), number, error)
+                if number < TRIES - 1:
+                    await asyncio.sleep(FIRST_PAUSE_S * 2**number)
+        raise DatabaseAway(
+            "The database does not answer. Send the same request again: what was recorded is "
+            "answered as a duplicate, and nothing is counted twice."
+        )

@@ -1,0 +1,80 @@
+"""The answer to one event: what became of it, for good. Pure."""
+
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta, timezone
+from hashlib import sha256
+from typing import Literal
+from uuid import UUID
+
+OutcomeName = Literal["credited", "capped", "zero", "refused", "already_claimed"]
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What was recorded for an event. Carbon in milligrams CO2e; `local_day` in the event's zone."""
+
+    source: str
+    event_id: str
+    action_id: UUID
+    batch_id: UUID
+    outcome: str
+    avoided_mg: int
+    points: int
+    methodology: str | None
+    evidence_level: str
+    scope: str
+    local_day: date
+    ripens_at: datetime | None
+    utc_offset_min: int
+    reason: str | None
+    detail: str | None
+    digest: bytes
+
+    def wire(self, *, duplicate: bool) -> dict[str, object]:
+        """The JSON object that the sender gets."""
+        return {
+            "source": self.source,
+            "id": self.event_id,
+            "action_id": str(self.action_id),
+            "outcome": self.outcome,
+            "duplicate": duplicate,
+            "avoided_mg": str(self.avoided_mg),
+            "points": self.points,
+            "methodology": self.methodology,
+            "evidence_level": self.evidence_level,
+            "scope": self.scope,
+            "local_day": self.local_day.isoformat(),
+            "ripens_at": local_text(self.ripens_at, self.utc_offset_min),
+            "reason": self.reason,
+            "detail": self.detail,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """An outcome as one caller sees it: the first time, or again; or a conflict."""
+
+    outcome: Outcome
+    duplicate: bool
+    conflict: bool
+
+
+def local_text(at: datetime | None, utc_offset_min: int) -> str | None:
+    """A time in the event's own offset, RFC 3339."""
+    if at is None:
+        return None
+    return at.astimezone(timezone(timedelta(minutes=utc_offset_min))).isoformat()
+
+
+def leaf_of(outcome: Outcome, gross_mg: int) -> bytes:
+    """The leaf hash of an action (RFC 6962: SHA-256 over a zero byte and the content)."""
+    text = (
+        f"\0{outcome.action_id.hex}|{outcome.digest.hex()}|{outcome.methodology}|"
+        f"{outcome.outcome}|{gross_mg}|{outcome.avoided_mg}|{outcome.points}"
+    )
+    return sha256(text.encode()).digest()
+
+
+def leaf_of_reversal(action_id: UUID, reason: str, avoided_mg: int, points: int) -> bytes:
+    """The leaf hash of a reversal, made as an action's is."""
+    return sha256(f"\0{action_id.hex}|reversal|{reason}|{avoided_mg}|{points}".encode()).digest()

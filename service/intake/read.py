@@ -1,0 +1,107 @@
+"""Reading actions back: one by its id, a person's list, a person's carbon. No decisions."""
+
+from collections.abc import Sequence
+from datetime import date
+from uuid import UUID
+
+from sqlalchemy import RowMapping, text
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from service.errors import ActionNotFound
+from service.intake.address import OUTSIDE, address_of, first_day
+from service.intake.store import divmod_month
+from service.partners.caller import Caller
+from service.partners.people import Hasher, PersonId
+
+_COLUMNS = """
+    action.action_id, action.bucket, action.person_id, action.source, action.event_id,
+    action.activity, action.region, action.occurred_at, action.utc_offset_min,
+    action.recorded_at, action.local_day, action.evidence_level, action.scope,
+    action.methodology, action.outcome, action.reason, action.detail, action.gross_mg,
+    action.avoided_mg, action.uncertainty_mg, action.points, action.ripens_at, action.data, action.digest,
+    reversal.reason AS reversal_reason, reversal.recorded_at AS reversed_at,
+    reversal.points AS reversed_points
+"""
+_FROM = """
+    FROM action LEFT JOIN reversal
+        ON reversal.bucket = action.bucket AND reversal.person_id = action.person_id
+        AND reversal.action_id = action.action_id
+"""
+
+_ONE = "SELECT {columns} {joined} WHERE action.bucket = :bucket AND action.action_id = :id AND {days}"
+
+_LIST = text(f"""
+    SELECT {_COLUMNS} {_FROM}
+    WHERE action.bucket = :bucket AND action.person_id = :person AND action.action_id < :before
+      AND (CAST(:sources AS text[]) IS NULL OR action.source = ANY (CAST(:sources AS text[])))
+    ORDER BY action.action_id DESC LIMIT :limit
+""").columns(data=JSONB)
+
+# L0 earns points only and is in no carbon total; what sits in somebody's inventory is kept apart.
+_CARBON = text("""
+    SELECT action.activity, count(*) AS actions, sum(action.avoided_mg)::int8 AS avoided_mg
+    FROM action
+    WHERE action.bucket = :bucket AND action.person_id = :person
+      AND action.outcome IN ('credited', 'capped', 'zero')
+      AND action.evidence_level <> 'L0' AND action.scope = '3+'
+      AND NOT EXISTS (
+          SELECT 1 FROM reversal WHERE reversal.bucket = action.bucket
+          AND reversal.person_id = action.person_id AND reversal.action_id = action.action_id)
+    GROUP BY action.activity ORDER BY action.activity
+""")
+
+
+def _days(month: int) -> str:
+    """The days of a month as a condition with literals, so that one partition is read."""
+    if month == OUTSIDE:
+        return "(local_day < DATE '2021-01-01' OR local_day > DATE '2035-12-31')"
+    first, end = first_day(month), date(*divmod_month(month + 1))
+    return f"action.local_day >= DATE '{first}' AND action.local_day < DATE '{end}'"
+
+
+async def find_action(
+    session: AsyncSession, action_id: UUID, caller: Caller, people: Hasher
+) -> RowMapping:
+    """The action, if the caller may see it: its source's partner, or its person.
+
+    Raises ActionNotFound for an unknown one and for somebody else's alike.
+    """
+    bucket, month = address_of(action_id)
+    row = None
+    if month == OUTSIDE or month < 180:
+        query = text(
+            _ONE.format(columns=_COLUMNS, joined=_FROM, days=_days(month))
+        ).columns(data=JSONB)
+        found = await session.execute(query, {"bucket": bucket, "id": action_id})
+        row = found.mappings().one_or_none()
+    if row is None or not _sees(row, caller, people):
+        raise ActionNotFound(f"There is no action {action_id} that you may see.")
+    return row
+
+
+def _sees(row: RowMapping, caller: Caller, people: Hasher) -> bool:
+    if caller.subject is not None:
+        return bool(row["person_id"] == people.person(caller.subject).id)
+    return row["source"] in caller.sources or caller.may("admin")
+
+
+async def actions_before(
+    session: AsyncSession, person: PersonId, caller: Caller, *, before: UUID, limit: int
+) -> Sequence[RowMapping]:
+    """A person's actions before an id, newest first; a partner sees those of its own sources."""
+    everything = caller.subject is not None or caller.may("admin")
+    named = {
+        "bucket": person.bucket,
+        "person": person.id,
+        "before": before,
+        "sources": None if everything else sorted(caller.sources),
+        "limit": limit,
+    }
+    return (await session.execute(_LIST, named)).mappings().all()
+
+
+async def carbon_of(session: AsyncSession, person: PersonId) -> Sequence[RowMapping]:
+    """A person's estimated avoided emissions by activity: L1 and above, Scope 3+, not reversed."""
+    named = {"bucket": person.bucket, "person": person.id}
+    return (await session.execute(_CARBON, named)).mappings().all()

@@ -1,0 +1,64 @@
+"""Receipts: an action's sum, line by line, done again from the published methodology."""
+
+from methodologies.catalogue import Catalogue
+from methodologies.explanation import Explanation
+from sqlalchemy import RowMapping
+
+from service.intake.outcome import Outcome, leaf_of
+
+
+def explain_action(catalogue: Catalogue, action: RowMapping) -> Explanation | None:
+    """The sum behind an action under the version that assessed it; None for a refused one."""
+    if action["methodology"] is None:
+        return None
+    explanation = catalogue.explain(
+        action["activity"],
+        region=action["region"],
+        day=action["local_day"],
+        level=action["evidence_level"],
+        data=action["data"],
+        version=action["methodology"].partition("@")[2],
+    )
+    assert explanation.gross_mg == action["gross_mg"], (
+        f"{action['action_id']}: recorded gross {action['gross_mg']} mg, "
+        f"recomputed {explanation.gross_mg} mg"
+    )
+    return explanation
+
+
+def receipt_of(catalogue: Catalogue, action: RowMapping) -> dict[str, object]:
+    """Everything that anyone needs to do the sum again, ready for JSON.
+
+    `leaf` is the action's hash in the journal; `content` the digest of the event as sent.
+    """
+    explanation = explain_action(catalogue, action)
+    recorded = {name: action[name] for name in Outcome.__slots__ if name in action}
+    outcome = Outcome(**recorded, batch_id=action["action_id"])
+    return {
+        "action_id": str(action["action_id"]),
+        "text": "Estimated avoided emissions of one action, by a published methodology.",
+        "recorded": {
+            "outcome": action["outcome"],
+            "reason": action["reason"],
+            "detail": action["detail"],
+            "methodology": action["methodology"],
+            "gross_mg": str(action["gross_mg"]),
+            "avoided_mg": str(action["avoided_mg"]),
+            "points": action["points"],
+            "recorded_at": action["recorded_at"].isoformat(),
+        },
+        "event": {
+            "type": action["activity"],
+            "local_day": action["local_day"].isoformat(),
+            "region": action["region"],
+            "evidence_level": action["evidence_level"],
+            "scope": action["scope"],
+            "data": action["data"],
+        },
+        "assessment": None if explanation is None else explanation.as_dict(),
+        "digests": {
+            "content": f"sha256:{action['digest'].hex()}",
+            "leaf": f"sha256:{leaf_of(outcome, action['gross_mg']).hex()}",
+            "methodology": None if explanation is None else explanation.edition.digest,
+        },
+    }

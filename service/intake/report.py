@@ -1,0 +1,121 @@
+"""Use case: report events. Each gets the answer that is final, or its own problem."""
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import datetime
+
+from service.clock import Clock
+from service.errors import EventConflict, ServiceError, Unavailable
+from service.intake.candidate import Assessor, Candidate
+from service.intake.event import CloudEvent, Flawed
+from service.intake.lane import Lane, Reply
+from service.intake.outcome import Answer
+from service.partners.caller import Caller
+
+DRAIN_LIMIT_S = 25.0  # a supervisor waits 30 s before it insists
+
+
+@dataclass(frozen=True, slots=True)
+class Rejected:
+    """An event that was not recorded, and why."""
+
+    source: str | None
+    id: str | None
+    error: Exception
+
+
+Result = Answer | Rejected
+
+
+@dataclass(frozen=True, slots=True)
+class Intake:
+    """The lanes of this process and what prepares events for them."""
+
+    assessor: Assessor
+    lanes: tuple[Lane, ...]
+    clock: Clock
+
+    async def report(
+        self, events: Sequence[CloudEvent | Flawed], caller: Caller
+    ) -> list[Result]:
+        """Record events; the results in their order.
+
+        Idempotent by (source, person, id) and content. Raises Unavailable when nothing of the
+        request was recorded, so that it can be sent again whole.
+        """
+        caller.need("events:write")
+        now = self.clock()
+        results: list[Result | None] = [None] * len(events)
+        by_lane: dict[Lane, list[tuple[int, Candidate]]] = {}
+        for place, event in enumerate(events):
+            prepared = self._prepare(event, caller, now)
+            if isinstance(prepared, Rejected):
+                results[place] = prepared
+            else:
+                lane = self.lanes[prepared.bucket % len(self.lanes)]
+                by_lane.setdefault(lane, []).append((place, prepared))
+        await _commit(by_lane, results)
+        done = [result for result in results if result is not None]
+        assert len(done) == len(events)
+        return done
+
+    def _prepare(
+        self, event: CloudEvent | Flawed, caller: Caller, now: datetime
+    ) -> Candidate | Rejected:
+        if isinstance(event, Flawed):
+            return Rejected(event.source, event.id, event.error)
+        try:
+            return self.assessor.candidate(event, caller, now)
+        except ServiceError as error:
+            return Rejected(event.source, event.id, error)
+
+
+async def _commit(
+    by_lane: dict[Lane, list[tuple[int, Candidate]]], results: list[Result | None]
+) -> None:
+    """Queue each lane's share and wait for all answers; what a lane refuses is Rejected."""
+    replies: list[tuple[list[tuple[int, Candidate]], Reply]] = []
+    for lane, placed in by_lane.items():
+        try:
+            replies.append((placed, lane.put([event for _, event in placed])))
+        except Unavailable as error:
+            for place, event in placed:
+                results[place] = Rejected(event.source, event.event_id, error)
+    for placed, reply in replies:
+        for (place, event), answer in zip(placed, await reply, strict=True):
+            results[place] = _result(event, answer)
+    errors = {type(r.error): r.error for r in results if isinstance(r, Rejected)}
+    if results and len(errors) == 1 and all(isinstance(r, Rejected) for r in results):
+        (error,) = errors.values()
+        if isinstance(error, Unavailable):
+            raise error
+
+
+def _result(event: Candidate, answer: Answer | Exception) -> Result:
+    if isinstance(answer, Exception):
+        return Rejected(event.source, event.event_id, answer)
+    if answer.conflict:
+        return Rejected(
+            event.source,
+            event.event_id,
+            EventConflict(
+                f"The event {event.event_id!r} of {event.source!r} is recorded for this person "
+                "with other content. The first one stands; a new event needs a new id.",
+                (("/id", "is recorded with other content"),),
+            ),
+        )
+    return answer
+
+
+@asynccontextmanager
+async def running(intake: Intake) -> AsyncIterator[Intake]:
+    """Run the lanes; at the end, answer all that was taken before returning."""
+    tasks = [asyncio.create_task(lane.run(), name="lane") for lane in intake.lanes]
+    try:
+        yield intake
+    finally:
+        for lane in intake.lanes:
+            lane.close()
+        await asyncio.wait(tasks, timeout=DRAIN_LIMIT_S)

@@ -1,0 +1,130 @@
+"""Use case: undo an action (refund, fraud), as a new fact. Carbon is taken back always."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import RowMapping, text
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from service.clock import uuid7
+from service.errors import ActionNotReversible, ReversalConflict
+from service.intake.outcome import leaf_of_reversal
+from service.journal.append import JournalRow, append, delta
+from service.partners.people import PersonId
+from service.points.store import lock_account
+from service.points.take_back import take_back_points
+
+_FIND = text("""
+    SELECT reason, avoided_mg, points, from_earning, from_balance, as_debt, recorded_at
+    FROM reversal WHERE bucket = :bucket AND person_id = :person AND action_id = :action
+""")
+_RECORD = text("""
+    INSERT INTO reversal (bucket, person_id, action_id, batch_id, reason, local_day, avoided_mg,
+                          gross_mg, points, from_earning, from_balance, as_debt, recorded_at)
+    VALUES (:bucket, :person, :action, :batch, :reason, :day, :avoided_mg,
+            :gross_mg, :points, :from_earning, :from_balance, :as_debt, :now)
+""")
+
+
+@dataclass(frozen=True, slots=True)
+class Reversed:
+    """What was taken back. Carbon in milligrams CO2e; `replayed` when it was done before."""
+
+    reason: str
+    avoided_mg: int
+    points: int
+    from_earning: int
+    from_balance: int
+    as_debt: int
+    recorded_at: datetime
+    replayed: bool
+
+
+async def reverse_action(
+    session: AsyncSession, action: RowMapping, *, region: str, reason: str, now: datetime
+) -> Reversed:
+    """Take an action back. `region` is the one whose methodology assessed it.
+
+    Idempotent by action and reason. Raises ActionNotReversible for one that gave nothing, and
+    ReversalConflict when it was reversed for another reason.
+    """
+    if action["outcome"] in ("refused", "already_claimed"):
+        raise ActionNotReversible(
+            f"The action was {action['outcome'].replace('_', ' ')}: there is nothing to take back."
+        )
+    person = PersonId(action["bucket"], action["person_id"])
+    await lock_account(session, person, now)
+    named = {"bucket": person.bucket, "person": person.id, "action": action["action_id"]}
+    done = (await session.execute(_FIND, named)).mappings().one_or_none()
+    if done is not None:
+        if done["reason"] != reason:
+            raise ReversalConflict(f"The action was reversed before, as {done['reason']!r}.")
+        return Reversed(**done, replayed=True)
+    taken = await take_back_points(
+        session,
+        person,
+        day=action["local_day"],
+        activity=action["activity"],
+        points=action["points"],
+        action_id=action["action_id"],
+        now=now,
+    )
+    batch_id = uuid7(now)
+    reversed_now = Reversed(
+        reason=reason,
+        avoided_mg=action["avoided_mg"],
+        points=taken.points,
+        from_earning=taken.from_earning,
+        from_balance=taken.from_balance,
+        as_debt=taken.as_debt,
+        recorded_at=now,
+        replayed=False,
+    )
+    await session.execute(
+        _RECORD,
+        {
+            **named,
+            "batch": batch_id,
+            "reason": reason,
+            "day": action["local_day"],
+            "avoided_mg": action["avoided_mg"],
+            "gross_mg": action["gross_mg"],
+            "points": taken.points,
+            "from_earning": taken.from_earning,
+            "from_balance": taken.from_balance,
+            "as_debt": taken.as_debt,
+            "now": now,
+        },
+    )
+    await append(session, _journal_row(action, batch_id, region, reversed_now))
+    return reversed_now
+
+
+def _journal_row(
+    action: RowMapping, batch_id: UUID, region: str, done: Reversed
+) -> JournalRow:
+    return JournalRow(
+        bucket=action["bucket"],
+        batch_id=batch_id,
+        kind="reversal",
+        actions=1,
+        people=0,
+        deltas=[
+            delta(
+                local_day=action["local_day"].isoformat(),
+                activity=action["activity"],
+                methodology=action["methodology"],
+                partner=action["partner"],
+                region=region,
+                evidence_level=action["evidence_level"],
+                scope=action["scope"],
+                actions=-1,
+                gross_mg=-action["gross_mg"],
+                avoided_mg=-action["avoided_mg"],
+                uncertainty_mg=-action["uncertainty_mg"],
+                points=-done.points,
+            )
+        ],
+        leaves=leaf_of_reversal(action["action_id"], done.reason, done.avoided_mg, done.points),
+    )

@@ -1,0 +1,262 @@
+"""HTTP for events and actions: parse, call one use case, answer. No SQL, no rules."""
+
+from collections import Counter
+from typing import Annotated, Any, cast
+from uuid import UUID
+
+import orjson
+from fastapi import APIRouter, Depends, Request, Response
+
+from service.http.given import Given, Now, Transaction, limited_body
+from service.http.metrics import Metrics
+from service.http.pages import PAGE_DEFAULT, Cursor, Limit, Page, page_of, read_cursor
+from service.http.problems import problem_of
+from service.intake import read
+from service.intake.estimate import estimate_batch, estimate_event
+from service.intake.event import BATCHED, PLAIN, STRUCTURED, CloudEvent, Parsed, parse
+from service.intake.outcome import local_text
+from service.intake.receipt import explain_action, receipt_of
+from service.intake.report import Intake, Rejected, Result
+from service.intake.reverse import reverse_action
+from service.intake.schemas import (
+    ActionRow,
+    BatchResult,
+    Carbon,
+    CarbonOfActivity,
+    EstimateBatch,
+    EstimateResult,
+    EventResult,
+    PersonStatement,
+    ReversalOfAction,
+    ReversalRequest,
+    ReversalResult,
+)
+from service.partners.given import People, ThisCaller, ThisPerson
+from service.points import store as points
+from service.points.policy import Policy
+from service.points.schemas import Points
+
+router = APIRouter(prefix="/v1")
+
+_JSON = "application/json"
+_EVENT: dict[str, Any] = {"$ref": "#/components/schemas/CloudEvent"}
+_EVENTS: dict[str, Any] = {"type": "array", "maxItems": 1000, "items": _EVENT}
+EVENT_BODY: dict[str, Any] = {
+    "requestBody": {
+        "required": True,
+        "description": "CloudEvents 1.0: structured, batch, binary (`ce-` headers), or plain JSON.",
+        "content": {
+            STRUCTURED: {"schema": _EVENT},
+            BATCHED: {"schema": _EVENTS},
+            PLAIN: {"schema": {"oneOf": [_EVENT, _EVENTS]}},
+        },
+    }
+}
+
+
+def intake_of(request: Request) -> Intake:
+    """This process's intake."""
+    return cast(Intake, request.app.state.intake)
+
+
+def policy_of(request: Request) -> Policy:
+    """The points policy in force in this process."""
+    return cast(Policy, request.app.state.policy)
+
+
+ThisIntake = Annotated[Intake, Depends(intake_of)]
+ThisPolicy = Annotated[Policy, Depends(policy_of)]
+
+
+async def parsed_of(request: Request, resources: Given, _: ThisCaller) -> Parsed:
+    """The events in the body; who sends them is known before the body is read."""
+    body = await limited_body(request, resources.settings.body_bytes)
+    return parse(request.headers.get("content-type", ""), request.headers, body)
+
+
+ThisParsed = Annotated[Parsed, Depends(parsed_of)]
+
+
+@router.post(
+    "/events",
+    tags=["Events"],
+    response_model=EventResult,
+    status_code=201,
+    responses={200: {"model": EventResult | BatchResult}},
+    openapi_extra=EVENT_BODY,
+)
+async def report_events(
+    request: Request, parsed: ThisParsed, caller: ThisCaller, intake: ThisIntake
+) -> Response:
+    """Report what people did. The answer is final: it comes after the commit that keeps it."""
+    results = await intake.report(parsed.events, caller)
+    cast(Metrics, request.app.state.metrics).answered(Counter(map(_name, results)))
+    return _batch(results) if parsed.is_batch else _single(results[0])
+
+
+def _name(result: Result) -> str:
+    """The word under which a result is counted."""
+    if isinstance(result, Rejected):
+        return "problem"
+    return "duplicate" if result.duplicate else result.outcome.outcome
+
+
+def _single(result: Result) -> Response:
+    if isinstance(result, Rejected):
+        raise result.error
+    status = 200 if result.duplicate else 201
+    return Response(
+        orjson.dumps(result.outcome.wire(duplicate=result.duplicate)), status, media_type=_JSON
+    )
+
+
+def _batch(results: list[Result]) -> Response:
+    rows: list[dict[str, object]] = []
+    counts = Counter(map(_name, results))
+    for result in results:
+        if isinstance(result, Rejected):
+            problem = problem_of(result.error)
+            rows.append({"source": result.source, "id": result.id, "problem": problem})
+        else:
+            rows.append(result.outcome.wire(duplicate=result.duplicate))
+    return Response(orjson.dumps({"results": rows, "counts": counts}), media_type=_JSON)
+
+
+@router.post(
+    "/estimates",
+    tags=["Events"],
+    response_model=EstimateResult | EstimateBatch,
+    openapi_extra=EVENT_BODY,
+)
+async def estimate(
+    parsed: ThisParsed, caller: ThisCaller, intake: ThisIntake, policy: ThisPolicy
+) -> Response:
+    """What these events would give. Nothing is recorded; any day of the programme."""
+    assessor = intake.assessor
+    answer: object
+    if parsed.is_batch:
+        answer = {
+            "results": estimate_batch(parsed.events, caller, assessor=assessor, policy=policy)
+        }
+    else:
+        answer = estimate_event(parsed.events[0], caller, assessor=assessor, policy=policy)
+    return Response(orjson.dumps(answer), media_type=_JSON)
+
+
+@router.get("/actions/{action_id}", tags=["Actions"])
+async def action(
+    action_id: UUID, caller: ThisCaller, people: People, session: Transaction
+) -> ActionRow:
+    """An action as recorded."""
+    caller.need("actions:read")
+    return _row(await read.find_action(session, action_id, caller, people))
+
+
+@router.get("/actions/{action_id}/receipt", tags=["Actions"])
+async def receipt(
+    action_id: UUID, caller: ThisCaller, people: People, session: Transaction, intake: ThisIntake
+) -> dict[str, Any]:
+    """The sum behind an action: inputs, factors with sources, each line, digests."""
+    caller.need("actions:read")
+    found = await read.find_action(session, action_id, caller, people)
+    return receipt_of(intake.assessor.catalogue, found)
+
+
+@router.post(
+    "/actions/{action_id}/reversal",
+    tags=["Actions"],
+    status_code=201,
+    responses={200: {"model": ReversalResult, "description": "It was reversed before."}},
+)
+async def reverse(
+    action_id: UUID,
+    why: ReversalRequest,
+    caller: ThisCaller,
+    people: People,
+    session: Transaction,
+    intake: ThisIntake,
+    now: Now,
+    response: Response,
+) -> ReversalResult:
+    """Undo an action. Carbon is taken back always, points by policy; a planted tree stays."""
+    caller.need("events:write")
+    found = await read.find_action(session, action_id, caller, people)
+    explanation = explain_action(intake.assessor.catalogue, found)
+    region = "" if explanation is None or explanation.region is None else explanation.region
+    done = await reverse_action(session, found, region=region, reason=why.reason, now=now)
+    response.status_code = 200 if done.replayed else 201
+    return ReversalResult(
+        action_id=action_id,
+        reason=done.reason,
+        avoided_mg=str(done.avoided_mg),
+        points=done.points,
+        from_earning=done.from_earning,
+        from_balance=done.from_balance,
+        as_debt=done.as_debt,
+        recorded_at=done.recorded_at,
+    )
+
+
+@router.get("/people/{subject}", tags=["People and points"])
+async def statement(person: ThisPerson, session: Transaction, now: Now) -> PersonStatement:
+    """A person's points and estimated avoided emissions, kept apart."""
+    sums = await points.points_of(session, person, now)
+    balance = await points.balance_of(session, person)
+    carbon = await read.carbon_of(session, person)
+    return PersonStatement(
+        points=Points(balance=max(0, balance), debt=max(0, -balance), **sums),
+        carbon=Carbon(
+            avoided_mg=str(sum(row["avoided_mg"] for row in carbon)),
+            actions=sum(row["actions"] for row in carbon),
+            by_activity=[
+                CarbonOfActivity(
+                    activity=row["activity"],
+                    actions=row["actions"],
+                    avoided_mg=str(row["avoided_mg"]),
+                )
+                for row in carbon
+            ],
+        ),
+    )
+
+
+@router.get("/people/{subject}/actions", tags=["People and points"])
+async def actions(
+    person: ThisPerson,
+    caller: ThisCaller,
+    session: Transaction,
+    limit: Limit = PAGE_DEFAULT,
+    cursor: Cursor = None,
+) -> Page[ActionRow]:
+    """A person's actions, newest first; a partner sees those of its own sources."""
+    last = UUID(int=2**128 - 1)
+    before = read_cursor(cursor, lambda parts: UUID(parts[0]), last)
+    rows = await read.actions_before(session, person, caller, before=before, limit=limit + 1)
+    return page_of([_row(row) for row in rows], limit, lambda row: (row.action_id,))
+
+
+def _row(row: Any) -> ActionRow:
+    reversal = None
+    if row["reversal_reason"] is not None:
+        reversal = ReversalOfAction(
+            reason=row["reversal_reason"],
+            recorded_at=row["reversed_at"],
+            points=row["reversed_points"],
+        )
+    offset = row["utc_offset_min"]
+    return ActionRow.model_validate(
+        {
+            **{name: row[name] for name in ActionRow.model_fields if name in row},
+            "id": row["event_id"],
+            "occurred_at": local_text(row["occurred_at"], offset),
+            "ripens_at": local_text(row["ripens_at"], offset),
+            "gross_mg": str(row["gross_mg"]),
+            "avoided_mg": str(row["avoided_mg"]),
+            "reversal": reversal,
+        }
+    )
+
+
+def event_schema() -> dict[str, Any]:
+    """The JSON Schema of an event, for the OpenAPI document."""
+    return CloudEvent.model_json_schema(ref_template="#/components/schemas/{model}")

@@ -1,0 +1,161 @@
+"""Wire shapes of actions. Carbon in milligrams CO2e as decimal strings; points as integers."""
+
+from datetime import date, datetime
+from typing import Annotated, Any, Literal
+from uuid import UUID
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from service.points.schemas import Points
+
+Milligrams = Annotated[str, Field(pattern=r"^-?[0-9]+$", description="Milligrams CO2e.")]
+
+
+class EventResult(BaseModel):
+    """What became of an event, for good."""
+
+    source: str
+    id: str
+    action_id: UUID
+    outcome: Literal["credited", "capped", "zero", "refused", "already_claimed"]
+    duplicate: bool
+    avoided_mg: Milligrams
+    points: int
+    methodology: str | None
+    evidence_level: str
+    scope: str
+    local_day: date
+    ripens_at: datetime | None
+    reason: str | None
+    detail: str | None
+
+
+class FieldError(BaseModel):
+    """One place in the request, and what is wrong there."""
+
+    pointer: str
+    detail: str
+
+
+class Problem(BaseModel):
+    """RFC 9457."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    errors: list[FieldError] | None = None
+
+
+class EventProblem(BaseModel):
+    """An event of a batch that was not recorded."""
+
+    source: str | None
+    id: str | None
+    problem: Problem
+
+
+class BatchResult(BaseModel):
+    """Results in the order sent, and how many there are of each outcome."""
+
+    results: list[EventResult | EventProblem]
+    counts: dict[str, int]
+
+
+class ReversalRequest(BaseModel):
+    """Why an action is undone."""
+
+    model_config = ConfigDict(extra="forbid")
+    reason: Annotated[
+        str, Field(min_length=1, max_length=64, pattern=r"^[^\x00-\x1f\x7f]+$", examples=["refund"])
+    ]
+
+
+class ReversalResult(BaseModel):
+    """What was taken back, and from where the points came."""
+
+    action_id: UUID
+    reason: str
+    avoided_mg: Milligrams
+    points: int
+    from_earning: int
+    from_balance: int
+    as_debt: int
+    recorded_at: datetime
+
+
+class ReversalOfAction(BaseModel):
+    """That an action was undone."""
+
+    reason: str
+    recorded_at: datetime
+    points: int
+
+
+class ActionRow(BaseModel):
+    """An action as recorded."""
+
+    action_id: UUID
+    source: str
+    id: str
+    activity: str
+    region: str | None
+    occurred_at: datetime
+    recorded_at: datetime
+    local_day: date
+    evidence_level: str
+    scope: str
+    methodology: str | None
+    outcome: str
+    reason: str | None
+    detail: str | None
+    gross_mg: Milligrams
+    avoided_mg: Milligrams
+    points: int
+    ripens_at: datetime | None
+    data: dict[str, Any]
+    reversal: ReversalOfAction | None
+
+
+class CarbonOfActivity(BaseModel):
+    """Estimated avoided emissions of one activity."""
+
+    activity: str
+    actions: int
+    avoided_mg: Milligrams
+
+
+class Carbon(BaseModel):
+    """A person's estimated avoided emissions: L1 and above, Scope 3+."""
+
+    avoided_mg: Milligrams
+    actions: int
+    by_activity: list[CarbonOfActivity]
+
+
+class PersonStatement(BaseModel):
+    """Points and carbon of one person, kept apart."""
+
+    points: Points
+    carbon: Carbon
+
+
+class EstimateResult(BaseModel):
+    """What the methodology would give; nothing is recorded and nobody's caps are read."""
+
+    source: str
+    id: str
+    outcome: Literal["credited", "zero", "refused"]
+    reason: str | None
+    detail: str | None
+    methodology: str | None
+    gross_mg: Milligrams
+    avoided_mg: Milligrams
+    points: int
+    explanation: dict[str, Any] | None
+
+
+class EstimateBatch(BaseModel):
+    """Estimates in the order sent."""
+
+    results: list[EstimateResult | EventProblem]

@@ -1,0 +1,256 @@
+"""SQL of the intake, spoken to the driver itself. No decisions, no commit, no HTTP.
+
+All lists are given in the order of their keys: every transaction takes its locks in that order,
+so two of them cannot wait for each other.
+"""
+
+from collections.abc import Sequence
+from datetime import date, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
+
+import asyncpg
+
+from service.intake.address import OUTSIDE, first_day
+from service.intake.outcome import Outcome
+from service.settings import PROGRAMME_FROM, PROGRAMME_TO
+
+if TYPE_CHECKING:  # generic for the type checker only
+    Connection = (
+        asyncpg.Connection[asyncpg.Record] | asyncpg.pool.PoolConnectionProxy[asyncpg.Record]
+    )
+else:
+    Connection = asyncpg.Connection
+
+ACTION_COLUMNS = (
+    "bucket",
+    "person_id",
+    "source",
+    "event_id",
+    "local_day",
+    "action_id",
+    "batch_id",
+    "partner",
+    "activity",
+    "region",
+    "occurred_at",
+    "utc_offset_min",
+    "recorded_at",
+    "evidence_level",
+    "scope",
+    "methodology",
+    "outcome",
+    "reason",
+    "detail",
+    "gross_mg",
+    "avoided_mg",
+    "uncertainty_mg",
+    "quantity_milli",
+    "points",
+    "ripens_at",
+    "data",
+    "digest",
+)
+PARTITION_LOCK = 0x5A78_0001  # advisory lock: one process opens months at a time
+
+_CREATE_ACCOUNTS = """
+INSERT INTO account (bucket, person_id, created_at)
+SELECT bucket, person_id, $3 FROM unnest($1::int2[], $2::uuid[]) AS new(bucket, person_id)
+ON CONFLICT DO NOTHING
+"""
+
+# Rows are locked in the order they leave the sort below the lock.
+_LOCK_ACCOUNTS = """
+WITH locked AS MATERIALIZED (
+    SELECT account.person_id, account.counted
+    FROM unnest($1::int2[], $2::uuid[]) AS given(bucket, person_id)
+    JOIN account USING (bucket, person_id)
+    ORDER BY account.bucket, account.person_id
+    FOR UPDATE OF account
+)
+SELECT count(*), array_agg(person_id) FILTER (WHERE NOT counted) FROM locked
+"""
+
+_REPEATS = """
+SELECT given.place, action.source, action.event_id, action.action_id, action.batch_id,
+       action.outcome, action.avoided_mg, action.points, action.methodology,
+       action.evidence_level, action.scope, action.local_day, action.ripens_at,
+       action.utc_offset_min, action.reason, action.detail, action.digest
+FROM unnest($1::int4[], $2::int2[], $3::uuid[], $4::text[], $5::text[])
+     AS given(place, bucket, person_id, source, event_id)
+JOIN action ON action.bucket = given.bucket
+    AND action.person_id = given.person_id
+    AND action.source = given.source COLLATE "C"
+    AND action.event_id = given.event_id COLLATE "C"
+WHERE action.local_day >= DATE '{first}' AND action.local_day < DATE '{end}'
+"""
+
+_CLAIM = """
+INSERT INTO claim (bucket, claim_key, action_id)
+SELECT * FROM unnest($1::int2[], $2::uuid[], $3::uuid[])
+ON CONFLICT DO NOTHING
+"""
+
+_CLAIM_OWNERS = """
+SELECT claim_key, claim.action_id
+FROM unnest($1::int2[], $2::uuid[]) AS given(bucket, claim_key)
+JOIN claim USING (bucket, claim_key)
+"""
+
+_RELEASE = """
+DELETE FROM claim USING unnest($1::int2[], $2::uuid[]) AS given(bucket, claim_key)
+WHERE claim.bucket = given.bucket AND claim.claim_key = given.claim_key
+"""
+
+_EARNED = """
+SELECT given.place,
+       sum(actions) FILTER (WHERE earning.local_day = given.local_day) AS actions,
+       sum(points) FILTER (WHERE earning.local_day = given.local_day) AS points,
+       sum(gross_mg) FILTER (WHERE earning.local_day = given.local_day)::int8 AS gross_mg,
+       sum(quantity_milli) FILTER (WHERE earning.local_day = given.local_day)::int8
+           AS quantity_milli,
+       sum(actions) AS month_actions,
+       sum(points) AS month_points
+FROM unnest($1::int4[], $2::int2[], $3::uuid[], $4::date[], $5::text[], $6::date[], $7::date[])
+     AS given(place, bucket, person_id, local_day, activity, first, until)
+JOIN earning ON earning.bucket = given.bucket
+    AND earning.person_id = given.person_id
+    AND earning.local_day >= given.first AND earning.local_day < given.until
+    AND earning.activity = given.activity
+GROUP BY given.place
+"""
+
+# Points that had lapsed stay lapsed; new ones start their own time to ripen.
+_EARN = """
+INSERT INTO earning AS had (bucket, person_id, local_day, activity, actions, points, gross_mg,
+                            quantity_milli, ripens_at, lapses_at)
+SELECT * FROM unnest($1::int2[], $2::uuid[], $3::date[], $4::text[], $5::int4[], $6::int4[],
+                     $7::int8[], $8::int8[], $9::timestamptz[], $10::timestamptz[])
+ON CONFLICT (bucket, person_id, local_day, activity) DO UPDATE SET
+    actions = had.actions + excluded.actions,
+    points = had.points + excluded.points,
+    gross_mg = had.gross_mg + excluded.gross_mg,
+    quantity_milli = had.quantity_milli + excluded.quantity_milli,
+    lapsed = CASE WHEN had.lapses_at <= $11 THEN had.points - had.collected - had.reversed
+                  ELSE had.lapsed END,
+    ripens_at = CASE WHEN had.points - had.collected - had.reversed - had.lapsed = 0
+                       OR had.lapses_at <= $11 THEN excluded.ripens_at
+                     ELSE had.ripens_at END,
+    lapses_at = greatest(had.lapses_at, excluded.lapses_at)
+"""
+
+_COUNT = """
+UPDATE account SET counted = true
+FROM unnest($1::int2[], $2::uuid[]) AS given(bucket, person_id)
+WHERE account.bucket = given.bucket AND account.person_id = given.person_id
+"""
+
+
+async def create_accounts(
+    connection: Connection, buckets: list[int], people: list[UUID], now: datetime
+) -> None:
+    """Make the accounts that are missing."""
+    await connection.execute(_CREATE_ACCOUNTS, buckets, people, now)
+
+
+async def lock_accounts(
+    connection: Connection, buckets: list[int], people: list[UUID]
+) -> tuple[int, set[UUID]]:
+    """Lock accounts; how many there are, and which people were never counted."""
+    row = await connection.fetchrow(_LOCK_ACCOUNTS, buckets, people)
+    assert row is not None
+    return row[0], set(row[1] or ())
+
+
+async def find_repeats(
+    connection: Connection, month: int, keys: Sequence[tuple[int, int, UUID, str, str]]
+) -> list[tuple[int, Outcome]]:
+    """Actions recorded under these (place, bucket, person, source, event id), as (place, outcome).
+
+    Looks in the month of the events and its two neighbours; the months are literals, so that the
+    planner leaves all other partitions alone.
+    """
+    first, end = neighbours(month)
+    query = _REPEATS.format(first=first.isoformat(), end=end.isoformat())
+    rows = await connection.fetch(query, *map(list, zip(*keys, strict=True)))
+    return [(row[0], Outcome(**dict(list(row.items())[1:]))) for row in rows]
+
+
+def neighbours(month: int) -> tuple[date, date]:
+    """First day and end (excluded) of the months in which a repeat is looked for."""
+    if month == OUTSIDE:
+        return date.min, date.max
+    first = first_day(month - 1) if month else PROGRAMME_FROM - timedelta(days=31)
+    return first, date(*divmod_month(month + 2))
+
+
+def divmod_month(month: int) -> tuple[int, int, int]:
+    """(year, month, 1) of a month number that may lie just past the programme."""
+    return PROGRAMME_FROM.year + month // 12, month % 12 + 1, 1
+
+
+async def take_claims(
+    connection: Connection, claims: Sequence[tuple[int, UUID, UUID]]
+) -> set[UUID]:
+    """Claim these (bucket, key, action); the keys that somebody else owns already."""
+    buckets, keys, actions = map(list, zip(*claims, strict=True))
+    status = await connection.execute(_CLAIM, buckets, keys, actions)
+    if int(status.rpartition(" ")[2]) == len(claims):
+        return set()
+    owners = {row[0]: row[1] for row in await connection.fetch(_CLAIM_OWNERS, buckets, keys)}
+    return {key for _, key, action in claims if owners[key] != action}
+
+
+async def move_claims(
+    connection: Connection, claims: Sequence[tuple[int, UUID, UUID | None]]
+) -> None:
+    """Give claims of this same transaction to another of its actions, or to none."""
+    buckets, keys, _ = map(list, zip(*claims, strict=True))
+    await connection.execute(_RELEASE, buckets, keys)
+    owned = [claim for claim in claims if claim[2] is not None]
+    if owned:
+        await connection.execute(_CLAIM, *map(list, zip(*owned, strict=True)))
+
+
+async def earned(
+    connection: Connection,
+    keys: Sequence[tuple[int, int, UUID, date, str, date, date]],
+) -> list[asyncpg.Record]:
+    """What is recorded for (place, bucket, person, day, activity, first, until) of earnings."""
+    return await connection.fetch(_EARNED, *map(list, zip(*keys, strict=True)))
+
+
+async def copy_actions(connection: Connection, rows: Sequence[tuple[object, ...]]) -> None:
+    """Write actions; under the accounts' locks none of them can be a repeat."""
+    await connection.copy_records_to_table("action", records=rows, columns=ACTION_COLUMNS)
+
+
+async def add_earnings(
+    connection: Connection, rows: Sequence[tuple[Any, ...]], now: datetime
+) -> None:
+    """Add to earnings, making those that are missing."""
+    await connection.execute(_EARN, *map(list, zip(*rows, strict=True)), now)
+
+
+async def mark_counted(connection: Connection, people: Sequence[tuple[int, UUID]]) -> None:
+    """Remember that these people are in the totals."""
+    await connection.execute(_COUNT, *map(list, zip(*people, strict=True)))
+
+
+def partition_name(month: int) -> str:
+    """The table that holds the actions of a month."""
+    return f"action_{first_day(month):%Y_%m}"
+
+
+async def open_months(connection: Connection, months: Sequence[int]) -> None:
+    """Make the partitions of these months unless they are there; in a transaction of its own."""
+    await connection.execute("SELECT pg_advisory_xact_lock($1)", PARTITION_LOCK)
+    for month in months:
+        first, end = first_day(month), date(*divmod_month(month + 1))
+        await connection.execute(
+            f"CREATE TABLE IF NOT EXISTS {partition_name(month)} PARTITION OF action "
+            f"FOR VALUES FROM ('{first}') TO ('{end}')"
+        )
+
+
+assert PROGRAMME_TO.month == 12, "months are counted from January to December"

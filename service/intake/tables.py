@@ -1,0 +1,96 @@
+"""What the intake writes: actions, claims and reversals.
+
+Every key starts with `bucket` (0..1023, from the person's or the claim's hash), so that the
+schema can be distributed by it. `action` is partitioned by month of `local_day`.
+"""
+
+from datetime import date, datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import BigInteger, Column, DateTime, Index, Integer, LargeBinary, SmallInteger, Text
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlmodel import Field, SQLModel
+
+
+class Action(SQLModel, table=True):
+    """The green thing a person did, as a fact: never updated, never deleted.
+
+    `gross_mg` is the signed result of the methodology before any limit, `avoided_mg` what is
+    credited, `uncertainty_mg` half
+    the width of its 95 percent interval; all in milligrams CO2e. `digest` is the SHA-256 of the event's content.
+    """
+
+    __tablename__ = "action"
+    __table_args__ = (
+        # Ids are time-ordered and rows arrive in time order: a block-range index costs next to
+        # nothing to keep and finds an id within a few blocks of its month.
+        Index(
+            "action_by_id",
+            "action_id",
+            postgresql_using="brin",
+            postgresql_with={"pages_per_range": 16, "autosummarize": "on"},
+            info={"not_unique": True},
+        ),
+        {"postgresql_partition_by": "RANGE (local_day)"},
+    )
+    bucket: int = Field(sa_column=Column(SmallInteger, primary_key=True, autoincrement=False))
+    person_id: UUID = Field(primary_key=True)
+    source: str = Field(sa_column=Column(Text(collation="C"), primary_key=True))
+    event_id: str = Field(sa_column=Column(Text(collation="C"), primary_key=True))
+    local_day: date = Field(primary_key=True)
+    action_id: UUID
+    batch_id: UUID
+    partner: str
+    activity: str
+    region: str | None
+    occurred_at: datetime = Field(sa_column=Column(DateTime(timezone=True), nullable=False))
+    utc_offset_min: int = Field(sa_column=Column(SmallInteger, nullable=False))
+    recorded_at: datetime = Field(sa_column=Column(DateTime(timezone=True), nullable=False))
+    evidence_level: str
+    scope: str
+    methodology: str | None
+    outcome: str
+    reason: str | None
+    detail: str | None
+    gross_mg: int = Field(sa_column=Column(BigInteger, nullable=False))
+    avoided_mg: int = Field(sa_column=Column(BigInteger, nullable=False))
+    uncertainty_mg: int = Field(sa_column=Column(BigInteger, nullable=False))
+    quantity_milli: int = Field(sa_column=Column(BigInteger, nullable=False))
+    points: int = Field(sa_column=Column(Integer, nullable=False))
+    ripens_at: datetime | None = Field(
+        sa_column=Column(DateTime(timezone=True), nullable=True), default=None
+    )
+    data: dict[str, Any] = Field(sa_column=Column(JSONB, nullable=False))
+    digest: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
+
+
+class Claim(SQLModel, table=True):
+    """The ride, order or invoice behind an action, as a keyed hash: credited once, whoever reports.
+
+    `bucket` is that of the claim's own key, since two people may report the same thing.
+    """
+
+    __tablename__ = "claim"
+    bucket: int = Field(sa_column=Column(SmallInteger, primary_key=True, autoincrement=False))
+    claim_key: UUID = Field(primary_key=True)
+    action_id: UUID
+
+
+class Reversal(SQLModel, table=True):
+    """An action undone by its reporter, as a new fact; once for each action."""
+
+    __tablename__ = "reversal"
+    bucket: int = Field(sa_column=Column(SmallInteger, primary_key=True, autoincrement=False))
+    person_id: UUID = Field(primary_key=True)
+    action_id: UUID = Field(primary_key=True)
+    batch_id: UUID
+    reason: str
+    local_day: date
+    avoided_mg: int = Field(sa_column=Column(BigInteger, nullable=False))
+    gross_mg: int = Field(sa_column=Column(BigInteger, nullable=False))
+    points: int = Field(sa_column=Column(Integer, nullable=False))
+    from_earning: int = Field(sa_column=Column(Integer, nullable=False))
+    from_balance: int = Field(sa_column=Column(Integer, nullable=False))
+    as_debt: int = Field(sa_column=Column(Integer, nullable=False))
+    recorded_at: datetime = Field(sa_column=Column(DateTime(timezone=True), nullable=False))

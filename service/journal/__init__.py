@@ -1,0 +1,1 @@
+"""The append-only record of committed batches, from which every projection is made."""

@@ -1,0 +1,89 @@
+"""Write one journal row, and mark it unread for every projector, in the caller's transaction."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from uuid import UUID
+
+import orjson
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+# Every projector that reads the journal. A new one is added here and back-filled by a migration.
+PROJECTORS = ("total_day", "totals")
+
+
+@dataclass(frozen=True, slots=True)
+class JournalRow:
+    """One batch of facts: `deltas` are what it adds to the totals, `leaves` the actions' hashes."""
+
+    bucket: int
+    batch_id: UUID
+    kind: str
+    actions: int
+    people: int
+    deltas: Sequence[dict[str, object]]
+    leaves: bytes
+
+    def values(self) -> tuple[object, ...]:
+        """In the order of APPEND's parameters."""
+        return (
+            self.bucket,
+            self.batch_id,
+            self.kind,
+            self.actions,
+            self.people,
+            orjson.dumps(self.deltas).decode(),
+            self.leaves,
+            list(PROJECTORS),
+        )
+
+
+APPEND = """
+WITH row AS (
+    INSERT INTO journal (bucket, batch_id, kind, actions, people, deltas, leaves)
+    VALUES ($1, $2, $3, $4, $5, $6::jsonb, $7)
+    RETURNING bucket, batch_id
+)
+INSERT INTO journal_pending (bucket, batch_id, projector)
+SELECT bucket, batch_id, projector FROM row, unnest($8::text[]) AS projector
+"""
+
+
+def delta(
+    *,
+    local_day: str,
+    activity: str,
+    methodology: str,
+    partner: str,
+    region: str,
+    evidence_level: str,
+    scope: str,
+    actions: int,
+    gross_mg: int,
+    avoided_mg: int,
+    uncertainty_mg: int,
+    points: int,
+) -> dict[str, object]:
+    """One cell of the totals and what is added to it. `methodology` is "id@version"."""
+    identifier, _, version = methodology.partition("@")
+    return {
+        "local_day": local_day,
+        "activity": activity,
+        "methodology": identifier,
+        "version": version,
+        "partner": partner,
+        "region": region,
+        "evidence_level": evidence_level,
+        "scope": scope,
+        "actions": actions,
+        "gross_mg": gross_mg,
+        "avoided_mg": avoided_mg,
+        "uncertainty_mg": uncertainty_mg,
+        "points": points,
+    }
+
+
+async def append(session: AsyncSession, row: JournalRow) -> None:
+    """Append in a session's transaction, after its first statement; lanes run APPEND themselves."""
+    connection = await (await session.connection()).get_raw_connection()
+    assert connection.driver_connection is not None
+    await connection.driver_connection.execute(APPEND, *row.values())

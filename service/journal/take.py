@@ -1,0 +1,69 @@
+"""Each projector reads each journal row once: rows are marked, never counted by a highest number."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import text
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+TAKE_MAX = 500
+
+_READ = text("""
+    SELECT journal.bucket, journal.batch_id, journal.people, journal.deltas
+    FROM journal_pending JOIN journal USING (bucket, batch_id)
+    WHERE projector = :projector
+    ORDER BY batch_id LIMIT :limit
+    FOR UPDATE OF journal_pending SKIP LOCKED
+""").columns(deltas=JSONB)
+_FORGET = text("""
+    DELETE FROM journal_pending
+    USING unnest(CAST(:buckets AS int2[]), CAST(:batches AS uuid[])) AS done(bucket, batch_id)
+    WHERE journal_pending.bucket = done.bucket AND journal_pending.batch_id = done.batch_id
+      AND projector = :projector
+""")
+_PENDING = text("SELECT count(*) FROM journal_pending WHERE projector = :projector")
+_OLDEST = text("""
+    SELECT extract(epoch FROM clock_timestamp() - min(journal.recorded_at))::float8
+    FROM journal_pending JOIN journal USING (bucket, batch_id) WHERE projector = :projector
+""")
+
+
+@dataclass(frozen=True, slots=True)
+class TakenRow:
+    """One journal row that a projector has not applied yet."""
+
+    bucket: int
+    batch_id: UUID
+    people: int
+    deltas: list[dict[str, Any]]
+
+
+async def take(
+    session: AsyncSession, projector: str, limit: int = TAKE_MAX
+) -> tuple[TakenRow, ...]:
+    """Rows to apply, oldest first, held for this transaction; other takers skip them."""
+    found = await session.execute(_READ, {"projector": projector, "limit": limit})
+    return tuple(TakenRow(row.bucket, row.batch_id, row.people, row.deltas) for row in found)
+
+
+async def forget(session: AsyncSession, projector: str, rows: Sequence[TakenRow]) -> None:
+    """Take the marks away: these rows are applied."""
+    named = {
+        "projector": projector,
+        "buckets": [row.bucket for row in rows],
+        "batches": [row.batch_id for row in rows],
+    }
+    await session.execute(_FORGET, named)
+
+
+async def pending(session: AsyncSession, projector: str) -> int:
+    """How many rows a projector has still to apply."""
+    return int((await session.execute(_PENDING, {"projector": projector})).scalar_one())
+
+
+async def lag_seconds(session: AsyncSession, projector: str) -> float:
+    """Age of the oldest row that a projector has still to apply; 0 when there is none."""
+    return float((await session.execute(_OLDEST, {"projector": projector})).scalar() or 0)

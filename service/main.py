@@ -1,0 +1,188 @@
+"""The API program: puts resources, intake and routes together, and runs them.
+
+`python -m service.main` listens on SAXAUL_HOST and SAXAUL_PORT, or on the socket of `--fd`.
+"""
+
+import argparse
+import asyncio
+import logging
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from types import FrameType
+
+import uvicorn
+from fastapi import FastAPI
+
+from methodologies.catalogue import load_catalogue
+from service.book import routes as book_routes
+from service.clock import Clock, system_clock
+from service.forest import routes as forest_routes
+from service.http import routes as http_routes
+from service.http.metrics import Metrics
+from service.http.problems import add_problem_handlers
+from service.intake import routes as intake_routes
+from service.intake.candidate import Assessor
+from service.intake.commit import Committer
+from service.intake.lane import Lane
+from service.intake.report import Intake, running
+from service.partners.people import Hasher
+from service.partners.recognise import Recogniser
+from service.points import routes as points_routes
+from service.points.policy import load_policy
+from service.resources import Resources, SettingMissing, open_resources
+from service.settings import Settings
+from service.totals import routes as totals_routes
+from service.totals.counters import Counters
+from service.totals.view import LiveTotals
+from service.web import routes as web_routes
+
+GRACEFUL_S = 20  # running requests may take this long after a signal; streams end by themselves
+BACKLOG = 2048
+PERSON_KEY_BYTES = 32
+
+
+def person_key_of(settings: Settings) -> bytes:
+    """The key of people's hashes. Raises SettingMissing when it is not set or too short."""
+    if settings.person_key is None:
+        raise SettingMissing(
+            "SAXAUL_PERSON_KEY is not set. Make one with `openssl rand -hex 32` and keep it: with "
+            "another key every person would become somebody else."
+        )
+    key = bytes.fromhex(settings.person_key.get_secret_value())
+    if len(key) < PERSON_KEY_BYTES:
+        raise SettingMissing(f"SAXAUL_PERSON_KEY must be {PERSON_KEY_BYTES} bytes or more, in hex.")
+    return key
+
+
+def make_intake(resources: Resources, hasher: Hasher, metrics: Metrics) -> Intake:
+    """The lanes of one process, not running yet."""
+    settings = resources.settings
+    committer = Committer(resources.pool, load_policy(), resources.clock)
+    return Intake(
+        assessor=Assessor(load_catalogue(), hasher, settings),
+        lanes=tuple(
+            Lane(
+                committer.commit,
+                resources.clock,
+                metrics.committed,
+                queue_events=settings.lane_queue_events,
+                batch_events=settings.lane_batch_events,
+            )
+            for _ in range(settings.lanes)
+        ),
+        clock=resources.clock,
+    )
+
+
+@asynccontextmanager
+async def _running(app: FastAPI, settings: Settings, clock: Clock) -> AsyncIterator[None]:
+    hasher = Hasher(person_key_of(settings))
+    async with open_resources(settings, clock) as resources:
+        state = app.state
+        state.resources = resources
+        state.hasher = hasher
+        state.metrics = Metrics()
+        state.recognise = Recogniser(settings, resources.sessions, clock)
+        state.policy = load_policy()
+        state.intake = make_intake(resources, hasher, state.metrics)
+        state.totals = LiveTotals(
+            resources.sessions,
+            Counters(resources.valkey),
+            clock,
+            settings.totals_cache_seconds,
+        )
+        state.streams = 0
+        state.stopping = asyncio.Event()
+        async with running(state.intake):
+            yield
+            state.stopping.set()
+
+
+def create_app(settings: Settings, clock: Clock = system_clock) -> FastAPI:
+    """The application; it opens its resources when it starts and drains its lanes at the end."""
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        async with _running(app, settings, clock):
+            yield
+
+    app = FastAPI(
+        title="Saxaul",
+        version="0.1.0",
+        summary="Green actions in, estimated avoided emissions and points out.",
+        lifespan=lifespan,
+        docs_url=None,
+        redoc_url=None,
+    )
+    add_problem_handlers(app)
+    for module in (
+        intake_routes,
+        points_routes,
+        totals_routes,
+        forest_routes,
+        book_routes,
+        http_routes,
+        web_routes,
+    ):
+        app.include_router(module.router)
+    add_schemas(app)
+    return app
+
+
+def add_schemas(app: FastAPI) -> None:
+    """Put what routes read from bytes themselves into the OpenAPI document."""
+    generate = app.openapi
+
+    def openapi() -> dict[str, object]:
+        if app.openapi_schema is None:
+            document = generate()
+            document["components"]["schemas"]["CloudEvent"] = intake_routes.event_schema()
+        return app.openapi_schema or {}
+
+    app.openapi = openapi  # type: ignore[method-assign]  # FastAPI's documented way to extend it
+
+
+class _Server(uvicorn.Server):
+    """Tells the streams to end as soon as the process is asked to stop."""
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        app = self.config.app
+        if isinstance(app, FastAPI) and hasattr(app.state, "stopping"):
+            app.state.stopping.set()
+        super().handle_exit(sig, frame)
+
+
+def run(settings: Settings, fd: int | None) -> None:
+    """Serve until SIGTERM or SIGINT, then answer what was taken and stop."""
+    logging.basicConfig(
+        level=settings.log_level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s"
+    )
+    config = uvicorn.Config(
+        create_app(settings),
+        host=settings.host,
+        port=settings.port,
+        fd=fd,
+        loop="uvloop",
+        http="httptools",
+        ws="none",
+        access_log=False,
+        log_config=None,
+        server_header=False,
+        date_header=True,
+        proxy_headers=False,
+        backlog=BACKLOG,
+        timeout_graceful_shutdown=GRACEFUL_S,
+    )
+    _Server(config).run()
+
+
+def main() -> None:
+    """Read the command line and run."""
+    parser = argparse.ArgumentParser(description="The Saxaul API.")
+    parser.add_argument("--fd", type=int, help="a listening socket that was inherited")
+    arguments = parser.parse_args()
+    run(Settings(), arguments.fd)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,39 @@
+"""Alembic's entry: one transaction, one connection, URL from the settings."""
+
+import asyncio
+
+from alembic import context
+from sqlalchemy import Connection, pool
+from sqlalchemy.ext.asyncio import create_async_engine
+from sqlmodel import SQLModel
+
+from service.forest import tables as _forest  # noqa: F401  (tables register themselves)
+from service.http import tables as _http  # noqa: F401
+from service.intake import tables as _intake  # noqa: F401
+from service.journal import tables as _journal  # noqa: F401
+from service.partners import tables as _partners  # noqa: F401
+from service.points import tables as _points  # noqa: F401
+from service.resources import database_url_of
+from service.settings import Settings
+from service.totals import tables as _totals  # noqa: F401
+
+MIGRATION_LOCK = 0x5A78_0003  # two programs that migrate at once wait for each other
+
+
+def _migrate(connection: Connection) -> None:
+    context.configure(connection=connection, target_metadata=SQLModel.metadata)
+    with context.begin_transaction():
+        connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({MIGRATION_LOCK})")
+        context.run_migrations()
+
+
+async def _run() -> None:
+    url = context.config.get_main_option("url") or database_url_of(Settings(), driver="+asyncpg")
+    engine = create_async_engine(url, poolclass=pool.NullPool)
+    async with engine.connect() as connection:
+        await connection.run_sync(_migrate)
+        await connection.commit()
+    await engine.dispose()
+
+
+asyncio.run(_run())

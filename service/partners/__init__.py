@@ -1,0 +1,1 @@
+"""Who may speak: partners with their sources and keys, and people with their tokens."""

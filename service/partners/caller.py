@@ -1,0 +1,71 @@
+"""Who speaks, and what they may do. Pure."""
+
+from dataclasses import dataclass
+
+from service.errors import LevelNotYours, ScopeMissing, SourceNotYours, SubjectNotYours
+
+LEVELS = ("L0", "L1", "L2", "L3", "L4")
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """A partner's key, or a person (`subject` is set) who speaks through the app's source.
+
+    `name` is stable and unique: it separates idempotency keys and is stored with actions.
+    """
+
+    name: str
+    partner: str
+    scopes: frozenset[str]
+    sources: frozenset[str]
+    default_level: str
+    max_level: str
+    subject: str | None = None
+
+    def need(self, scope: str) -> None:
+        """Raises ScopeMissing unless this caller holds `scope` (`admin` holds every scope)."""
+        if scope not in self.scopes and "admin" not in self.scopes:
+            raise ScopeMissing(f"This needs the scope {scope}; the key has {_listed(self.scopes)}.")
+
+    def may(self, scope: str) -> bool:
+        """Whether this caller holds `scope`."""
+        return scope in self.scopes or "admin" in self.scopes
+
+    def check_source(self, source: str) -> None:
+        """Raises SourceNotYours unless `source` is registered for this caller."""
+        if source not in self.sources:
+            raise SourceNotYours(
+                f"The source {source!r} is not yours; you report as {_listed(self.sources)}.",
+                (("/source", f"must be one of {_listed(self.sources)}"),),
+            )
+
+    def check_level(self, level: str) -> None:
+        """Raises LevelNotYours for a level above what this caller may state."""
+        if level > self.max_level:
+            raise LevelNotYours(
+                f"You may state evidence levels up to {self.max_level}, not {level}: higher ones "
+                "are set by a second source or an auditor.",
+                (("/evidencelevel", f"must be {self.max_level} or lower"),),
+            )
+
+    def subject_for(self, subject: str) -> str:
+        """The subject that `subject` stands for: `me` is the token's person.
+
+        Raises SubjectNotYours when a person names anybody else.
+        """
+        if self.subject is None:
+            if subject == "me":
+                raise SubjectNotYours(
+                    "`me` stands for a person's token; with an API key, name the subject."
+                )
+            return subject
+        if subject not in ("me", self.subject):
+            raise SubjectNotYours(
+                "A person's token reports and sees only that person.",
+                (("/subject", "must be the token's own subject, or `me`"),),
+            )
+        return self.subject
+
+
+def _listed(names: frozenset[str]) -> str:
+    return ", ".join(sorted(names)) or "nothing"

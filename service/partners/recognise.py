@@ -1,0 +1,84 @@
+"""Use case: from the bearer text of a request to the caller behind it."""
+
+from sqlalchemy.ext.asyncio import async_sessionmaker
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from service.clock import Clock, seconds
+from service.errors import CredentialsMissing, KeyInvalid
+from service.partners import store
+from service.partners.caller import Caller
+from service.partners.keys import KEY_START, KnownKey, split_key
+from service.partners.tokens import Tokens
+from service.settings import Settings
+
+CACHED_KEYS_MAX = 10_000
+PARTNER_MAX_LEVEL = "L2"
+ADMIN_MAX_LEVEL = "L4"
+
+
+class Recogniser:
+    """Keeps keys for `key_cache_seconds`, so that a request costs one hash and no query."""
+
+    def __init__(
+        self, settings: Settings, sessions: async_sessionmaker[AsyncSession], clock: Clock
+    ) -> None:
+        self._settings = settings
+        self._sessions = sessions
+        self._clock = clock
+        self._tokens = Tokens(settings)
+        self._cache: dict[str, tuple[float, KnownKey | None]] = {}
+
+    async def __call__(self, authorization: str | None) -> Caller:
+        """The caller behind an `Authorization` header.
+
+        Raises CredentialsMissing, KeyInvalid or TokenInvalid.
+        """
+        kind, _, credential = (authorization or "").partition(" ")
+        credential = credential.strip()
+        if kind.lower() != "bearer" or not credential:
+            raise CredentialsMissing(
+                "Send `Authorization: Bearer` with an API key (sx_...) or a person's token."
+            )
+        if credential.startswith(KEY_START):
+            return await self._partner(credential)
+        return _person(await self._tokens.subject_of(credential), self._settings)
+
+    async def _partner(self, text: str) -> Caller:
+        parts = split_key(text)
+        known = None if parts is None else await self._known(parts[0])
+        if parts is None or known is None or not known.usable(parts[1], self._clock()):
+            raise KeyInvalid(
+                "The API key is unknown, expired or revoked. `saxaul keys list` shows those there "
+                "are; `saxaul keys add` makes one."
+            )
+        return Caller(
+            name=f"partner:{known.partner}",
+            partner=known.partner,
+            scopes=known.scopes,
+            sources=known.sources,
+            default_level="L1",
+            max_level=ADMIN_MAX_LEVEL if "admin" in known.scopes else PARTNER_MAX_LEVEL,
+        )
+
+    async def _known(self, prefix: str) -> KnownKey | None:
+        cached = self._cache.get(prefix)
+        if cached is not None and cached[0] > seconds():
+            return cached[1]
+        async with self._sessions() as session:
+            known = await store.find_key(session, prefix)
+        if len(self._cache) >= CACHED_KEYS_MAX:
+            self._cache.clear()
+        self._cache[prefix] = (seconds() + self._settings.key_cache_seconds, known)
+        return known
+
+
+def _person(subject: str, settings: Settings) -> Caller:
+    return Caller(
+        name=f"person:{subject}",
+        partner=settings.app_source,
+        scopes=frozenset(("events:write", "actions:read", "points:write")),
+        sources=frozenset((settings.app_source,)),
+        default_level="L0",
+        max_level=settings.app_source_max_level,
+        subject=subject,
+    )

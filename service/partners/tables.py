@@ -1,0 +1,40 @@
+"""Partners, the sources they report under, and their keys. Small: reference tables on Citus."""
+
+from datetime import datetime
+
+from sqlalchemy import ARRAY, Column, DateTime, LargeBinary, Text
+from sqlmodel import Field, SQLModel
+
+
+class Partner(SQLModel, table=True):
+    """An app or merchant that reports events."""
+
+    __tablename__ = "partner"
+    partner: str = Field(primary_key=True, max_length=64)
+    name: str
+    created_at: datetime = Field(sa_column=Column(DateTime(timezone=True), nullable=False))
+
+
+class Source(SQLModel, table=True):
+    """A name under which one partner reports; `source` of a CloudEvent."""
+
+    __tablename__ = "source"
+    source: str = Field(primary_key=True, max_length=64)
+    partner: str = Field(foreign_key="partner.partner", index=True)
+
+
+class ApiKey(SQLModel, table=True):
+    """A partner's key: only the SHA-256 of its secret (256 random bits) is stored."""
+
+    __tablename__ = "api_key"
+    prefix: str = Field(primary_key=True, max_length=16)
+    partner: str = Field(foreign_key="partner.partner", index=True)
+    secret_sha256: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
+    scopes: list[str] = Field(sa_column=Column(ARRAY(Text), nullable=False))
+    created_at: datetime = Field(sa_column=Column(DateTime(timezone=True), nullable=False))
+    expires_at: datetime | None = Field(
+        default=None, sa_column=Column(DateTime(timezone=True), nullable=True)
+    )
+    revoked_at: datetime | None = Field(
+        default=None, sa_column=Column(DateTime(timezone=True), nullable=True)
+    )

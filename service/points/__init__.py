@@ -1,0 +1,1 @@
+"""Grams become points by policy; points ripen, are collected, and may lapse."""

@@ -1,0 +1,65 @@
+"""People's accounts: what they earned, and what changed their balance."""
+
+from datetime import date, datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import BigInteger, Boolean, CheckConstraint, Column, DateTime, Integer, SmallInteger
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlmodel import Field, SQLModel
+
+
+class Account(SQLModel, table=True):
+    """One person; the row whose lock puts that person's writes in order."""
+
+    __tablename__ = "account"
+    bucket: int = Field(sa_column=Column(SmallInteger, primary_key=True, autoincrement=False))
+    person_id: UUID = Field(primary_key=True)
+    balance: int = Field(sa_column=Column(BigInteger, nullable=False, server_default="0"))
+    counted: bool = Field(sa_column=Column(Boolean, nullable=False, server_default="false"))
+    created_at: datetime = Field(sa_column=Column(DateTime(timezone=True), nullable=False))
+
+
+class Earning(SQLModel, table=True):
+    """The points of one person, day and activity; also the state that caps are held against.
+
+    What is left to collect is `points - collected - lapsed - reversed`. `reversed` was taken back
+    before it was collected, `taken_back` (a part of `collected`) afterwards, from the balance.
+    """
+
+    __tablename__ = "earning"
+    __table_args__ = (
+        CheckConstraint(
+            "collected >= 0 AND lapsed >= 0 AND reversed >= 0"
+            " AND collected + lapsed + reversed <= points AND taken_back BETWEEN 0 AND collected",
+            name="earning_is_not_overdrawn",
+        ),
+    )
+    bucket: int = Field(sa_column=Column(SmallInteger, primary_key=True, autoincrement=False))
+    person_id: UUID = Field(primary_key=True)
+    local_day: date = Field(primary_key=True)
+    activity: str = Field(primary_key=True)
+    actions: int = Field(sa_column=Column(Integer, nullable=False))
+    points: int = Field(sa_column=Column(Integer, nullable=False))
+    gross_mg: int = Field(sa_column=Column(BigInteger, nullable=False))
+    quantity_milli: int = Field(sa_column=Column(BigInteger, nullable=False))
+    ripens_at: datetime = Field(sa_column=Column(DateTime(timezone=True), nullable=False))
+    lapses_at: datetime = Field(sa_column=Column(DateTime(timezone=True), nullable=False))
+    collected: int = Field(sa_column=Column(Integer, nullable=False, server_default="0"))
+    lapsed: int = Field(sa_column=Column(Integer, nullable=False, server_default="0"))
+    reversed: int = Field(sa_column=Column(Integer, nullable=False, server_default="0"))
+    taken_back: int = Field(sa_column=Column(Integer, nullable=False, server_default="0"))
+
+
+class Entry(SQLModel, table=True):
+    """One immutable line that changes a person's balance; the balance is their sum."""
+
+    __tablename__ = "entry"
+    bucket: int = Field(sa_column=Column(SmallInteger, primary_key=True, autoincrement=False))
+    person_id: UUID = Field(primary_key=True)
+    entry_id: UUID = Field(primary_key=True)
+    kind: str
+    points: int = Field(sa_column=Column(BigInteger, nullable=False))
+    balance_after: int = Field(sa_column=Column(BigInteger, nullable=False))
+    ref: dict[str, Any] = Field(sa_column=Column(JSONB, nullable=False))
+    recorded_at: datetime = Field(sa_column=Column(DateTime(timezone=True), nullable=False))

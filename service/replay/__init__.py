@@ -1,0 +1,1 @@
+"""Send recorded events again, or for the first time, through the HTTP API as anyone would."""

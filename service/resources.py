@@ -1,0 +1,114 @@
+"""What a program holds open while it runs: database, Valkey, clock. Opened once, in `main.py`."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+import asyncpg
+from redis.asyncio import Redis
+from sqlalchemy.ext.asyncio import AsyncEngine, async_sessionmaker, create_async_engine
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from service.clock import Clock, system_clock
+from service.settings import Settings
+
+SESSION_POOL = 10  # connections for reads and single use cases
+LANE_POOL_SPARE = 1  # one more than lanes: months of actions are opened beside running commits
+
+# The intake's statements look up a known list of keys; a nested loop over the primary key is
+# always right for them, and a plan made for an empty table must not turn it into a scan.
+LANE_PLANNER = {
+    "enable_hashjoin": "off",
+    "enable_mergejoin": "off",
+    "enable_seqscan": "off",
+    "jit": "off",
+    "plan_cache_mode": "force_generic_plan",
+    "application_name": "saxaul-lane",
+}
+
+
+class SettingMissing(ValueError):
+    """A program cannot start without this setting; the message says how to set it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Resources:
+    """Open connections; `pool` speaks to the driver itself and is for the intake's lanes."""
+
+    settings: Settings
+    clock: Clock
+    engine: AsyncEngine
+    sessions: async_sessionmaker[AsyncSession]
+    pool: asyncpg.Pool
+    valkey: Redis
+
+
+def database_url_of(settings: Settings, *, driver: str = "") -> str:
+    """The database's URL, with `+driver` for SQLAlchemy or without for the driver itself.
+
+    Raises SettingMissing when none is set.
+    """
+    if settings.database_url is None:
+        raise SettingMissing(
+            "DATABASE_URL is not set. `saxaul up` runs an embedded PostgreSQL; any other program "
+            "needs DATABASE_URL=postgresql://user:password@host:port/name"
+        )
+    _, _, rest = settings.database_url.partition("://")
+    return f"postgresql{driver}://{rest}"
+
+
+def redis_url_of(settings: Settings) -> str:
+    """The URL of Valkey. Raises SettingMissing when none is set."""
+    if settings.redis_url is None:
+        raise SettingMissing(
+            "REDIS_URL is not set. `saxaul up` runs an embedded Valkey; any other program needs "
+            "REDIS_URL=redis://host:port/0"
+        )
+    return settings.redis_url
+
+
+def open_valkey(settings: Settings) -> Redis:
+    """A client that answers text and gives up on a silent server after two seconds."""
+    client: Redis = Redis.from_url(
+        redis_url_of(settings),
+        decode_responses=True,
+        socket_timeout=2,
+        socket_connect_timeout=2,
+        health_check_interval=0,
+    )
+    return client
+
+
+@asynccontextmanager
+async def open_resources(settings: Settings, clock: Clock = system_clock) -> AsyncIterator[Resources]:
+    """Open everything; a database that is away at the start is an error at the first use."""
+    engine = create_async_engine(
+        database_url_of(settings, driver="+asyncpg"),
+        pool_size=SESSION_POOL,
+        max_overflow=0,
+        pool_pre_ping=True,
+        pool_timeout=5,
+        connect_args={"server_settings": {"jit": "off", "application_name": "saxaul"}},
+    )
+    pool = await asyncpg.create_pool(
+        database_url_of(settings),
+        min_size=0,
+        max_size=settings.lanes + LANE_POOL_SPARE,
+        server_settings=LANE_PLANNER,
+        command_timeout=30,
+        max_inactive_connection_lifetime=0,
+    )
+    valkey = open_valkey(settings)
+    try:
+        yield Resources(
+            settings=settings,
+            clock=clock,
+            engine=engine,
+            sessions=async_sessionmaker(engine, class_=AsyncSession, expire_on_commit=False),
+            pool=pool,
+            valkey=valkey,
+        )
+    finally:
+        await valkey.aclose()
+        await pool.close()
+        await engine.dispose()

@@ -1,0 +1,79 @@
+"""Every setting of every program, read once from `SAXAUL_...` variables.
+
+`DATABASE_URL` and `REDIS_URL` keep their customary names. Nothing here opens anything.
+"""
+
+from datetime import date
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import AliasChoices, Field, SecretStr
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+PROGRAMME_FROM = date(2021, 1, 1)
+PROGRAMME_TO = date(2035, 12, 31)
+GOAL_MG = 1_500_000_000 * 10**9  # 1.5 Gt in milligrams: 1.5e18 fits a signed 64-bit integer
+
+
+class Settings(BaseSettings):
+    """What can be set, with its unit, default and meaning (`saxaul settings` prints this)."""
+
+    model_config = SettingsConfigDict(env_prefix="SAXAUL_", populate_by_name=True)
+
+    home: Path = Field(Path(".saxaul"), description="Data folder of the embedded default.")
+    host: str = Field("127.0.0.1", description="Address that the API listens on.")
+    port: int = Field(8000, ge=0, le=65535, description="Port of the API; 0 picks a free one.")
+    postgres_port: int = Field(
+        0, ge=0, le=65535, description="Port of the embedded PostgreSQL; 0 picks a free one."
+    )
+    valkey_port: int = Field(
+        0, ge=0, le=65535, description="Port of the embedded Valkey; 0 picks a free one."
+    )
+    workers: int = Field(1, ge=1, le=64, description="API processes on one socket.")
+
+    database_url: str | None = Field(
+        None,
+        validation_alias=AliasChoices("DATABASE_URL", "SAXAUL_DATABASE_URL", "database_url"),
+        description="PostgreSQL 15 or later, postgresql://user:password@host:port/name. "
+        "Unset: the embedded server.",
+    )
+    redis_url: str | None = Field(
+        None,
+        validation_alias=AliasChoices("REDIS_URL", "SAXAUL_REDIS_URL", "redis_url"),
+        description="Valkey or Redis 7 or later, redis://host:port/0. Unset: the embedded server.",
+    )
+
+    person_key: SecretStr | None = Field(
+        None,
+        description="Key (32 bytes or more, hex) of the hashes that stand for people and claims. "
+        "It cannot be changed later: the same person would become another.",
+    )
+    oidc_issuer: str | None = Field(None, description="`iss` that a person's token must carry.")
+    oidc_audience: str = Field("saxaul", description="`aud` that a person's token must carry.")
+    oidc_jwks_url: str | None = Field(
+        None, description="Keys of the issuer: an https URL, or file:///... for the embedded one."
+    )
+    app_source: str = Field("app", description="Source under which people report themselves.")
+    app_source_max_level: str = Field(
+        "L1", pattern="^L[01]$", description="Highest evidence level a person may state."
+    )
+
+    lanes: int = Field(2, ge=1, le=64, description="Group-commit queues of one API process.")
+    lane_queue_events: int = Field(
+        20_000, ge=1, description="Events that may wait in one lane before it answers 503."
+    )
+    lane_batch_events: int = Field(4_000, ge=1, description="Most events in one commit.")
+    late_days: int = Field(30, ge=0, description="Oldest event, in days, without events:backfill.")
+    ahead_seconds: int = Field(300, ge=0, description="How far ahead an event's clock may be.")
+    body_bytes: int = Field(4 * 1024 * 1024, ge=1024, description="Largest request body.")
+
+    projection_poll_seconds: Annotated[float, Field(gt=0, le=60)] = Field(
+        0.25, description="Longest sleep of a projector that no notification woke."
+    )
+    totals_cache_seconds: Annotated[float, Field(ge=0, le=10)] = Field(
+        0.25, description="How long an API process may answer totals from its own memory."
+    )
+    key_cache_seconds: Annotated[float, Field(ge=0, le=300)] = Field(
+        5.0, description="How long a revoked or changed API key may still be accepted."
+    )
+    log_level: str = Field("info", description="debug, info, warning or error.")

@@ -1,0 +1,1 @@
+"""Estimated avoided emissions, added up: live in Valkey, durable in PostgreSQL, proved equal."""

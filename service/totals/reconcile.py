@@ -1,0 +1,153 @@
+"""Use case: prove that everything adds up, to the milligram and to the point. Reads only."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from redis.exceptions import RedisError
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import async_sessionmaker
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from service.journal.take import pending
+from service.totals import store
+from service.totals.apply import DAYS, LIVE
+from service.totals.counters import Counters, CountersLost
+from service.totals.sums import Sum
+
+# Each query counts what breaks a rule; 0 is the proof. The words are shown to the operator.
+RULES: Mapping[str, str] = {
+    "an event is recorded once": """
+        SELECT count(*) FROM (
+            SELECT 1 FROM action GROUP BY bucket, person_id, source, event_id,
+                date_trunc('month', local_day) HAVING count(*) > 1) AS twice""",
+    "a claim is owned by an action that was credited": """
+        SELECT count(*) FROM claim LEFT JOIN action USING (action_id)
+        WHERE action.action_id IS NULL OR action.outcome IN ('refused', 'already_claimed')""",
+    "balance = sum of entries": """
+        SELECT count(*) FROM account FULL JOIN (
+            SELECT bucket, person_id, sum(points) AS points FROM entry GROUP BY 1, 2) AS sums
+        USING (bucket, person_id)
+        WHERE coalesce(account.balance, 0) <> coalesce(sums.points, 0)""",
+    "balance_after of the last entry = balance": """
+        SELECT count(*) FROM (
+            SELECT DISTINCT ON (bucket, person_id) bucket, person_id, balance_after FROM entry
+            ORDER BY bucket, person_id, entry_id DESC) AS last
+        JOIN account USING (bucket, person_id) WHERE account.balance <> last.balance_after""",
+    "earnings = points of actions": """
+        SELECT count(*) FROM (
+            SELECT bucket, person_id, local_day, activity, sum(points) AS points FROM action
+            WHERE points <> 0 GROUP BY 1, 2, 3, 4) AS given
+        FULL JOIN (SELECT * FROM earning WHERE points <> 0) AS earning
+        USING (bucket, person_id, local_day, activity)
+        WHERE coalesce(given.points, 0) <> coalesce(earning.points, 0)""",
+    "collected = entries of collecting": """
+        SELECT count(*) FROM (
+            SELECT bucket, person_id, sum(collected) AS points FROM earning GROUP BY 1, 2
+        ) AS taken FULL JOIN (
+            SELECT bucket, person_id, sum(points) AS points FROM entry WHERE kind = 'collect'
+            GROUP BY 1, 2) AS entered USING (bucket, person_id)
+        WHERE coalesce(taken.points, 0) <> coalesce(entered.points, 0)""",
+    "reversed = points taken back": """
+        SELECT count(*) FROM (
+            SELECT bucket, person_id, sum(reversed + taken_back) AS points FROM earning GROUP BY 1, 2
+        ) AS taken FULL JOIN (
+            SELECT bucket, person_id, sum(points) AS points FROM reversal GROUP BY 1, 2
+        ) AS undone USING (bucket, person_id)
+        WHERE coalesce(taken.points, 0) <> coalesce(undone.points, 0)""",
+    "people counted = people in the journal": """
+        SELECT abs((SELECT count(*) FROM account WHERE counted)
+                 - (SELECT coalesce(sum(people), 0) FROM journal))""",
+    "journal = actions and reversals": """
+        SELECT abs((SELECT count(*) FROM action) + (SELECT count(*) FROM reversal)
+                 - (SELECT coalesce(sum(actions), 0) FROM journal))""",
+}
+
+# issued = held + spent + lapsed + reversed, over everybody; spent is what left by other entries.
+_POINTS = text("""
+    SELECT (SELECT coalesce(sum(points), 0) FROM earning)::int8 AS issued,
+           (SELECT coalesce(sum(balance), 0) FROM account)::int8 AS balance,
+           (SELECT coalesce(sum(points - collected - lapsed - reversed), 0) FROM earning)::int8
+               AS uncollected,
+           (SELECT coalesce(-sum(points) FILTER (
+               WHERE kind NOT IN ('collect', 'reversal', 'debt')), 0) FROM entry)::int8 AS spent,
+           (SELECT coalesce(sum(lapsed), 0) FROM earning)::int8 AS lapsed,
+           (SELECT coalesce(sum(points), 0) FROM reversal)::int8 AS reversed
+""")
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One rule: whether it holds, and figures that show it."""
+
+    rule: str
+    holds: bool
+    shown: str
+
+
+async def reconcile(
+    sessions: async_sessionmaker[AsyncSession], counters: Counters
+) -> list[Check]:
+    """Check every rule in one snapshot. Counts as failed what cannot be read.
+
+    The live counters are compared only once the journal is applied: wait for quiet first.
+    """
+    async with sessions() as session:
+        await session.connection(execution_options={"isolation_level": "REPEATABLE READ"})
+        checks = [
+            await _count(session, rule, query) for rule, query in RULES.items()
+        ]
+        checks.append(await _points(session))
+        facts = await store.sums_of_facts(session)
+        days = await store.sums_of_days(session)
+        waiting = await pending(session, DAYS), await pending(session, LIVE)
+        checks.append(Check("journal is applied", not any(waiting), f"{sum(waiting)} rows wait"))
+        checks.append(_equal("total_day = actions - reversals", facts, days))
+        checks.append(await _live(session, counters))
+    return checks
+
+
+async def is_quiet(sessions: async_sessionmaker[AsyncSession]) -> bool:
+    """Whether every projector has applied every committed batch."""
+    async with sessions() as session:
+        return not (await pending(session, DAYS) or await pending(session, LIVE))
+
+
+async def _count(session: AsyncSession, rule: str, query: str) -> Check:
+    broken = int((await session.execute(text(query))).scalar_one())
+    return Check(rule, broken == 0, "holds" if broken == 0 else f"{broken} exceptions")
+
+
+async def _points(session: AsyncSession) -> Check:
+    found = (await session.execute(_POINTS)).mappings().one()
+    held = found["balance"] + found["uncollected"]
+    right = held + found["spent"] + found["lapsed"] + found["reversed"]
+    shown = (
+        f"{found['issued']} = {held} held + {found['spent']} spent + {found['lapsed']} lapsed"
+        f" + {found['reversed']} reversed"
+    )
+    return Check("issued = held + spent + lapsed + reversed", found["issued"] == right, shown)
+
+
+def _equal(
+    rule: str, left: Mapping[tuple[object, ...], Sum], right: Mapping[tuple[object, ...], Sum]
+) -> Check:
+    empty = Sum()
+    keys = left.keys() | right.keys()
+    different = [key for key in keys if left.get(key, empty) != right.get(key, empty)]
+    if different:
+        return Check(rule, False, f"{len(different)} of {len(keys)} cells differ: {different[0]}")
+    total = sum(one.avoided_mg for one in left.values())
+    return Check(rule, True, f"{total} mg in {len(keys)} cells")
+
+
+async def _live(session: AsyncSession, counters: Counters) -> Check:
+    rule = "Valkey = total_day"
+    try:
+        live, _ = await counters.read()
+    except (CountersLost, RedisError) as error:
+        return Check(rule, False, f"cannot be read: {error}")
+    known = (await store.known_sums(session)).without_empty()
+    live = live.without_empty()
+    if live.people != known.people:
+        return Check(rule, False, f"{live.people} people live, {known.people} in PostgreSQL")
+    return _equal(rule, dict(known.cells), dict(live.cells))

@@ -1,0 +1,107 @@
+"""HTTP for totals: public, cached for a moment, streamed at most once a second."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Annotated, Literal, cast
+
+from fastapi import APIRouter, Depends, Query, Request, Response
+from fastapi.responses import StreamingResponse
+from pydantic import AwareDatetime
+
+from service.errors import StreamsFull
+from service.http.given import Now, Transaction
+from service.totals import store
+from service.totals.schemas import Period, Series, TotalsView
+from service.totals.view import LiveTotals
+
+router = APIRouter(prefix="/v1/totals", tags=["Totals"])
+
+STREAMS_MAX = 1_000
+STREAM_PAUSE_S = 1.0
+KEEP_ALIVE_S = 15.0
+PUBLIC = {"Cache-Control": "public, max-age=1"}
+
+
+def live_of(request: Request) -> LiveTotals:
+    """This process's cached totals."""
+    return cast(LiveTotals, request.app.state.totals)
+
+
+Live = Annotated[LiveTotals, Depends(live_of)]
+AsOf = Annotated[
+    AwareDatetime | None, Query(description="What was known then, RFC 3339 with an offset.")
+]
+
+
+@router.get("", response_model=TotalsView)
+async def totals(live: Live, as_of: AsOf = None) -> Response:
+    """Estimated avoided emissions so far, and the goal. At most a second behind."""
+    body = await live.body() if as_of is None else await live.body_as_of(as_of)
+    return Response(body, media_type="application/json", headers=PUBLIC)
+
+
+@router.get("/series")
+async def series(
+    session: Transaction,
+    now: Now,
+    by: Literal["day", "month", "year"] = "day",
+    activity: Annotated[str | None, Query(max_length=64)] = None,
+    region: Annotated[str | None, Query(max_length=64)] = None,
+    as_of: AsOf = None,
+) -> Series:
+    """Estimated avoided emissions by local day, month or year."""
+    rows = await store.series(session, by=by, activity=activity, region=region, as_of=as_of)
+    return Series(
+        by=by,
+        as_of=as_of or now,
+        data=[
+            Period(
+                period=row["period"],
+                avoided_mg=str(row["avoided_mg"]),
+                actions=row["actions"],
+                points=row["points"],
+            )
+            for row in rows
+        ],
+    )
+
+
+@router.get(
+    "/stream",
+    response_class=StreamingResponse,
+    responses={200: {"content": {"text/event-stream": {"schema": {"type": "string"}}}}},
+)
+async def stream(request: Request, live: Live) -> StreamingResponse:
+    """Server-Sent Events: `totals` whenever they changed, at most one a second."""
+    state = request.app.state
+    if state.streams >= STREAMS_MAX:
+        raise StreamsFull(f"{STREAMS_MAX} listeners are connected already; try again later.")
+    return StreamingResponse(
+        _changes(request, live), media_type="text/event-stream", headers={"Cache-Control": "no-store"}
+    )
+
+
+async def _changes(request: Request, live: LiveTotals) -> AsyncIterator[bytes]:
+    state, last, quiet_s = request.app.state, b"", 0.0
+    stopping = cast(asyncio.Event, state.stopping)
+    state.streams += 1
+    try:
+        while not stopping.is_set():
+            body = await live.body()
+            if _without_moment(body) != last:
+                last, quiet_s = _without_moment(body), 0.0
+                yield b"event: totals\ndata: " + body + b"\n\n"
+            elif quiet_s >= KEEP_ALIVE_S:
+                quiet_s = 0.0
+                yield b": still here\n\n"
+            try:
+                await asyncio.wait_for(stopping.wait(), STREAM_PAUSE_S)
+            except TimeoutError:
+                quiet_s += STREAM_PAUSE_S
+    finally:
+        state.streams -= 1
+
+
+def _without_moment(body: bytes) -> bytes:
+    """The totals without `as_of`, which moves on while nothing else changes."""
+    return body.partition(b'"avoided_mg"')[2]

@@ -1,0 +1,182 @@
+"""SQL of the totals. No decisions, no commit, no HTTP."""
+
+from collections.abc import Sequence
+from datetime import date, datetime
+
+from sqlalchemy import RowMapping, text
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from service.journal.take import TakenRow
+from service.totals.sums import Cell, Sum, Sums
+
+PROJECTION_LOCK = 0x5A78_0002  # shared: applying rows; exclusive: replacing a projection
+
+_DAY_KEY = "local_day, activity, methodology, version, partner, region, evidence_level, scope"
+_FACT_KEY = _DAY_KEY.replace(" region,", "")  # an action keeps the region that was asked for
+_CELL = "activity, methodology || '@' || version, evidence_level, region, scope"
+_WHATS = "actions, gross_mg, avoided_mg, uncertainty_mg, points"
+_SUMMED = ", ".join(f"sum({what})::int8 AS {what}" for what in _WHATS.split(", "))
+_DELTAS = """
+    SELECT delta.* FROM {journal}, jsonb_to_recordset(journal.deltas) AS delta(
+        local_day date, activity text, methodology text, version text, partner text, region text,
+        evidence_level text, scope text, actions int8, gross_mg int8, avoided_mg int8,
+        uncertainty_mg int8, points int8)
+"""
+_ALL_DELTAS = _DELTAS.format(journal="journal")
+
+_TAKEN_DELTAS = _DELTAS.format(
+    journal="unnest(CAST(:buckets AS int2[]), CAST(:batches AS uuid[])) AS taken(bucket, batch_id)"
+    " JOIN journal USING (bucket, batch_id)"
+)
+_PENDING_DELTAS = _DELTAS.format(journal="journal_pending JOIN journal USING (bucket, batch_id)")
+_MORE = ", ".join(f"{what} = had.{what} + excluded.{what}" for what in _WHATS.split(", "))
+
+_ADD = text(f"""
+    INSERT INTO total_day AS had ({_DAY_KEY}, {_WHATS})
+    SELECT {_DAY_KEY}, {_SUMMED} FROM ({_TAKEN_DELTAS}) AS delta
+    GROUP BY {_DAY_KEY} ORDER BY {_DAY_KEY}
+    ON CONFLICT ({_DAY_KEY}) DO UPDATE SET {_MORE}
+""")
+
+_REBUILD = text(f"""
+    INSERT INTO total_day ({_DAY_KEY}, {_WHATS})
+    SELECT {_DAY_KEY}, {_SUMMED} FROM ({_ALL_DELTAS}) AS delta GROUP BY {_DAY_KEY}
+""")
+
+_NOW_KNOWN = text(f"""
+    SELECT {_CELL}, {_SUMMED} FROM (
+        SELECT {_DAY_KEY}, {_WHATS} FROM total_day
+        UNION ALL
+        {_PENDING_DELTAS}
+        WHERE projector = 'total_day'
+    ) AS known GROUP BY 1, 2, 3, 4, 5
+""")
+_PEOPLE = text("SELECT count(*) FROM account WHERE counted")
+
+_FACTS = text(f"""
+    SELECT {_FACT_KEY}, {_SUMMED} FROM (
+        SELECT local_day, activity, split_part(methodology, '@', 1) AS methodology,
+               split_part(methodology, '@', 2) AS version, partner, evidence_level, scope,
+               1 AS actions, gross_mg, avoided_mg, uncertainty_mg, points::int8
+        FROM action WHERE outcome IN ('credited', 'capped', 'zero')
+        UNION ALL
+        SELECT action.local_day, action.activity, split_part(methodology, '@', 1),
+               split_part(methodology, '@', 2), partner, evidence_level, scope,
+               -1, -reversal.gross_mg, -reversal.avoided_mg, -action.uncertainty_mg,
+               -reversal.points::int8
+        FROM reversal JOIN action ON action.bucket = reversal.bucket
+            AND action.person_id = reversal.person_id AND action.action_id = reversal.action_id
+            AND action.local_day = reversal.local_day
+    ) AS fact GROUP BY {_FACT_KEY}
+""")
+
+_DAYS = text(f"SELECT {_FACT_KEY}, {_SUMMED} FROM total_day GROUP BY {_FACT_KEY}")
+
+_COUNTED = "scope = '3+' AND evidence_level <> 'L0'"
+_FILTERED = f"""
+    {_COUNTED} AND (CAST(:activity AS text) IS NULL OR activity = :activity)
+    AND (CAST(:region AS text) IS NULL OR region = :region)
+"""
+_PERIOD = "to_char(local_day, CAST(:format AS text))"
+
+_SERIES = text(f"""
+    SELECT {_PERIOD} AS period, {_SUMMED} FROM total_day WHERE {_FILTERED}
+    GROUP BY 1 ORDER BY 1 LIMIT :limit
+""")
+_SERIES_AS_OF = text(f"""
+    SELECT {_PERIOD} AS period, {_SUMMED} FROM ({_ALL_DELTAS} WHERE recorded_at <= :as_of) AS known
+    WHERE {_FILTERED} GROUP BY 1 ORDER BY 1 LIMIT :limit
+""")
+_AS_OF = text(f"""
+    SELECT {_CELL}, {_SUMMED} FROM ({_ALL_DELTAS} WHERE recorded_at <= :as_of) AS known
+    GROUP BY 1, 2, 3, 4, 5
+""")
+_PEOPLE_AS_OF = text(
+    "SELECT coalesce(sum(people), 0)::int8 FROM journal WHERE recorded_at <= :as_of"
+)
+_TRAILING = text(f"""
+    SELECT coalesce(sum(avoided_mg), 0)::int8 FROM total_day
+    WHERE local_day > :after AND local_day <= :until AND {_COUNTED}
+""")
+_TREES = text("""
+    SELECT coalesce(sum(contracted), 0)::int8 AS contracted,
+           coalesce(sum(planted), 0)::int8 AS planted,
+           coalesce(sum(surviving), 0)::int8 AS surviving FROM project
+""")
+FORMATS = {"day": "YYYY-MM-DD", "month": "YYYY-MM", "year": "YYYY"}
+PERIODS_MAX = 6_000  # every day of the programme
+
+
+async def hold_projection(session: AsyncSession, *, exclusive: bool) -> None:
+    """Wait for and hold the projections until this transaction ends."""
+    name = "pg_advisory_xact_lock" if exclusive else "pg_advisory_xact_lock_shared"
+    await session.execute(text(f"SELECT {name}(:lock)"), {"lock": PROJECTION_LOCK})
+
+
+async def add_days(session: AsyncSession, rows: Sequence[TakenRow]) -> None:
+    """Add journal rows to the daily totals."""
+    named = {"buckets": [r.bucket for r in rows], "batches": [r.batch_id for r in rows]}
+    await session.execute(_ADD, named)
+
+
+async def rebuild_days(session: AsyncSession) -> None:
+    """Make the daily totals again from the whole journal. Projections must be held."""
+    await session.execute(text("DELETE FROM total_day"))
+    await session.execute(text("DELETE FROM journal_pending WHERE projector = 'total_day'"))
+    await session.execute(_REBUILD)
+
+
+async def known_sums(session: AsyncSession) -> Sums:
+    """Everything that is committed, as one snapshot knows it."""
+    cells = {
+        Cell(*row[:5]): Sum(*row[5:]) for row in (await session.execute(_NOW_KNOWN)).tuples()
+    }
+    return Sums(cells, int((await session.execute(_PEOPLE)).scalar_one()))
+
+
+async def sums_as_of(session: AsyncSession, as_of: datetime) -> Sums:
+    """Everything that was recorded up to a moment, from the journal alone."""
+    found = await session.execute(_AS_OF, {"as_of": as_of})
+    people = await session.execute(_PEOPLE_AS_OF, {"as_of": as_of})
+    return Sums({Cell(*row[:5]): Sum(*row[5:]) for row in found.tuples()}, people.scalar_one())
+
+
+async def sums_of_facts(session: AsyncSession) -> dict[tuple[object, ...], Sum]:
+    """Actions and reversals added up, by day and all but the region."""
+    return {row[:-5]: Sum(*row[-5:]) for row in (await session.execute(_FACTS)).tuples()}
+
+
+async def sums_of_days(session: AsyncSession) -> dict[tuple[object, ...], Sum]:
+    """The daily totals, by day and all but the region."""
+    return {row[:-5]: Sum(*row[-5:]) for row in (await session.execute(_DAYS)).tuples()}
+
+
+async def series(
+    session: AsyncSession,
+    *,
+    by: str,
+    activity: str | None,
+    region: str | None,
+    as_of: datetime | None,
+) -> Sequence[RowMapping]:
+    """Scope 3+ by day, month or year; with `as_of`, as it was known then."""
+    named = {
+        "format": FORMATS[by],
+        "activity": activity,
+        "region": region,
+        "limit": PERIODS_MAX,
+        **({} if as_of is None else {"as_of": as_of}),
+    }
+    query = _SERIES if as_of is None else _SERIES_AS_OF
+    return (await session.execute(query, named)).mappings().all()
+
+
+async def trailing_mg(session: AsyncSession, *, after: date, until: date) -> int:
+    """Scope 3+ milligrams of the days after `after`, up to and with `until`."""
+    found = await session.execute(_TRAILING, {"after": after, "until": until})
+    return int(found.scalar_one())
+
+
+async def trees(session: AsyncSession) -> RowMapping:
+    """Trees of all projects: contracted, planted and surviving are separate figures."""
+    return (await session.execute(_TREES)).mappings().one()

@@ -1,0 +1,25 @@
+"""The durable daily totals: a projection of the journal, droppable and rebuilt from it."""
+
+from datetime import date
+
+from sqlalchemy import BigInteger, Column
+from sqlmodel import Field, SQLModel
+
+
+class TotalDay(SQLModel, table=True):
+    """Sums of one local day, by everything that a total may be split by. Milligrams CO2e."""
+
+    __tablename__ = "total_day"
+    local_day: date = Field(primary_key=True)
+    activity: str = Field(primary_key=True)
+    methodology: str = Field(primary_key=True)
+    version: str = Field(primary_key=True)
+    partner: str = Field(primary_key=True)
+    region: str = Field(primary_key=True)
+    evidence_level: str = Field(primary_key=True)
+    scope: str = Field(primary_key=True)
+    actions: int = Field(sa_column=Column(BigInteger, nullable=False))
+    gross_mg: int = Field(sa_column=Column(BigInteger, nullable=False))
+    avoided_mg: int = Field(sa_column=Column(BigInteger, nullable=False))
+    uncertainty_mg: int = Field(sa_column=Column(BigInteger, nullable=False))
+    points: int = Field(sa_column=Column(BigInteger, nullable=False))

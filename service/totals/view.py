@@ -1,0 +1,129 @@
+"""Use case: what the public sees. From Valkey's counters; from PostgreSQL while they are away."""
+
+import asyncio
+import logging
+from datetime import date, datetime
+
+from redis.exceptions import RedisError
+from sqlalchemy.ext.asyncio import async_sessionmaker
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from service.clock import Clock, seconds
+from service.settings import GOAL_MG, PROGRAMME_FROM, PROGRAMME_TO
+from service.totals import store
+from service.totals.counters import Counters, CountersLost
+from service.totals.goal import TRAILING, goal_on
+from service.totals.schemas import (
+    ByActivity,
+    ByLevel,
+    ByMethodology,
+    ByRegion,
+    GoalView,
+    TotalsView,
+    Trees,
+    Uncertainty,
+)
+from service.totals.sums import Sums
+from service.totals.uncertainty import relative_pct
+
+TEXT = "Estimated avoided emissions (Scope 3+), by published methodologies."
+METHOD = "95 percent; linear inside a methodology version, root-sum-square between them"
+_log = logging.getLogger(__name__)
+
+
+class LiveTotals:
+    """The totals as JSON, kept for `cache_seconds`; one reader refreshes, the others wait."""
+
+    def __init__(
+        self,
+        sessions: async_sessionmaker[AsyncSession],
+        counters: Counters,
+        clock: Clock,
+        cache_seconds: float,
+    ) -> None:
+        self._sessions = sessions
+        self._counters = counters
+        self._clock = clock
+        self._cache_seconds = cache_seconds
+        self._body = b""
+        self._read_at = float("-inf")
+        self._refreshing = asyncio.Lock()
+
+    async def body(self) -> bytes:
+        """The totals now, as JSON; at most `cache_seconds` old."""
+        if seconds() - self._read_at > self._cache_seconds:
+            async with self._refreshing:
+                if seconds() - self._read_at > self._cache_seconds:
+                    view = await self._view()
+                    self._body = view.model_dump_json(by_alias=True).encode()
+                    self._read_at = seconds()
+        return self._body
+
+    async def body_as_of(self, as_of: datetime) -> bytes:
+        """The totals as they were known at a moment, from the journal, as JSON."""
+        async with self._sessions() as session:
+            sums = (await store.sums_as_of(session, as_of)).without_empty()
+            view = await view_of(session, sums, as_of)
+        return view.model_dump_json(by_alias=True).encode()
+
+    async def _view(self) -> TotalsView:
+        async with self._sessions() as session:
+            try:
+                sums, as_of = await self._counters.read()
+            except (CountersLost, RedisError) as error:
+                _log.warning("totals are answered from the database: %s", error)
+                as_of = self._clock()
+                sums = await store.known_sums(session)
+            return await view_of(session, sums.without_empty(), as_of)
+
+
+async def view_of(
+    session: AsyncSession,
+    sums: Sums,
+    as_of: datetime,
+) -> TotalsView:
+    """The public view of some sums."""
+    day: date = as_of.date()
+    trailing_mg = await store.trailing_mg(session, after=day - TRAILING, until=day)
+    carbon = sums.carbon()
+    goal = goal_on(day, avoided_mg=carbon.avoided_mg, trailing_mg=trailing_mg)
+    required = goal.required_rate_mg_per_year
+    error_pct = relative_pct(sums)
+    return TotalsView(
+        text=TEXT,
+        as_of=as_of,
+        avoided_mg=str(carbon.avoided_mg),
+        actions=carbon.actions,
+        people=sums.people,
+        points=sums.everything().points,
+        trees=Trees(**await store.trees(session)),
+        by_activity=[
+            ByActivity(activity=name, avoided_mg=str(one.avoided_mg), actions=one.actions)
+            for name, one in sums.carbon_by("activity").items()
+        ],
+        by_methodology=[
+            ByMethodology(methodology=name, avoided_mg=str(one.avoided_mg), actions=one.actions)
+            for name, one in sums.carbon_by("methodology").items()
+        ],
+        by_evidence_level=[
+            ByLevel(evidence_level=name, avoided_mg=str(one.avoided_mg), actions=one.actions)
+            for name, one in sums.carbon_by("evidence_level").items()
+        ],
+        by_region=[
+            ByRegion(region=name, avoided_mg=str(one.avoided_mg), actions=one.actions)
+            for name, one in sums.carbon_by("region").items()
+        ],
+        goal=GoalView(
+            target_mg=str(GOAL_MG),
+            from_=PROGRAMME_FROM,
+            to=PROGRAMME_TO,
+            avoided_mg=str(goal.avoided_mg),
+            share=format(goal.share, "f"),
+            run_rate_mg_per_year=str(goal.run_rate_mg_per_year),
+            required_rate_mg_per_year=None if required is None else str(required),
+            projected_year=goal.projected_year,
+        ),
+        uncertainty=Uncertainty(
+            relative_pct=None if error_pct is None else str(error_pct), method=METHOD
+        ),
+    )

@@ -1,0 +1,1 @@
+"""Pages for people with a browser. They show what the API says and know nothing else."""

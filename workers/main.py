@@ -1,0 +1,74 @@
+"""The worker program: `python -m workers.main`.
+
+arq runs coarse jobs ("look at the database now"); the projectors are loops that the start-up hook
+supervises, since a job for each event would cost more than the event.
+"""
+
+import asyncio
+import logging
+from contextlib import AsyncExitStack
+from typing import Any
+
+import orjson
+from arq.connections import RedisSettings
+from arq.cron import cron
+from arq.worker import run_worker
+from service.resources import open_resources, redis_url_of
+from service.settings import Settings
+
+from workers.months import open_months
+from workers.projectors import Projectors
+
+_log = logging.getLogger(__name__)
+
+
+async def start(ctx: dict[str, Any]) -> None:
+    """Open the resources and start the projectors."""
+    stack = ctx["stack"] = AsyncExitStack()
+    resources = await stack.enter_async_context(open_resources(Settings()))
+    ctx["resources"] = resources
+    ctx["projectors"] = asyncio.create_task(_supervise(Projectors(resources)), name="projectors")
+
+
+async def stop(ctx: dict[str, Any]) -> None:
+    """Stop the projectors between two transactions and close everything."""
+    ctx["projectors"].cancel()
+    await asyncio.gather(ctx["projectors"], return_exceptions=True)
+    await ctx["stack"].aclose()
+
+
+async def _supervise(projectors: Projectors) -> None:
+    """A fault that the loops do not know must not stop counting for good."""
+    while True:
+        try:
+            await projectors.run()
+        except Exception:
+            _log.exception("the projectors stopped; starting them again")
+            await asyncio.sleep(1)
+
+
+class WorkerSettings:
+    """Read by arq. Where Valkey is, `main` says: nothing is read when this file is imported."""
+
+    functions = (open_months,)
+    cron_jobs = (cron(open_months, hour=None, minute=7, run_at_startup=True, unique=True),)
+    on_startup = start
+    on_shutdown = stop
+    job_serializer = orjson.dumps
+    job_deserializer = orjson.loads
+    keep_result = 0
+    max_jobs = 4
+    retry_jobs = True
+
+
+def main() -> None:
+    """Run until SIGTERM or SIGINT."""
+    settings = Settings()
+    logging.basicConfig(
+        level=settings.log_level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s"
+    )
+    run_worker(WorkerSettings, redis_settings=RedisSettings.from_dsn(redis_url_of(settings)))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,77 @@
+"""The loops that keep the projections a moment behind the journal, and heal them."""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+
+from redis.exceptions import RedisError
+from service.resources import Resources
+from service.totals import keys
+from service.totals.apply import apply_days, apply_live
+from service.totals.counters import Counters, CountersLost
+from service.totals.rebuild import rebuild_live
+from sqlalchemy.exc import DBAPIError, TimeoutError as PoolTimeout
+
+PAUSE_AFTER_FAULT_S = 0.5
+PASSING = (DBAPIError, PoolTimeout, RedisError, OSError, TimeoutError)
+_log = logging.getLogger(__name__)
+
+Step = Callable[[], Awaitable[int]]
+
+
+class Projectors:
+    """One loop for each projection. A loop that finds work looks again at once."""
+
+    def __init__(self, resources: Resources) -> None:
+        self._resources = resources
+        self._counters = Counters(resources.valkey)
+        self._wakes: list[asyncio.Event] = []
+
+    async def run(self) -> None:
+        """Run until cancelled."""
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._loop("daily totals", self._days))
+            group.create_task(self._loop("live totals", self._live))
+            group.create_task(self._listen())
+
+    async def _days(self) -> int:
+        async with self._resources.sessions() as session, session.begin():
+            return await apply_days(session)
+
+    async def _live(self) -> int:
+        resources = self._resources
+        try:
+            return await apply_live(resources.sessions, self._counters, resources.clock)
+        except CountersLost as lost:
+            sums = await rebuild_live(resources.sessions, self._counters, resources.clock)
+            _log.warning("live totals were rebuilt (%s): %s mg", lost, sums.carbon().avoided_mg)
+            return 1
+
+    async def _loop(self, name: str, step: Step) -> None:
+        wake = asyncio.Event()
+        self._wakes.append(wake)
+        poll_s = self._resources.settings.projection_poll_seconds
+        while True:
+            try:
+                if await step():
+                    continue
+                await asyncio.wait_for(wake.wait(), poll_s)
+            except PASSING as fault:
+                if not isinstance(fault, TimeoutError):
+                    _log.warning("%s pause after: %r", name, fault)
+                    await asyncio.sleep(PAUSE_AFTER_FAULT_S)
+            wake.clear()
+
+    async def _listen(self) -> None:
+        """Wake the loops when a batch was committed; they look by themselves anyway."""
+        while True:
+            try:
+                async with self._resources.valkey.pubsub() as channel:
+                    await channel.subscribe(keys.JOURNAL_CHANNEL)
+                    while True:
+                        if await channel.get_message(ignore_subscribe_messages=True, timeout=1.0):
+                            for wake in self._wakes:
+                                wake.set()
+            except PASSING as fault:
+                _log.debug("no notifications: %r", fault)
+                await asyncio.sleep(PAUSE_AFTER_FAULT_S)
