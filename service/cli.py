@@ -11,10 +11,10 @@ from typing import Annotated, TypeVar
 
 import orjson
 import typer
+from redis.exceptions import RedisError
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
-from redis.exceptions import RedisError
 from sqlalchemy.exc import DBAPIError
 
 from service.clock import seconds, system_clock
@@ -308,10 +308,13 @@ def reconcile(
 
     async def run() -> list[Check]:
         async with opened() as resources:
-            deadline = seconds() + wait
-            while not await is_quiet(resources.sessions) and seconds() < deadline:
+            for _ in range(int(wait / QUIET_POLL_S)):
+                if await is_quiet(resources.sessions):
+                    break
                 await asyncio.sleep(QUIET_POLL_S)
-            return await check_everything(resources.sessions, Counters(resources.valkey))
+            return await check_everything(
+                resources.sessions, Counters(resources.valkey, resources.sessions)
+            )
 
     checks = _run(run())
     if as_json:
@@ -335,7 +338,7 @@ def rebuild() -> None:
             with err.status("Daily totals from the journal ..."):
                 await rebuild_days(resources.sessions)
             with err.status("Live counters in Valkey ..."):
-                counters = Counters(resources.valkey)
+                counters = Counters(resources.valkey, resources.sessions)
                 sums = await rebuild_live(resources.sessions, counters, resources.clock)
         return f"{sums.everything().avoided_mg} mg in {len(sums.cells)} cells, {sums.people} people"
 
@@ -372,7 +375,7 @@ def _run(work: Coroutine[None, None, Result]) -> Result:
         raise fail(str(error)) from error
     except (OSError, DBAPIError, RedisError) as error:
         raise fail(
-            f"a server does not answer ({error}). Is `saxaul up` running, with the same SAXAUL_HOME?"
+            f"a server does not answer ({error}). Is `saxaul up` running with this SAXAUL_HOME?"
         ) from error
 
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import orjson
 from sqlalchemy.dialects.postgresql import insert
-from sqlmodel.ext.asyncio.session import AsyncSession
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from service.forest.tables import Project, Species
 from service.partners import store
@@ -136,9 +136,7 @@ async def _key(session: AsyncSession, text: str, scopes: tuple[str, ...], now: d
         if known is not None and known.usable(parts[1], now):
             return text
     key = make_key()
-    await store.put_key(
-        session, key, partner=PARTNER, scopes=scopes, now=now, expires_at=None
-    )
+    await store.put_key(session, key, partner=PARTNER, scopes=scopes, now=now, expires_at=None)
     return key.text
 
 

@@ -6,7 +6,7 @@
 import argparse
 import asyncio
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from types import FrameType
 
@@ -25,6 +25,7 @@ from service.intake.candidate import Assessor
 from service.intake.commit import Committer
 from service.intake.lane import Lane
 from service.intake.report import Intake, running
+from service.journal.notify import Notifier
 from service.partners.people import Hasher
 from service.partners.recognise import Recogniser
 from service.points import routes as points_routes
@@ -54,7 +55,9 @@ def person_key_of(settings: Settings) -> bytes:
     return key
 
 
-def make_intake(resources: Resources, hasher: Hasher, metrics: Metrics) -> Intake:
+def make_intake(
+    resources: Resources, hasher: Hasher, committed: Callable[[int, float], None]
+) -> Intake:
     """The lanes of one process, not running yet."""
     settings = resources.settings
     committer = Committer(resources.pool, load_policy(), resources.clock)
@@ -64,7 +67,7 @@ def make_intake(resources: Resources, hasher: Hasher, metrics: Metrics) -> Intak
             Lane(
                 committer.commit,
                 resources.clock,
-                metrics.committed,
+                committed,
                 queue_events=settings.lane_queue_events,
                 batch_events=settings.lane_batch_events,
             )
@@ -84,16 +87,22 @@ async def _running(app: FastAPI, settings: Settings, clock: Clock) -> AsyncItera
         state.metrics = Metrics()
         state.recognise = Recogniser(settings, resources.sessions, clock)
         state.policy = load_policy()
-        state.intake = make_intake(resources, hasher, state.metrics)
+        notifier = Notifier(resources.valkey)
+
+        def committed(events: int, seconds: float) -> None:
+            state.metrics.committed(events, seconds)
+            notifier.poke()
+
+        state.intake = make_intake(resources, hasher, committed)
         state.totals = LiveTotals(
             resources.sessions,
-            Counters(resources.valkey),
+            Counters(resources.valkey, resources.sessions),
             clock,
             settings.totals_cache_seconds,
         )
         state.streams = 0
         state.stopping = asyncio.Event()
-        async with running(state.intake):
+        async with notifier.running(), running(state.intake):
             yield
             state.stopping.set()
 
@@ -136,7 +145,10 @@ def add_schemas(app: FastAPI) -> None:
     def openapi() -> dict[str, object]:
         if app.openapi_schema is None:
             document = generate()
-            document["components"]["schemas"]["CloudEvent"] = intake_routes.event_schema()
+            schemas = document["components"]["schemas"]
+            schemas["CloudEvent"] = intake_routes.event_schema()
+            for unused in ("HTTPValidationError", "ValidationError"):
+                schemas.pop(unused, None)
         return app.openapi_schema or {}
 
     app.openapi = openapi  # type: ignore[method-assign]  # FastAPI's documented way to extend it

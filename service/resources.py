@@ -6,8 +6,12 @@ from dataclasses import dataclass
 
 import asyncpg
 from redis.asyncio import Redis
-from sqlalchemy.ext.asyncio import AsyncEngine, async_sessionmaker, create_async_engine
-from sqlmodel.ext.asyncio.session import AsyncSession
+from sqlalchemy.ext.asyncio import (
+    AsyncEngine,
+    AsyncSession,
+    async_sessionmaker,
+    create_async_engine,
+)
 
 from service.clock import Clock, system_clock
 from service.settings import Settings
@@ -79,8 +83,14 @@ def open_valkey(settings: Settings) -> Redis:
     return client
 
 
+async def _keep(_: object) -> None:
+    """A lane leaves nothing behind but its transaction, which has ended: nothing to reset."""
+
+
 @asynccontextmanager
-async def open_resources(settings: Settings, clock: Clock = system_clock) -> AsyncIterator[Resources]:
+async def open_resources(
+    settings: Settings, clock: Clock = system_clock
+) -> AsyncIterator[Resources]:
     """Open everything; a database that is away at the start is an error at the first use."""
     engine = create_async_engine(
         database_url_of(settings, driver="+asyncpg"),
@@ -97,6 +107,7 @@ async def open_resources(settings: Settings, clock: Clock = system_clock) -> Asy
         server_settings=LANE_PLANNER,
         command_timeout=30,
         max_inactive_connection_lifetime=0,
+        reset=_keep,
     )
     valkey = open_valkey(settings)
     try:

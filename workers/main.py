@@ -13,9 +13,9 @@ import orjson
 from arq.connections import RedisSettings
 from arq.cron import cron
 from arq.worker import run_worker
+
 from service.resources import open_resources, redis_url_of
 from service.settings import Settings
-
 from workers.months import open_months
 from workers.projectors import Projectors
 
@@ -59,6 +59,7 @@ class WorkerSettings:
     keep_result = 0
     max_jobs = 4
     retry_jobs = True
+    health_check_interval = 10
 
 
 def main() -> None:
@@ -67,7 +68,9 @@ def main() -> None:
     logging.basicConfig(
         level=settings.log_level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s"
     )
-    run_worker(WorkerSettings, redis_settings=RedisSettings.from_dsn(redis_url_of(settings)))
+    run_worker(
+        vars(WorkerSettings) | {"redis_settings": RedisSettings.from_dsn(redis_url_of(settings))}
+    )
 
 
 if __name__ == "__main__":

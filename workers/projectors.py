@@ -5,12 +5,14 @@ import logging
 from collections.abc import Awaitable, Callable
 
 from redis.exceptions import RedisError
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+
+from service.journal.notify import JOURNAL_CHANNEL
 from service.resources import Resources
-from service.totals import keys
 from service.totals.apply import apply_days, apply_live
 from service.totals.counters import Counters, CountersLost
 from service.totals.rebuild import rebuild_live
-from sqlalchemy.exc import DBAPIError, TimeoutError as PoolTimeout
 
 PAUSE_AFTER_FAULT_S = 0.5
 PASSING = (DBAPIError, PoolTimeout, RedisError, OSError, TimeoutError)
@@ -24,7 +26,7 @@ class Projectors:
 
     def __init__(self, resources: Resources) -> None:
         self._resources = resources
-        self._counters = Counters(resources.valkey)
+        self._counters = Counters(resources.valkey, resources.sessions)
         self._wakes: list[asyncio.Event] = []
 
     async def run(self) -> None:
@@ -67,7 +69,7 @@ class Projectors:
         while True:
             try:
                 async with self._resources.valkey.pubsub() as channel:
-                    await channel.subscribe(keys.JOURNAL_CHANNEL)
+                    await channel.subscribe(JOURNAL_CHANNEL)
                     while True:
                         if await channel.get_message(ignore_subscribe_messages=True, timeout=1.0):
                             for wake in self._wakes:

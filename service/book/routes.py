@@ -8,14 +8,15 @@ from fastapi import APIRouter, Depends, Query, Request
 from methodologies.catalogue import Catalogue
 from methodologies.contract import Edition, UnknownEdition
 from service.errors import MethodologyNotFound
+from service.http.problems import documented
 from service.intake.report import Intake
 
-router = APIRouter(prefix="/v1", tags=["Methodologies"])
+router = APIRouter(prefix="/v1", tags=["Methodologies"], responses=documented(404, 422))
 
 
-def catalogue_of(request: Request) -> Catalogue:
+async def catalogue_of(request: Request) -> Catalogue:
     """The methodologies that this process assesses with."""
-    return cast(Intake, request.app.state.intake).assessor.catalogue
+    return cast("Intake", request.app.state.intake).assessor.catalogue
 
 
 ThisCatalogue = Annotated[Catalogue, Depends(catalogue_of)]

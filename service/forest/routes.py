@@ -5,14 +5,15 @@ from datetime import date, datetime
 
 from fastapi import APIRouter
 from pydantic import BaseModel
+from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col, select
-from sqlmodel.ext.asyncio.session import AsyncSession
 
 from service.errors import ProjectNotFound
 from service.forest.tables import Project, Species
 from service.http.given import Now, Transaction
+from service.http.problems import documented
 
-router = APIRouter(prefix="/v1/projects", tags=["Trees"])
+router = APIRouter(prefix="/v1/projects", tags=["Trees"], responses=documented(404, 422, 503))
 
 
 class SpeciesView(BaseModel):
@@ -69,7 +70,7 @@ async def _find(session: AsyncSession, project_id: str | None) -> Sequence[tuple
     query = select(Project, Species).where(col(Project.species) == col(Species.species))
     if project_id is not None:
         query = query.where(col(Project.project) == project_id)
-    return (await session.exec(query.order_by(col(Project.name)))).all()
+    return (await session.execute(query.order_by(col(Project.name)))).tuples().all()
 
 
 def _view(project: Project, species: Species, now: datetime) -> ProjectView:

@@ -5,13 +5,13 @@ from datetime import datetime
 from typing import Annotated
 
 from fastapi import Depends, Request
-from sqlmodel.ext.asyncio.session import AsyncSession
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from service.errors import BodyTooLarge
 from service.resources import Resources
 
 
-def resources_of(request: Request) -> Resources:
+async def resources_of(request: Request) -> Resources:
     """The resources that this program opened at its start."""
     found = request.app.state.resources
     assert isinstance(found, Resources)
@@ -31,7 +31,7 @@ async def transaction(resources: Given) -> AsyncIterator[AsyncSession]:
 Transaction = Annotated[AsyncSession, Depends(transaction, scope="function")]
 
 
-def now_of(resources: Given) -> datetime:
+async def now_of(resources: Given) -> datetime:
     """The time of this request, aware, UTC."""
     return resources.clock()
 

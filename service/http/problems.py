@@ -2,11 +2,14 @@
 
 import logging
 from collections.abc import Iterator
+from typing import Any
 
 import orjson
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
-from sqlalchemy.exc import DBAPIError, TimeoutError as PoolTimeout
+from pydantic import BaseModel
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 from starlette.exceptions import HTTPException
 
 from service import errors
@@ -66,6 +69,37 @@ def response_of(error: Exception) -> Response:
     return Response(
         orjson.dumps(problem), int(str(problem["status"])), headers, media_type=MEDIA_TYPE
     )
+
+
+class FieldError(BaseModel):
+    """One place in the request, and what is wrong there."""
+
+    pointer: str
+    detail: str
+
+
+class Problem(BaseModel):
+    """RFC 9457."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    errors: list[FieldError] | None = None
+
+
+def documented(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """Problems that routes answer with, for the OpenAPI document."""
+    titles = {status: kind.title for kind, status in STATUS.items()}
+    headers = {"Retry-After": {"schema": {"type": "integer"}, "description": "Seconds."}}
+    return {
+        status: {
+            "description": titles[status],
+            "content": {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}},
+            **({"headers": headers} if status == STATUS[Unavailable] else {}),
+        }
+        for status in statuses
+    }
 
 
 def all_errors(kind: type[ServiceError] = ServiceError) -> Iterator[type[ServiceError]]:

@@ -13,7 +13,7 @@ from typing import Annotated
 from fastapi import Header
 from pydantic import BaseModel
 from sqlalchemy import text
-from sqlmodel.ext.asyncio.session import AsyncSession
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from service.errors import IdempotencyKeyReused
 

@@ -7,14 +7,15 @@ from fastapi import APIRouter, Request, Response
 from fastapi.responses import JSONResponse
 from redis.exceptions import RedisError
 from sqlalchemy import text
-from sqlalchemy.exc import DBAPIError, TimeoutError as PoolTimeout
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from service.errors import PageNotFound, ServiceError
 from service.http.given import Given
 from service.http.metrics import CONTENT_TYPE, Metrics
-from service.http.problems import all_errors, status_of
+from service.http.problems import all_errors, documented, status_of
 
-router = APIRouter(tags=["Operations"])
+router = APIRouter(tags=["Operations"], responses=documented(404))
 
 MIGRATED = text("SELECT to_regclass('journal_pending') IS NOT NULL")
 
@@ -37,7 +38,7 @@ async def ready(resources: Given) -> JSONResponse:
     except (DBAPIError, OSError, PoolTimeout):
         pass
     try:
-        await resources.valkey.execute_command("PING")
+        await resources.valkey.get("sx:ready")
         checks["valkey"] = "ready"
     except (RedisError, OSError):
         pass
@@ -49,7 +50,7 @@ async def ready(resources: Given) -> JSONResponse:
 async def metrics(request: Request) -> Response:
     """Prometheus' text format."""
     state = request.app.state
-    found = cast(Metrics, state.metrics)
+    found = cast("Metrics", state.metrics)
     found.lane_depth.set(sum(lane.depth for lane in state.intake.lanes))
     found.streams.set(state.streams)
     return Response(found.text(), media_type=CONTENT_TYPE)

@@ -3,10 +3,10 @@
 Nothing is decided here that depends on what is recorded already (repeats, claims, caps).
 """
 
-from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from hashlib import sha256
+from typing import NamedTuple
 from uuid import UUID
 
 import orjson
@@ -20,13 +20,17 @@ from service.partners.caller import Caller
 from service.partners.people import Hasher, PersonId
 from service.settings import Settings
 
+_MINUTE = timedelta(minutes=1)
 REGION = "region"
+LEVEL = "evidencelevel"
 BACKFILL = "events:backfill"
 
 
-@dataclass(frozen=True, slots=True)
-class Candidate:
-    """An event ready to be committed. `digest` names its content, `claims` what it would own."""
+class Candidate(NamedTuple):
+    """An event ready to be committed; a named tuple, since one is made for every event.
+
+    `digest` names its content, `claims` what it would own.
+    """
 
     bucket: int
     person_id: UUID
@@ -38,6 +42,7 @@ class Candidate:
     activity: str
     region: str | None
     occurred_at: datetime
+    utc_offset_min: int
     evidence_level: str
     scope: str
     data: bytes
@@ -45,21 +50,21 @@ class Candidate:
     result: Assessment | Refusal
     claims: tuple[PersonId, ...]
 
-    @property
-    def utc_offset_min(self) -> int:
-        """Minutes east of UTC of the event's own clock."""
-        offset = self.occurred_at.utcoffset()
-        assert offset is not None
-        return offset // timedelta(minutes=1)
 
-
-@dataclass(frozen=True, slots=True)
 class Assessor:
     """What turning events into candidates needs besides the event."""
 
-    catalogue: Catalogue
-    hasher: Hasher
-    settings: Settings
+    def __init__(self, catalogue: Catalogue, hasher: Hasher, settings: Settings) -> None:
+        self.catalogue = catalogue
+        self.hasher = hasher
+        self.settings = settings
+        self._ahead = -timedelta(seconds=settings.ahead_seconds)
+        self._late = timedelta(days=settings.late_days)
+        self._too_late = Refusal(
+            "out_of_period",
+            f"The event is more than {settings.late_days} days old; older ones need a key with the "
+            f"scope {BACKFILL} and another event id.",
+        )
 
     def candidate(self, event: CloudEvent, caller: Caller, now: datetime) -> Candidate:
         """Check, assess and hash one event.
@@ -67,51 +72,49 @@ class Assessor:
         Raises FieldsInvalid, ActivityUnknown, EventInFuture, or Forbidden's kinds when the event
         is not this caller's to report. An event that is too old is a candidate with a Refusal.
         """
-        caller.check_source(event.source)
+        activity, source, at = event.type, event.source, event.time
+        caller.check_source(source)
         level = event.evidencelevel or caller.default_level
         caller.check_level(level)
-        subject = caller.subject_for(event.subject)
-        settings = self.settings
-        if event.time - now > timedelta(seconds=settings.ahead_seconds):
+        person = self.hasher.person(caller.subject_for(event.subject))
+        age = now - at
+        if age < self._ahead:
             raise EventInFuture(
-                f"The event's time {event.time.isoformat()} is more than "
-                f"{settings.ahead_seconds} seconds ahead of ours ({now.isoformat()}).",
+                f"The event's time {at.isoformat()} is more than {self.settings.ahead_seconds} "
+                f"seconds ahead of ours ({now.isoformat()}).",
                 (("/time", "must not be in the future"),),
             )
         region, data = split_region(event)
         text = _canonical(data)
-        day = event.time.date()
+        day = at.date()
         scope = event.scope or "3+"
-        if now - event.time > timedelta(days=settings.late_days) and not caller.may(BACKFILL):
-            result: Assessment | Refusal = Refusal(
-                "out_of_period",
-                f"The event is more than {settings.late_days} days old; older ones need a key "
-                f"with the scope {BACKFILL} and another event id.",
-            )
+        if age > self._late and not caller.may(BACKFILL):
+            result: Assessment | Refusal = self._too_late
         else:
             result = self.assess(event, region, level, data)
-        person = self.hasher.person(subject)
+        content = f"{activity}\n{at.isoformat()}\n{level}\n{scope}\n{region}\n".encode() + text
+        offset = at.utcoffset()
+        assert offset is not None
         return Candidate(
-            bucket=person.bucket,
-            person_id=person.id,
-            source=event.source,
-            event_id=event.id,
-            local_day=day,
-            month=month_of(day),
-            partner=caller.partner,
-            activity=event.type,
-            region=region,
-            occurred_at=event.time,
-            evidence_level=level,
-            scope=scope,
-            data=text,
-            digest=sha256(
-                f"{event.type}\n{event.time.isoformat()}\n{level}\n{scope}\n{region}\n".encode() + text
-            ).digest(),
-            result=result,
-            claims=()
+            person.bucket,
+            person.id,
+            source,
+            event.id,
+            day,
+            month_of(day),
+            caller.partner,
+            activity,
+            region,
+            at,
+            offset // _MINUTE,
+            level,
+            scope,
+            text,
+            sha256(content).digest(),
+            result,
+            ()
             if isinstance(result, Refusal)
-            else tuple(self.hasher(b"claim\0", claim) for claim in result.claims),
+            else tuple([self.hasher(b"claim\0", claim) for claim in result.claims]),
         )
 
     def assess(
@@ -129,7 +132,10 @@ class Assessor:
                 (("/type", "must be a known activity"),),
             ) from error
         except DataInvalid as error:
-            errors = tuple((f"/data/{name}", why) for name, why in error.errors)
+            errors = tuple(
+                (f"/{name}" if name == LEVEL else f"/data/{name}", why)
+                for name, why in error.errors
+            )
             raise FieldsInvalid(f"{errors[0][0]}: {errors[0][1]}.", errors) from error
 
 

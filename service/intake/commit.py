@@ -12,6 +12,7 @@ from uuid import UUID
 
 import asyncpg
 
+from methodologies.contract import Refusal
 from service.clock import Clock
 from service.intake import store
 from service.intake.address import OUTSIDE
@@ -20,7 +21,6 @@ from service.intake.decide import DayKey, DayState, Decider, month_bounds
 from service.intake.outcome import Answer, Outcome
 from service.journal.append import APPEND, JournalRow, delta
 from service.points.policy import Policy
-from methodologies.contract import Refusal
 
 KNOWN_PEOPLE_MAX = 500_000  # about 100 MB; forgetting one costs an INSERT that does nothing
 
@@ -67,7 +67,7 @@ class Committer:
         uncounted = await self._lock(connection, people, now)
         first, repeats = await _find_repeats(connection, events)
         new = [event for key, event in first.items() if key not in repeats]
-        outcomes = {key: outcome for key, outcome in repeats.items()}
+        outcomes = dict(repeats)
         if new:
             recorded = await self._append(connection, new, batch_id, now, uncounted)
             outcomes.update(zip(map(key_of, new), recorded, strict=True))
@@ -143,9 +143,7 @@ class Committer:
         await connection.execute(APPEND, *row.values())
         return outcomes
 
-    async def _open_months(
-        self, connection: store.Connection, events: Sequence[Candidate]
-    ) -> None:
+    async def _open_months(self, connection: store.Connection, events: Sequence[Candidate]) -> None:
         months = {event.month for event in events} - self._months - {OUTSIDE}
         if months:
             async with connection.transaction():
@@ -185,9 +183,7 @@ async def _find_repeats(
     return first, repeats
 
 
-async def _earned(
-    connection: store.Connection, new: Sequence[Candidate]
-) -> dict[DayKey, DayState]:
+async def _earned(connection: store.Connection, new: Sequence[Candidate]) -> dict[DayKey, DayState]:
     """What is recorded for every person, day and activity of the events that may be credited."""
     wanted: dict[DayKey, Candidate] = {}
     for event in new:

@@ -6,6 +6,7 @@ Events are decided in their order; each sees what the ones before it in the batc
 from collections import defaultdict
 from dataclasses import dataclass, field
 from datetime import date, datetime
+from typing import NamedTuple
 from uuid import UUID
 
 from methodologies.contract import Assessment, Edition, Refusal
@@ -63,8 +64,7 @@ class Decided:
     counted: dict[UUID, int] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
-class _Verdict:
+class _Verdict(NamedTuple):
     outcome: str
     avoided_mg: int
     points: int
@@ -109,9 +109,7 @@ class Decider:
             verdict, ripens_at = self._credit(candidate, result)
         return self._record(candidate, action_id, verdict, ripens_at)
 
-    def _credit(
-        self, candidate: Candidate, result: Assessment
-    ) -> tuple[_Verdict, datetime | None]:
+    def _credit(self, candidate: Candidate, result: Assessment) -> tuple[_Verdict, datetime | None]:
         rule = self._policy.rule(candidate.activity, candidate.local_day)
         key = (candidate.bucket, candidate.person_id, candidate.local_day, candidate.activity)
         day = self.decided.days.setdefault(key, DayState())
@@ -187,61 +185,28 @@ class Decider:
         ripens_at: datetime | None,
     ) -> Outcome:
         result = candidate.result
-        refused = isinstance(result, Refusal)
-        methodology = None if refused else result.methodology
-        gross_mg = 0 if refused else result.gross_mg
+        methodology, gross_mg, error_mg, quantity_milli = None, 0, 0, 0
+        if not isinstance(result, Refusal):
+            methodology, gross_mg = result.methodology, result.gross_mg
+            error_mg = uncertainty_mg(result, verdict.avoided_mg)
+            quantity_milli = result.quantity_milli
+        (bucket, person_id, source, event_id, local_day, _, partner, activity, region, occurred_at,
+         utc_offset_min, level, scope, data, digest, _, _) = candidate  # fmt: skip
+        name, avoided_mg, points, reason, detail = verdict
         outcome = Outcome(
-            source=candidate.source,
-            event_id=candidate.event_id,
-            action_id=action_id,
-            batch_id=self._batch_id,
-            outcome=verdict.outcome,
-            avoided_mg=verdict.avoided_mg,
-            points=verdict.points,
-            methodology=methodology,
-            evidence_level=candidate.evidence_level,
-            scope=candidate.scope,
-            local_day=candidate.local_day,
-            ripens_at=ripens_at,
-            utc_offset_min=candidate.utc_offset_min,
-            reason=verdict.reason,
-            detail=verdict.detail,
-            digest=candidate.digest,
-        )
+            source, event_id, action_id, self._batch_id, name, avoided_mg, points, methodology,
+            level, scope, local_day, ripens_at, utc_offset_min, reason, detail, digest,
+        )  # fmt: skip
         decided = self.decided
         decided.outcomes.append(outcome)
         decided.leaves.append(leaf_of(outcome, gross_mg))
-        decided.rows.append(
-            (
-                candidate.bucket,
-                candidate.person_id,
-                candidate.source,
-                candidate.event_id,
-                candidate.local_day,
-                action_id,
-                self._batch_id,
-                candidate.partner,
-                candidate.activity,
-                candidate.region,
-                candidate.occurred_at,
-                outcome.utc_offset_min,
-                self._now,
-                candidate.evidence_level,
-                candidate.scope,
-                methodology,
-                verdict.outcome,
-                verdict.reason,
-                verdict.detail,
-                gross_mg,
-                verdict.avoided_mg,
-                0 if refused else uncertainty_mg(result, verdict.avoided_mg),
-                0 if refused else result.quantity_milli,
-                verdict.points,
-                ripens_at,
-                candidate.data.decode(),
-                candidate.digest,
-            )
-        )
+        # In the order of store.ACTION_COLUMNS.
+        decided.rows.append((
+            bucket, person_id, source, event_id, local_day, action_id, self._batch_id, partner,
+            activity, region, occurred_at, utc_offset_min, self._now, level, scope, methodology,
+            name, reason, detail, gross_mg, avoided_mg, error_mg, quantity_milli, points,
+            ripens_at, data.decode(), digest,
+        ))  # fmt: skip
         return outcome
 
 
@@ -252,10 +217,7 @@ def uncertainty_mg(result: Assessment, avoided_mg: int) -> int:
 
 def _limit_passed(edition: Edition, result: Assessment, day: DayState) -> str | None:
     """The methodology's own daily limit that this action would pass, if any (by person)."""
-    if (
-        edition.daily_actions is not None
-        and day.actions + day.new_actions >= edition.daily_actions
-    ):
+    if edition.daily_actions is not None and day.actions + day.new_actions >= edition.daily_actions:
         return "methodology_actions_per_day"
     quantity = day.quantity_milli + day.new_quantity_milli + result.quantity_milli
     if edition.daily_quantity_milli is not None and quantity > edition.daily_quantity_milli:

@@ -1,7 +1,6 @@
 """Use case: what would these events give? Nothing is recorded and nobody's caps are read."""
 
 from methodologies.contract import Refusal
-
 from service.errors import ServiceError
 from service.http.problems import problem_of
 from service.intake.candidate import Assessor, split_region

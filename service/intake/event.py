@@ -16,9 +16,9 @@ from pydantic import (
     BaseModel,
     ConfigDict,
     Field,
+    Strict,
     StrictBool,
     StrictStr,
-    Strict,
     TypeAdapter,
     ValidationError,
 )

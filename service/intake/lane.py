@@ -114,7 +114,8 @@ class Lane:
                 at += len(some)
 
     def _take(self) -> list[tuple[Sequence[Candidate], Reply]]:
-        taken, count = [], 0
+        taken: list[tuple[Sequence[Candidate], Reply]] = []
+        count = 0
         while self._waiting and (
             not taken or count + len(self._waiting[0][0]) <= self._batch_events
         ):

@@ -1,17 +1,13 @@
 """The answer to one event: what became of it, for good. Pure."""
 
-from dataclasses import dataclass
 from datetime import date, datetime, timedelta, timezone
 from hashlib import sha256
-from typing import Literal
+from typing import NamedTuple
 from uuid import UUID
 
-OutcomeName = Literal["credited", "capped", "zero", "refused", "already_claimed"]
 
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """What was recorded for an event. Carbon in milligrams CO2e; `local_day` in the event's zone."""
+class Outcome(NamedTuple):
+    """What was recorded for an event. Carbon in mg CO2e; `local_day` in the event's zone."""
 
     source: str
     event_id: str
@@ -50,8 +46,7 @@ class Outcome:
         }
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(NamedTuple):
     """An outcome as one caller sees it: the first time, or again; or a conflict."""
 
     outcome: Outcome

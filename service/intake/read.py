@@ -6,7 +6,7 @@ from uuid import UUID
 
 from sqlalchemy import RowMapping, text
 from sqlalchemy.dialects.postgresql import JSONB
-from sqlmodel.ext.asyncio.session import AsyncSession
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from service.errors import ActionNotFound
 from service.intake.address import OUTSIDE, address_of, first_day
@@ -19,7 +19,8 @@ _COLUMNS = """
     action.activity, action.region, action.occurred_at, action.utc_offset_min,
     action.recorded_at, action.local_day, action.evidence_level, action.scope,
     action.methodology, action.outcome, action.reason, action.detail, action.gross_mg,
-    action.avoided_mg, action.uncertainty_mg, action.points, action.ripens_at, action.data, action.digest,
+    action.avoided_mg, action.uncertainty_mg, action.points, action.ripens_at,
+    action.data, action.digest,
     reversal.reason AS reversal_reason, reversal.recorded_at AS reversed_at,
     reversal.points AS reversed_points
 """
@@ -29,7 +30,9 @@ _FROM = """
         AND reversal.action_id = action.action_id
 """
 
-_ONE = "SELECT {columns} {joined} WHERE action.bucket = :bucket AND action.action_id = :id AND {days}"
+_ONE = (
+    "SELECT {columns} {joined} WHERE action.bucket = :bucket AND action.action_id = :id AND {days}"
+)
 
 _LIST = text(f"""
     SELECT {_COLUMNS} {_FROM}
@@ -70,9 +73,9 @@ async def find_action(
     bucket, month = address_of(action_id)
     row = None
     if month == OUTSIDE or month < 180:
-        query = text(
-            _ONE.format(columns=_COLUMNS, joined=_FROM, days=_days(month))
-        ).columns(data=JSONB)
+        query = text(_ONE.format(columns=_COLUMNS, joined=_FROM, days=_days(month))).columns(
+            data=JSONB
+        )
         found = await session.execute(query, {"bucket": bucket, "id": action_id})
         row = found.mappings().one_or_none()
     if row is None or not _sees(row, caller, people):

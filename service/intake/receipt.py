@@ -1,9 +1,9 @@
 """Receipts: an action's sum, line by line, done again from the published methodology."""
 
-from methodologies.catalogue import Catalogue
-from methodologies.explanation import Explanation
 from sqlalchemy import RowMapping
 
+from methodologies.catalogue import Catalogue
+from methodologies.explanation import Explanation
 from service.intake.outcome import Outcome, leaf_of
 
 
@@ -32,7 +32,7 @@ def receipt_of(catalogue: Catalogue, action: RowMapping) -> dict[str, object]:
     `leaf` is the action's hash in the journal; `content` the digest of the event as sent.
     """
     explanation = explain_action(catalogue, action)
-    recorded = {name: action[name] for name in Outcome.__slots__ if name in action}
+    recorded = {name: action[name] for name in Outcome._fields if name in action}
     outcome = Outcome(**recorded, batch_id=action["action_id"])
     return {
         "action_id": str(action["action_id"]),

@@ -37,9 +37,7 @@ class Intake:
     lanes: tuple[Lane, ...]
     clock: Clock
 
-    async def report(
-        self, events: Sequence[CloudEvent | Flawed], caller: Caller
-    ) -> list[Result]:
+    async def report(self, events: Sequence[CloudEvent | Flawed], caller: Caller) -> list[Result]:
         """Record events; the results in their order.
 
         Idempotent by (source, person, id) and content. Raises Unavailable when nothing of the
@@ -86,11 +84,10 @@ async def _commit(
     for placed, reply in replies:
         for (place, event), answer in zip(placed, await reply, strict=True):
             results[place] = _result(event, answer)
-    errors = {type(r.error): r.error for r in results if isinstance(r, Rejected)}
-    if results and len(errors) == 1 and all(isinstance(r, Rejected) for r in results):
-        (error,) = errors.values()
-        if isinstance(error, Unavailable):
-            raise error
+    if results and all(isinstance(r, Rejected) for r in results):
+        away = [r.error for r in results if isinstance(r, Rejected)]
+        if isinstance(away[0], Unavailable) and all(type(e) is type(away[0]) for e in away):
+            raise away[0]
 
 
 def _result(event: Candidate, answer: Answer | Exception) -> Result:

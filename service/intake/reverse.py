@@ -5,7 +5,7 @@ from datetime import datetime
 from uuid import UUID
 
 from sqlalchemy import RowMapping, text
-from sqlmodel.ext.asyncio.session import AsyncSession
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from service.clock import uuid7
 from service.errors import ActionNotReversible, ReversalConflict
@@ -101,9 +101,7 @@ async def reverse_action(
     return reversed_now
 
 
-def _journal_row(
-    action: RowMapping, batch_id: UUID, region: str, done: Reversed
-) -> JournalRow:
+def _journal_row(action: RowMapping, batch_id: UUID, region: str, done: Reversed) -> JournalRow:
     return JournalRow(
         bucket=action["bucket"],
         batch_id=batch_id,

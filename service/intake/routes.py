@@ -10,7 +10,7 @@ from fastapi import APIRouter, Depends, Request, Response
 from service.http.given import Given, Now, Transaction, limited_body
 from service.http.metrics import Metrics
 from service.http.pages import PAGE_DEFAULT, Cursor, Limit, Page, page_of, read_cursor
-from service.http.problems import problem_of
+from service.http.problems import documented, problem_of
 from service.intake import read
 from service.intake.estimate import estimate_batch, estimate_event
 from service.intake.event import BATCHED, PLAIN, STRUCTURED, CloudEvent, Parsed, parse
@@ -36,7 +36,7 @@ from service.points import store as points
 from service.points.policy import Policy
 from service.points.schemas import Points
 
-router = APIRouter(prefix="/v1")
+router = APIRouter(prefix="/v1", responses=documented(401, 403, 422, 503))
 
 _JSON = "application/json"
 _EVENT: dict[str, Any] = {"$ref": "#/components/schemas/CloudEvent"}
@@ -54,14 +54,14 @@ EVENT_BODY: dict[str, Any] = {
 }
 
 
-def intake_of(request: Request) -> Intake:
+async def intake_of(request: Request) -> Intake:
     """This process's intake."""
-    return cast(Intake, request.app.state.intake)
+    return cast("Intake", request.app.state.intake)
 
 
-def policy_of(request: Request) -> Policy:
+async def policy_of(request: Request) -> Policy:
     """The points policy in force in this process."""
-    return cast(Policy, request.app.state.policy)
+    return cast("Policy", request.app.state.policy)
 
 
 ThisIntake = Annotated[Intake, Depends(intake_of)]
@@ -82,7 +82,10 @@ ThisParsed = Annotated[Parsed, Depends(parsed_of)]
     tags=["Events"],
     response_model=EventResult,
     status_code=201,
-    responses={200: {"model": EventResult | BatchResult}},
+    responses={
+        200: {"model": EventResult | BatchResult, "description": "A duplicate, or a batch."},
+        **documented(400, 409, 413, 415),
+    },
     openapi_extra=EVENT_BODY,
 )
 async def report_events(
@@ -90,7 +93,7 @@ async def report_events(
 ) -> Response:
     """Report what people did. The answer is final: it comes after the commit that keeps it."""
     results = await intake.report(parsed.events, caller)
-    cast(Metrics, request.app.state.metrics).answered(Counter(map(_name, results)))
+    cast("Metrics", request.app.state.metrics).answered(Counter(map(_name, results)))
     return _batch(results) if parsed.is_batch else _single(results[0])
 
 
@@ -126,6 +129,7 @@ def _batch(results: list[Result]) -> Response:
     "/estimates",
     tags=["Events"],
     response_model=EstimateResult | EstimateBatch,
+    responses=documented(400, 413, 415),
     openapi_extra=EVENT_BODY,
 )
 async def estimate(
@@ -143,7 +147,7 @@ async def estimate(
     return Response(orjson.dumps(answer), media_type=_JSON)
 
 
-@router.get("/actions/{action_id}", tags=["Actions"])
+@router.get("/actions/{action_id}", tags=["Actions"], responses=documented(404))
 async def action(
     action_id: UUID, caller: ThisCaller, people: People, session: Transaction
 ) -> ActionRow:
@@ -152,7 +156,7 @@ async def action(
     return _row(await read.find_action(session, action_id, caller, people))
 
 
-@router.get("/actions/{action_id}/receipt", tags=["Actions"])
+@router.get("/actions/{action_id}/receipt", tags=["Actions"], responses=documented(404))
 async def receipt(
     action_id: UUID, caller: ThisCaller, people: People, session: Transaction, intake: ThisIntake
 ) -> dict[str, Any]:
@@ -166,7 +170,10 @@ async def receipt(
     "/actions/{action_id}/reversal",
     tags=["Actions"],
     status_code=201,
-    responses={200: {"model": ReversalResult, "description": "It was reversed before."}},
+    responses={
+        200: {"model": ReversalResult, "description": "It was reversed before."},
+        **documented(404, 409),
+    },
 )
 async def reverse(
     action_id: UUID,

@@ -6,6 +6,7 @@ from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from service.http.problems import Problem
 from service.points.schemas import Points
 
 Milligrams = Annotated[str, Field(pattern=r"^-?[0-9]+$", description="Milligrams CO2e.")]
@@ -28,23 +29,6 @@ class EventResult(BaseModel):
     ripens_at: datetime | None
     reason: str | None
     detail: str | None
-
-
-class FieldError(BaseModel):
-    """One place in the request, and what is wrong there."""
-
-    pointer: str
-    detail: str
-
-
-class Problem(BaseModel):
-    """RFC 9457."""
-
-    type: str
-    title: str
-    status: int
-    detail: str
-    errors: list[FieldError] | None = None
 
 
 class EventProblem(BaseModel):

@@ -59,30 +59,34 @@ SELECT bucket, person_id, $3 FROM unnest($1::int2[], $2::uuid[]) AS new(bucket, 
 ON CONFLICT DO NOTHING
 """
 
-# Rows are locked in the order they leave the sort below the lock.
+# `LATERAL (... OFFSET 0)` fixes the order of the join: the given keys first, then one probe of the
+# primary key for each. Planned while the table was empty, a plain join would read all of the table
+# for ever after. A probe that locks takes its locks in the order of the given keys.
 _LOCK_ACCOUNTS = """
-WITH locked AS MATERIALIZED (
-    SELECT account.person_id, account.counted
-    FROM unnest($1::int2[], $2::uuid[]) AS given(bucket, person_id)
-    JOIN account USING (bucket, person_id)
-    ORDER BY account.bucket, account.person_id
-    FOR UPDATE OF account
-)
-SELECT count(*), array_agg(person_id) FILTER (WHERE NOT counted) FROM locked
+SELECT count(*), array_agg(account.person_id) FILTER (WHERE NOT counted)
+FROM unnest($1::int2[], $2::uuid[]) AS given(bucket, person_id)
+CROSS JOIN LATERAL (
+    SELECT person_id, counted FROM account
+    WHERE account.bucket = given.bucket AND account.person_id = given.person_id
+    FOR UPDATE
+) AS account
 """
 
 _REPEATS = """
-SELECT given.place, action.source, action.event_id, action.action_id, action.batch_id,
-       action.outcome, action.avoided_mg, action.points, action.methodology,
-       action.evidence_level, action.scope, action.local_day, action.ripens_at,
-       action.utc_offset_min, action.reason, action.detail, action.digest
+SELECT given.place, action.*
 FROM unnest($1::int4[], $2::int2[], $3::uuid[], $4::text[], $5::text[])
      AS given(place, bucket, person_id, source, event_id)
-JOIN action ON action.bucket = given.bucket
-    AND action.person_id = given.person_id
-    AND action.source = given.source COLLATE "C"
-    AND action.event_id = given.event_id COLLATE "C"
-WHERE action.local_day >= DATE '{first}' AND action.local_day < DATE '{end}'
+CROSS JOIN LATERAL (
+    SELECT source, event_id, action_id, batch_id, outcome, avoided_mg, points, methodology,
+           evidence_level, scope, local_day, ripens_at, utc_offset_min, reason, detail, digest
+    FROM action
+    WHERE action.bucket = given.bucket
+      AND action.person_id = given.person_id
+      AND action.source = given.source COLLATE "C"
+      AND action.event_id = given.event_id COLLATE "C"
+      AND action.local_day >= DATE '{first}' AND action.local_day < DATE '{end}'
+    OFFSET 0
+) AS action
 """
 
 _CLAIM = """
@@ -92,9 +96,12 @@ ON CONFLICT DO NOTHING
 """
 
 _CLAIM_OWNERS = """
-SELECT claim_key, claim.action_id
+SELECT claim.claim_key, claim.action_id
 FROM unnest($1::int2[], $2::uuid[]) AS given(bucket, claim_key)
-JOIN claim USING (bucket, claim_key)
+CROSS JOIN LATERAL (
+    SELECT claim_key, action_id FROM claim
+    WHERE claim.bucket = given.bucket AND claim.claim_key = given.claim_key OFFSET 0
+) AS claim
 """
 
 _RELEASE = """
@@ -103,21 +110,23 @@ WHERE claim.bucket = given.bucket AND claim.claim_key = given.claim_key
 """
 
 _EARNED = """
-SELECT given.place,
-       sum(actions) FILTER (WHERE earning.local_day = given.local_day) AS actions,
-       sum(points) FILTER (WHERE earning.local_day = given.local_day) AS points,
-       sum(gross_mg) FILTER (WHERE earning.local_day = given.local_day)::int8 AS gross_mg,
-       sum(quantity_milli) FILTER (WHERE earning.local_day = given.local_day)::int8
-           AS quantity_milli,
-       sum(actions) AS month_actions,
-       sum(points) AS month_points
+SELECT given.place, earning.*
 FROM unnest($1::int4[], $2::int2[], $3::uuid[], $4::date[], $5::text[], $6::date[], $7::date[])
      AS given(place, bucket, person_id, local_day, activity, first, until)
-JOIN earning ON earning.bucket = given.bucket
-    AND earning.person_id = given.person_id
-    AND earning.local_day >= given.first AND earning.local_day < given.until
-    AND earning.activity = given.activity
-GROUP BY given.place
+CROSS JOIN LATERAL (
+    SELECT sum(actions) FILTER (WHERE local_day = given.local_day) AS actions,
+           sum(points) FILTER (WHERE local_day = given.local_day) AS points,
+           sum(gross_mg) FILTER (WHERE local_day = given.local_day)::int8 AS gross_mg,
+           sum(quantity_milli) FILTER (WHERE local_day = given.local_day)::int8 AS quantity_milli,
+           sum(actions) AS month_actions,
+           sum(points) AS month_points
+    FROM earning
+    WHERE earning.bucket = given.bucket
+      AND earning.person_id = given.person_id
+      AND earning.local_day >= given.first AND earning.local_day < given.until
+      AND earning.activity = given.activity
+    HAVING count(*) > 0
+) AS earning
 """
 
 # Points that had lapsed stay lapsed; new ones start their own time to ripen.
@@ -140,9 +149,10 @@ ON CONFLICT (bucket, person_id, local_day, activity) DO UPDATE SET
 """
 
 _COUNT = """
-UPDATE account SET counted = true
+INSERT INTO account (bucket, person_id, counted, created_at)
+SELECT bucket, person_id, true, now()
 FROM unnest($1::int2[], $2::uuid[]) AS given(bucket, person_id)
-WHERE account.bucket = given.bucket AND account.person_id = given.person_id
+ON CONFLICT (bucket, person_id) DO UPDATE SET counted = true
 """
 
 

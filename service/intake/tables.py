@@ -17,8 +17,8 @@ class Action(SQLModel, table=True):
     """The green thing a person did, as a fact: never updated, never deleted.
 
     `gross_mg` is the signed result of the methodology before any limit, `avoided_mg` what is
-    credited, `uncertainty_mg` half
-    the width of its 95 percent interval; all in milligrams CO2e. `digest` is the SHA-256 of the event's content.
+    credited, `uncertainty_mg` half the width of its 95 percent interval; all in milligrams CO2e.
+    `digest` is the SHA-256 of the event's content.
     """
 
     __tablename__ = "action"

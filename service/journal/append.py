@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from uuid import UUID
 
 import orjson
-from sqlmodel.ext.asyncio.session import AsyncSession
+from sqlalchemy.ext.asyncio import AsyncSession
 
 # Every projector that reads the journal. A new one is added here and back-filled by a migration.
 PROJECTORS = ("total_day", "totals")

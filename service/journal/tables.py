@@ -29,6 +29,13 @@ class Journal(SQLModel, table=True):
     )
 
 
+class Programme(SQLModel, table=True):
+    """One row: the id of the programme whose facts these are."""
+
+    __tablename__ = "programme"
+    programme_id: UUID = Field(primary_key=True)
+
+
 class JournalPending(SQLModel, table=True):
     """A journal row that a projector has not applied yet; written with it, deleted by applying.
 

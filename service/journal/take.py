@@ -1,4 +1,4 @@
-"""Each projector reads each journal row once: rows are marked, never counted by a highest number."""
+"""Each projector reads each journal row once: rows are marked; there is no highest number."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -7,7 +7,7 @@ from uuid import UUID
 
 from sqlalchemy import text
 from sqlalchemy.dialects.postgresql import JSONB
-from sqlmodel.ext.asyncio.session import AsyncSession
+from sqlalchemy.ext.asyncio import AsyncSession
 
 TAKE_MAX = 500
 
@@ -25,6 +25,7 @@ _FORGET = text("""
       AND projector = :projector
 """)
 _PENDING = text("SELECT count(*) FROM journal_pending WHERE projector = :projector")
+_PROGRAMME = text("SELECT programme_id FROM programme")
 _OLDEST = text("""
     SELECT extract(epoch FROM clock_timestamp() - min(journal.recorded_at))::float8
     FROM journal_pending JOIN journal USING (bucket, batch_id) WHERE projector = :projector
@@ -57,6 +58,13 @@ async def forget(session: AsyncSession, projector: str, rows: Sequence[TakenRow]
         "batches": [row.batch_id for row in rows],
     }
     await session.execute(_FORGET, named)
+
+
+async def programme_id(session: AsyncSession) -> UUID:
+    """The id that this database was given when it was made: projections belong to it."""
+    found = (await session.execute(_PROGRAMME)).scalar_one()
+    assert isinstance(found, UUID)
+    return found
 
 
 async def pending(session: AsyncSession, projector: str) -> int:

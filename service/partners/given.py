@@ -18,7 +18,7 @@ async def caller_of(request: Request) -> Caller:
 ThisCaller = Annotated[Caller, Depends(caller_of)]
 
 
-def hasher_of(request: Request) -> Hasher:
+async def hasher_of(request: Request) -> Hasher:
     """The programme's hasher of people and claims."""
     found = request.app.state.hasher
     assert isinstance(found, Hasher)
@@ -28,7 +28,7 @@ def hasher_of(request: Request) -> Hasher:
 People = Annotated[Hasher, Depends(hasher_of)]
 
 
-def person_of(subject: str, caller: ThisCaller, people: People) -> PersonId:
+async def person_of(subject: str, caller: ThisCaller, people: People) -> PersonId:
     """The person in the path, as far as the caller may act for them: `me`, or by points:write."""
     caller.need("points:write")
     return people.person(caller.subject_for(subject))

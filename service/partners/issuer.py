@@ -50,7 +50,7 @@ def mint_token(
     private = home / "issuer" / "private.pem"
     if not private.exists():
         raise IssuerMissing(
-            f"There is no issuer in {home}: run `saxaul up` first, or set SAXAUL_HOME to its folder."
+            f"There is no issuer in {home}: run `saxaul up` first, or set SAXAUL_HOME."
         )
     now = clock()
     claims = {"iss": issuer, "aud": audience, "sub": subject, "iat": now, "exp": now + lifetime}

@@ -1,17 +1,16 @@
 """Who a person is: a keyed hash of the subject that the app uses. The subject is not stored."""
 
-import hmac
-from dataclasses import dataclass
 from hashlib import sha256
+from typing import NamedTuple
 from uuid import UUID
 
 from asyncpg.pgproto.pgproto import UUID as DriverUUID
 
 BUCKETS = 1024
+_BLOCK = 64  # bytes that SHA-256 takes at once
 
 
-@dataclass(frozen=True, slots=True)
-class PersonId:
+class PersonId(NamedTuple):
     """A person: `bucket` (0..1023) places the rows, `id` names the person."""
 
     bucket: int
@@ -26,10 +25,17 @@ class Hasher:
     """
 
     def __init__(self, key: bytes) -> None:
-        self._key = key
+        # The two keyed halves of HMAC (RFC 2104) are the same for every text: they are made once
+        # and copied, at less than half the cost of `hmac.digest`.
+        block = (key if len(key) <= _BLOCK else sha256(key).digest()).ljust(_BLOCK, b"\0")
+        self._inner = sha256(bytes(byte ^ 0x36 for byte in block))
+        self._outer = sha256(bytes(byte ^ 0x5C for byte in block))
 
     def __call__(self, kind: bytes, text: str) -> PersonId:
-        digest = hmac.digest(self._key, kind + text.encode(), sha256)[:16]
+        inner, outer = self._inner.copy(), self._outer.copy()
+        inner.update(kind + text.encode())
+        outer.update(inner.digest())
+        digest = outer.digest()[:16]
         return PersonId(bucket_of(digest), DriverUUID(digest))
 
     def person(self, subject: str) -> PersonId:

@@ -1,7 +1,6 @@
 """Use case: from the bearer text of a request to the caller behind it."""
 
-from sqlalchemy.ext.asyncio import async_sessionmaker
-from sqlmodel.ext.asyncio.session import AsyncSession
+from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 
 from service.clock import Clock, seconds
 from service.errors import CredentialsMissing, KeyInvalid

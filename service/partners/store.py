@@ -4,8 +4,8 @@ from datetime import datetime
 
 from sqlalchemy import text
 from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col, select, update
-from sqlmodel.ext.asyncio.session import AsyncSession
 
 from service.partners.keys import KnownKey, NewKey
 from service.partners.tables import ApiKey, Partner, Source
@@ -16,7 +16,7 @@ async def find_key(session: AsyncSession, prefix: str) -> KnownKey | None:
     key = await session.get(ApiKey, prefix)
     if key is None:
         return None
-    sources = await session.exec(select(Source.source).where(Source.partner == key.partner))
+    sources = await session.scalars(select(Source.source).where(Source.partner == key.partner))
     return KnownKey(
         partner=key.partner,
         secret_sha256=key.secret_sha256,
@@ -81,7 +81,7 @@ async def revoke_key(session: AsyncSession, prefix: str, now: datetime) -> bool:
 
 async def list_keys(session: AsyncSession) -> list[ApiKey]:
     """All keys, newest first; there is no secret in them."""
-    found = await session.exec(select(ApiKey).order_by(col(ApiKey.created_at).desc()))
+    found = await session.scalars(select(ApiKey).order_by(col(ApiKey.created_at).desc()))
     return list(found)
 
 

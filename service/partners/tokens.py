@@ -75,8 +75,6 @@ class Tokens:
         return answer.content[:JWKS_MAX_BYTES]
 
 
-
-
 def _usable(document: bytes) -> dict[str, jwt.PyJWK]:
     """The keys of a JWKS by id; those of a kind we do not take are left out."""
     try:

@@ -4,6 +4,7 @@ from bisect import bisect_right
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta, tzinfo
 from pathlib import Path
+from typing import NamedTuple
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
@@ -67,8 +68,7 @@ class Rule:
         return datetime.combine(day + timedelta(days=self.ripens.days), self.ripens.at, zone)
 
 
-@dataclass(frozen=True, slots=True)
-class Awarded:
+class Awarded(NamedTuple):
     """What one person was awarded so far for one activity, on the day and in its month."""
 
     day_actions: int = 0
@@ -77,8 +77,7 @@ class Awarded:
     month_points: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Award:
+class Award(NamedTuple):
     """Points for one action; `cap` names the cap that cut them, if one did."""
 
     points: int

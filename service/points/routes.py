@@ -7,13 +7,18 @@ from fastapi import APIRouter, Response
 
 from service.http.given import Now, Transaction
 from service.http.pages import PAGE_DEFAULT, Cursor, Limit, Page, page_of, read_cursor
+from service.http.problems import documented
 from service.http.repeatable import IdempotencyKey, once
 from service.partners.given import ThisCaller, ThisPerson
 from service.points import store
 from service.points.collect import collect_ripe
 from service.points.schemas import Collected, CollectedEarning, EarningRow, EntryRow
 
-router = APIRouter(prefix="/v1/people", tags=["People and points"])
+router = APIRouter(
+    prefix="/v1/people",
+    tags=["People and points"],
+    responses=documented(401, 403, 422, 503),
+)
 
 _FIRST_EARNING = (date.max, "")
 _FIRST_ENTRY = UUID(int=2**128 - 1)

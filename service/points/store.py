@@ -8,7 +8,7 @@ from uuid import UUID
 
 from sqlalchemy import RowMapping, text
 from sqlalchemy.dialects.postgresql import JSONB
-from sqlmodel.ext.asyncio.session import AsyncSession
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from service.partners.people import PersonId
 

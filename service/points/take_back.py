@@ -9,7 +9,7 @@ from datetime import date, datetime
 from uuid import UUID
 
 import orjson
-from sqlmodel.ext.asyncio.session import AsyncSession
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from service.clock import uuid7
 from service.partners.people import PersonId

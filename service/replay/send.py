@@ -134,8 +134,7 @@ async def _answered(
     while True:
         answer = await _post(client, [batch[place] for place in open_places])
         if answer is not None:
-            for place, result in zip(open_places, answer, strict=True):
-                results[place] = result
+            results.update(zip(open_places, answer, strict=True))
             open_places = [p for p in open_places if _is_passing(results[p])]
             if not open_places:
                 return [results[place] for place in range(len(batch))]

@@ -1,7 +1,6 @@
 """The two projectors of the journal: daily totals in PostgreSQL, live counters in Valkey."""
 
-from sqlalchemy.ext.asyncio import async_sessionmaker
-from sqlmodel.ext.asyncio.session import AsyncSession
+from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 
 from service.clock import Clock
 from service.journal.take import TAKE_MAX, forget, take

@@ -1,7 +1,8 @@
 """The live counters in Valkey: apply, settle, replace, read. Atomic steps are a Function library.
 
 They can be lost at any moment (flush, restart, failover): every read and write names the generation
-that it belongs to, and the generation names the server's run.
+that it belongs to, and the generation names the programme (another database has other counters)
+and the server's run.
 """
 
 import asyncio
@@ -13,8 +14,9 @@ from uuid import UUID, uuid4
 
 from redis.asyncio import Redis
 from redis.exceptions import ResponseError
+from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 
-from service.journal.take import TakenRow
+from service.journal.take import TakenRow, programme_id
 from service.totals import keys
 from service.totals.sums import WHATS, Cell, Sum, Sums, fields_of, read_fields
 
@@ -30,23 +32,32 @@ class CountersLost(RuntimeError):
 class Counters:
     """Valkey's side of the totals."""
 
-    def __init__(self, valkey: Redis) -> None:
+    def __init__(self, valkey: Redis, sessions: async_sessionmaker[AsyncSession]) -> None:
         self._valkey = valkey
+        self._sessions = sessions
+        self._programme = ""
 
     async def load_library(self) -> None:
         """Load the functions; a server that was restarted without its data has forgotten them."""
         library = await asyncio.to_thread(LIBRARY.read_text)
-        await self._valkey.execute_command("FUNCTION", "LOAD", "REPLACE", library)
+        await self._call_server("FUNCTION", "LOAD", "REPLACE", library)
 
     async def run_id(self) -> str:
         """The server's id of this run: another one may hold an older copy of the counters."""
         info = await self._valkey.info("server")
         return str(info["run_id"])
 
+    async def programme(self) -> str:
+        """The id of the programme whose database this is."""
+        if not self._programme:
+            async with self._sessions() as session:
+                self._programme = str(await programme_id(session))
+        return self._programme
+
     async def generation(self) -> str:
         """The generation of the counters. Raises CountersLost."""
         found = await self._valkey.get(keys.GENERATION)
-        if found is None or not str(found).startswith(await self.run_id()):
+        if not str(found).startswith(f"{await self.programme()}:{await self.run_id()}:"):
             raise CountersLost("the counters are missing or from an earlier run of the server")
         return str(found)
 
@@ -76,7 +87,7 @@ class Counters:
         ids = [str(one) for one in applied]
         fields = [pair for cell, total in sums.cells.items() for pair in fields_of(cell, total)]
         fields.append((keys.PEOPLE_FIELD, sums.people))
-        generation = f"{await self.run_id()}:{uuid4()}"
+        generation = f"{await self.programme()}:{await self.run_id()}:{uuid4()}"
         await self._call(
             "saxaul_totals_replace", generation, moment.isoformat(), len(ids), *ids, *_flat(fields)
         )
@@ -88,14 +99,15 @@ class Counters:
             pipe.hgetall(keys.SUMS)
             pipe.get(keys.AS_OF)
             generation, fields, as_of = await pipe.execute()
-        if generation is None or as_of is None:
+        if as_of is None or not str(generation).startswith(await self.programme()):
             raise CountersLost("the counters are not there")
         return read_fields(fields), datetime.fromisoformat(as_of)
 
     async def _call(self, function: str, *args: object) -> object:
-        return await self._run(
-            self._valkey.execute_command("FCALL", function, len(_KEYS), *_KEYS, *args)
-        )
+        return await self._call_server("FCALL", function, len(_KEYS), *_KEYS, *args)
+
+    async def _call_server(self, *command: object) -> object:
+        return await self._run(self._valkey.execute_command(*command))  # type: ignore[no-untyped-call]  # the client is not typed here
 
     @staticmethod
     async def _run(call: Awaitable[Any]) -> Any:

@@ -1,10 +1,9 @@
-"""Use case: make projections again from the facts. Counting goes on; nothing is answered as zero."""
+"""Use case: make projections again from the facts, while counting goes on."""
 
 from uuid import UUID
 
 from sqlalchemy import text
-from sqlalchemy.ext.asyncio import async_sessionmaker
-from sqlmodel.ext.asyncio.session import AsyncSession
+from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 
 from service.clock import Clock
 from service.totals import store

@@ -2,11 +2,11 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import TypeVar
 
 from redis.exceptions import RedisError
 from sqlalchemy import text
-from sqlalchemy.ext.asyncio import async_sessionmaker
-from sqlmodel.ext.asyncio.session import AsyncSession
+from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 
 from service.journal.take import pending
 from service.totals import store
@@ -49,7 +49,8 @@ RULES: Mapping[str, str] = {
         WHERE coalesce(taken.points, 0) <> coalesce(entered.points, 0)""",
     "reversed = points taken back": """
         SELECT count(*) FROM (
-            SELECT bucket, person_id, sum(reversed + taken_back) AS points FROM earning GROUP BY 1, 2
+            SELECT bucket, person_id, sum(reversed + taken_back) AS points FROM earning
+            GROUP BY 1, 2
         ) AS taken FULL JOIN (
             SELECT bucket, person_id, sum(points) AS points FROM reversal GROUP BY 1, 2
         ) AS undone USING (bucket, person_id)
@@ -75,6 +76,9 @@ _POINTS = text("""
 """)
 
 
+Key = TypeVar("Key", bound=tuple[object, ...])
+
+
 @dataclass(frozen=True, slots=True)
 class Check:
     """One rule: whether it holds, and figures that show it."""
@@ -84,18 +88,14 @@ class Check:
     shown: str
 
 
-async def reconcile(
-    sessions: async_sessionmaker[AsyncSession], counters: Counters
-) -> list[Check]:
+async def reconcile(sessions: async_sessionmaker[AsyncSession], counters: Counters) -> list[Check]:
     """Check every rule in one snapshot. Counts as failed what cannot be read.
 
     The live counters are compared only once the journal is applied: wait for quiet first.
     """
     async with sessions() as session:
         await session.connection(execution_options={"isolation_level": "REPEATABLE READ"})
-        checks = [
-            await _count(session, rule, query) for rule, query in RULES.items()
-        ]
+        checks = [await _count(session, rule, query) for rule, query in RULES.items()]
         checks.append(await _points(session))
         facts = await store.sums_of_facts(session)
         days = await store.sums_of_days(session)
@@ -128,9 +128,7 @@ async def _points(session: AsyncSession) -> Check:
     return Check("issued = held + spent + lapsed + reversed", found["issued"] == right, shown)
 
 
-def _equal(
-    rule: str, left: Mapping[tuple[object, ...], Sum], right: Mapping[tuple[object, ...], Sum]
-) -> Check:
+def _equal(rule: str, left: Mapping[Key, Sum], right: Mapping[Key, Sum]) -> Check:
     empty = Sum()
     keys = left.keys() | right.keys()
     different = [key for key in keys if left.get(key, empty) != right.get(key, empty)]
@@ -150,4 +148,4 @@ async def _live(session: AsyncSession, counters: Counters) -> Check:
     live = live.without_empty()
     if live.people != known.people:
         return Check(rule, False, f"{live.people} people live, {known.people} in PostgreSQL")
-    return _equal(rule, dict(known.cells), dict(live.cells))
+    return _equal(rule, known.cells, live.cells)

@@ -10,11 +10,12 @@ from pydantic import AwareDatetime
 
 from service.errors import StreamsFull
 from service.http.given import Now, Transaction
+from service.http.problems import documented
 from service.totals import store
 from service.totals.schemas import Period, Series, TotalsView
 from service.totals.view import LiveTotals
 
-router = APIRouter(prefix="/v1/totals", tags=["Totals"])
+router = APIRouter(prefix="/v1/totals", tags=["Totals"], responses=documented(422, 503))
 
 STREAMS_MAX = 1_000
 STREAM_PAUSE_S = 1.0
@@ -22,9 +23,9 @@ KEEP_ALIVE_S = 15.0
 PUBLIC = {"Cache-Control": "public, max-age=1"}
 
 
-def live_of(request: Request) -> LiveTotals:
+async def live_of(request: Request) -> LiveTotals:
     """This process's cached totals."""
-    return cast(LiveTotals, request.app.state.totals)
+    return cast("LiveTotals", request.app.state.totals)
 
 
 Live = Annotated[LiveTotals, Depends(live_of)]
@@ -77,13 +78,15 @@ async def stream(request: Request, live: Live) -> StreamingResponse:
     if state.streams >= STREAMS_MAX:
         raise StreamsFull(f"{STREAMS_MAX} listeners are connected already; try again later.")
     return StreamingResponse(
-        _changes(request, live), media_type="text/event-stream", headers={"Cache-Control": "no-store"}
+        _changes(request, live),
+        media_type="text/event-stream",
+        headers={"Cache-Control": "no-store"},
     )
 
 
 async def _changes(request: Request, live: LiveTotals) -> AsyncIterator[bytes]:
     state, last, quiet_s = request.app.state, b"", 0.0
-    stopping = cast(asyncio.Event, state.stopping)
+    stopping = cast("asyncio.Event", state.stopping)
     state.streams += 1
     try:
         while not stopping.is_set():

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import date, datetime
 
 from sqlalchemy import RowMapping, text
-from sqlmodel.ext.asyncio.session import AsyncSession
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from service.journal.take import TakenRow
 from service.totals.sums import Cell, Sum, Sums
@@ -128,9 +128,7 @@ async def rebuild_days(session: AsyncSession) -> None:
 
 async def known_sums(session: AsyncSession) -> Sums:
     """Everything that is committed, as one snapshot knows it."""
-    cells = {
-        Cell(*row[:5]): Sum(*row[5:]) for row in (await session.execute(_NOW_KNOWN)).tuples()
-    }
+    cells = {Cell(*row[:5]): Sum(*row[5:]) for row in (await session.execute(_NOW_KNOWN)).tuples()}
     return Sums(cells, int((await session.execute(_PEOPLE)).scalar_one()))
 
 

@@ -5,8 +5,7 @@ import logging
 from datetime import date, datetime
 
 from redis.exceptions import RedisError
-from sqlalchemy.ext.asyncio import async_sessionmaker
-from sqlmodel.ext.asyncio.session import AsyncSession
+from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 
 from service.clock import Clock, seconds
 from service.settings import GOAL_MG, PROGRAMME_FROM, PROGRAMME_TO

@@ -212,6 +212,13 @@ CREATE TABLE source (
 
 CREATE INDEX ix_source_partner ON source (partner);
 
+CREATE TABLE programme (
+    programme_id UUID NOT NULL,
+    PRIMARY KEY (programme_id)
+);
+
+INSERT INTO programme VALUES (gen_random_uuid());
+
 CREATE TABLE action_outside PARTITION OF action DEFAULT
 """
 
