@@ -16,6 +16,7 @@ from arq.worker import run_worker
 
 from service.resources import open_resources, redis_url_of
 from service.settings import Settings
+from service.tasks import end
 from workers.months import open_months
 from workers.projectors import Projectors
 
@@ -32,8 +33,7 @@ async def start(ctx: dict[str, Any]) -> None:
 
 async def stop(ctx: dict[str, Any]) -> None:
     """Stop the projectors between two transactions and close everything."""
-    ctx["projectors"].cancel()
-    await asyncio.gather(ctx["projectors"], return_exceptions=True)
+    await end(ctx["projectors"])
     await ctx["stack"].aclose()
 
 

@@ -15,6 +15,7 @@ from service.totals.counters import Counters, CountersLost
 from service.totals.rebuild import rebuild_live
 
 PAUSE_AFTER_FAULT_S = 0.5
+PACE_S = 0.1  # many small commits are applied as one step; the promise is one second
 PASSING = (DBAPIError, PoolTimeout, RedisError, OSError, TimeoutError)
 _log = logging.getLogger(__name__)
 
@@ -22,7 +23,7 @@ Step = Callable[[], Awaitable[int]]
 
 
 class Projectors:
-    """One loop for each projection. A loop that finds work looks again at once."""
+    """One loop for each projection: after work a short pace, without work until a hint."""
 
     def __init__(self, resources: Resources) -> None:
         self._resources = resources
@@ -56,8 +57,9 @@ class Projectors:
         while True:
             try:
                 if await step():
-                    continue
-                await asyncio.wait_for(wake.wait(), poll_s)
+                    await asyncio.sleep(PACE_S)
+                else:
+                    await asyncio.wait_for(wake.wait(), poll_s)
             except PASSING as fault:
                 if not isinstance(fault, TimeoutError):
                     _log.warning("%s pause after: %r", name, fault)

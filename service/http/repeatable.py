@@ -46,6 +46,11 @@ class Answered:
     body: bytes
     replayed: bool
 
+    @property
+    def headers(self) -> dict[str, str]:
+        """What tells the caller that this is a stored answer."""
+        return {"Idempotent-Replayed": "true"} if self.replayed else {}
+
 
 async def once(
     session: AsyncSession,

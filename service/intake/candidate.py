@@ -22,6 +22,7 @@ from service.settings import Settings
 
 _MINUTE = timedelta(minutes=1)
 REGION = "region"
+OLDEST_YEAR = 1900
 LEVEL = "evidencelevel"
 BACKFILL = "events:backfill"
 
@@ -83,6 +84,11 @@ class Assessor:
                 f"The event's time {at.isoformat()} is more than {self.settings.ahead_seconds} "
                 f"seconds ahead of ours ({now.isoformat()}).",
                 (("/time", "must not be in the future"),),
+            )
+        if at.year < OLDEST_YEAR:
+            raise FieldsInvalid(
+                f"/time: the year must be {OLDEST_YEAR} or later.",
+                (("/time", f"must be in the year {OLDEST_YEAR} or later"),),
             )
         region, data = split_region(event)
         text = _canonical(data)

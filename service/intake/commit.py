@@ -17,7 +17,7 @@ from service.clock import Clock
 from service.intake import store
 from service.intake.address import OUTSIDE
 from service.intake.candidate import Candidate
-from service.intake.decide import DayKey, DayState, Decider, month_bounds
+from service.intake.decide import DayKey, DayState, Decider
 from service.intake.outcome import Answer, Outcome
 from service.journal.append import APPEND, JournalRow, delta
 from service.points.policy import Policy
@@ -170,34 +170,31 @@ async def _find_repeats(
 ) -> tuple[dict[EventKey, Candidate], dict[EventKey, Outcome]]:
     """The first event of each name in the batch, and what is recorded under those names."""
     first: dict[EventKey, Candidate] = {}
-    by_month: dict[int, list[tuple[int, int, UUID, str, str]]] = {}
-    for place, event in enumerate(events):
+    by_month: dict[int, list[tuple[int, UUID, str, str]]] = {}
+    for event in events:
         if first.setdefault(key_of(event), event) is event:
             by_month.setdefault(event.month, []).append(
-                (place, event.bucket, event.person_id, event.source, event.event_id)
+                (event.bucket, event.person_id, event.source, event.event_id)
             )
     repeats: dict[EventKey, Outcome] = {}
     for month, keys in by_month.items():
         for place, outcome in await store.find_repeats(connection, month, keys):
-            repeats[key_of(events[place])] = outcome
+            repeats[keys[place - 1][1:]] = outcome
     return first, repeats
 
 
 async def _earned(connection: store.Connection, new: Sequence[Candidate]) -> dict[DayKey, DayState]:
     """What is recorded for every person, day and activity of the events that may be credited."""
-    wanted: dict[DayKey, Candidate] = {}
-    for event in new:
-        if not isinstance(event.result, Refusal):
-            wanted.setdefault(
-                (event.bucket, event.person_id, event.local_day, event.activity), event
-            )
-    days = {key: DayState() for key in wanted}
-    if not wanted:
+    days = {
+        (event.bucket, event.person_id, event.local_day, event.activity): DayState()
+        for event in new
+        if not isinstance(event.result, Refusal)
+    }
+    if not days:
         return days
-    keys = list(wanted)
-    asked = [(place, *key, *month_bounds(wanted[key])) for place, key in enumerate(keys)]
-    for row in await store.earned(connection, asked):
-        days[keys[row["place"]]] = DayState(
+    keys = list(days)
+    for row in await store.earned(connection, keys):
+        days[keys[row["place"] - 1]] = DayState(
             actions=row["actions"] or 0,
             points=row["points"] or 0,
             gross_mg=row["gross_mg"] or 0,

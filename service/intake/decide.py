@@ -10,7 +10,7 @@ from typing import NamedTuple
 from uuid import UUID
 
 from methodologies.contract import Assessment, Edition, Refusal
-from service.intake.address import OUTSIDE, ActionIds
+from service.intake.address import ActionIds
 from service.intake.candidate import Candidate
 from service.intake.outcome import Outcome, leaf_of
 from service.points.policy import Awarded, Policy, Rule, award
@@ -67,9 +67,24 @@ class Decided:
 class _Verdict(NamedTuple):
     outcome: str
     avoided_mg: int
+    error_mg: int
     points: int
     reason: str | None
     detail: str | None
+
+
+class _Terms(NamedTuple):
+    """The policy for an activity on a day, and when points of that day ripen and lapse."""
+
+    rule: Rule
+    ripens_at: datetime
+    lapses_at: datetime
+
+
+_CLAIMED = _Verdict(
+    ALREADY_CLAIMED, 0, 0, 0, ALREADY_CLAIMED,
+    "The ride, order or invoice behind this event was credited before.",
+)  # fmt: skip
 
 
 class Decider:
@@ -89,6 +104,7 @@ class Decider:
         self._now = now
         self._ids = ActionIds(now, count)
         self._months: dict[tuple[UUID, str, int], list[int]] = {}
+        self._terms: dict[tuple[str, date, int], _Terms] = {}
         self.decided = Decided(days=days)
 
     def next_id(self, candidate: Candidate) -> UUID:
@@ -99,48 +115,55 @@ class Decider:
         """Record one event; `claimed` says that somebody else owns what it would claim."""
         result, ripens_at = candidate.result, None
         if isinstance(result, Refusal):
-            verdict = _Verdict("refused", 0, 0, result.reason, result.detail)
+            verdict = _Verdict("refused", 0, 0, 0, result.reason, result.detail)
         elif claimed:
-            verdict = _Verdict(
-                ALREADY_CLAIMED, 0, 0, ALREADY_CLAIMED,
-                "The ride, order or invoice behind this event was credited before.",
-            )  # fmt: skip
+            verdict = _CLAIMED
         else:
             verdict, ripens_at = self._credit(candidate, result)
+            self._count(candidate, result, verdict)
         return self._record(candidate, action_id, verdict, ripens_at)
 
     def _credit(self, candidate: Candidate, result: Assessment) -> tuple[_Verdict, datetime | None]:
-        rule = self._policy.rule(candidate.activity, candidate.local_day)
-        key = (candidate.bucket, candidate.person_id, candidate.local_day, candidate.activity)
-        day = self.decided.days.setdefault(key, DayState())
+        terms = self._terms_of(candidate)
+        day = self.decided.days[
+            candidate.bucket, candidate.person_id, candidate.local_day, candidate.activity
+        ]
         limit = _limit_passed(result.edition, result, day)
         if limit is not None:
-            verdict = _Verdict("capped", 0, 0, limit, _said(limit, result.edition))
-            self._count(candidate, result, verdict)
-            return verdict, None
-        month = self._month(candidate, day)
-        given = award(
-            rule,
-            result.credited_mg,
+            return _Verdict("capped", 0, 0, 0, limit, _said(limit, result.edition)), None
+        credited_mg, month = result.credited_mg, self._month(candidate, day)
+        points, cap = award(
+            terms.rule,
+            credited_mg,
             Awarded(day.actions + day.new_actions, day.points + day.new_points, *month),
         )
-        ripens_at = None
-        if given.points or result.credited_mg:
-            ripens_at = self._ripen(candidate, rule, day)
+        if points or credited_mg:
             day.new_actions += 1
-            day.new_points += given.points
+            day.new_points += points
             day.new_gross_mg += result.gross_mg
             day.new_quantity_milli += result.quantity_milli
             month[0] += 1
-            month[1] += given.points
-        name, detail = "credited", None
-        if given.cap is not None:
-            name, detail = "capped", f"The points' cap {given.cap} is reached; carbon is counted."
-        elif result.credited_mg == 0:
-            name = "zero"
-        verdict = _Verdict(name, result.credited_mg, given.points, given.cap, detail)
-        self._count(candidate, result, verdict)
-        return verdict, ripens_at if given.points else None
+            month[1] += points
+            day.ripens_at, day.lapses_at = terms.ripens_at, terms.lapses_at
+        name, detail = "credited" if credited_mg else "zero", None
+        if cap is not None:
+            name, detail = "capped", f"The points' cap {cap} is reached; carbon is counted."
+        # Half the width of the 95 percent interval of what is credited, rounded up.
+        error_mg = -(-credited_mg * result.u_permille // 1000)
+        verdict = _Verdict(name, credited_mg, error_mg, points, cap, detail)
+        return verdict, terms.ripens_at if points else None
+
+    def _terms_of(self, candidate: Candidate) -> _Terms:
+        """Points of a late event ripen at once, and have their full time until they lapse."""
+        key = (candidate.activity, candidate.local_day, candidate.utc_offset_min)
+        found = self._terms.get(key)
+        if found is None:
+            rule = self._policy.rule(candidate.activity, candidate.local_day)
+            zone = candidate.occurred_at.tzinfo
+            assert zone is not None
+            ripens_at = max(rule.ripe_at(candidate.local_day, zone), self._now)
+            found = self._terms[key] = _Terms(rule, ripens_at, ripens_at + rule.lapses_after)
+        return found
 
     def _month(self, candidate: Candidate, day: DayState) -> list[int]:
         """[actions, points] of the month so far; days of one month share the list."""
@@ -149,15 +172,6 @@ class Decider:
         if found is None:
             found = self._months[key] = [day.month_actions, day.month_points]
         return found
-
-    def _ripen(self, candidate: Candidate, rule: Rule, day: DayState) -> datetime:
-        """Points of a late event ripen at once, and have their full time until they lapse."""
-        zone = candidate.occurred_at.tzinfo
-        assert zone is not None
-        ripens_at = max(rule.ripe_at(candidate.local_day, zone), self._now)
-        if day.ripens_at is None:
-            day.ripens_at, day.lapses_at = ripens_at, ripens_at + rule.lapses_after
-        return ripens_at
 
     def _count(self, candidate: Candidate, result: Assessment, verdict: _Verdict) -> None:
         key = (
@@ -173,7 +187,7 @@ class Decider:
         delta.actions += 1
         delta.gross_mg += result.gross_mg
         delta.avoided_mg += verdict.avoided_mg
-        delta.uncertainty_mg += uncertainty_mg(result, verdict.avoided_mg)
+        delta.uncertainty_mg += verdict.error_mg
         delta.points += verdict.points
         self.decided.counted[candidate.person_id] = candidate.bucket
 
@@ -185,14 +199,13 @@ class Decider:
         ripens_at: datetime | None,
     ) -> Outcome:
         result = candidate.result
-        methodology, gross_mg, error_mg, quantity_milli = None, 0, 0, 0
+        methodology, gross_mg, quantity_milli = None, 0, 0
         if not isinstance(result, Refusal):
             methodology, gross_mg = result.methodology, result.gross_mg
-            error_mg = uncertainty_mg(result, verdict.avoided_mg)
             quantity_milli = result.quantity_milli
         (bucket, person_id, source, event_id, local_day, _, partner, activity, region, occurred_at,
          utc_offset_min, level, scope, data, digest, _, _) = candidate  # fmt: skip
-        name, avoided_mg, points, reason, detail = verdict
+        name, avoided_mg, error_mg, points, reason, detail = verdict
         outcome = Outcome(
             source, event_id, action_id, self._batch_id, name, avoided_mg, points, methodology,
             level, scope, local_day, ripens_at, utc_offset_min, reason, detail, digest,
@@ -208,11 +221,6 @@ class Decider:
             ripens_at, data.decode(), digest,
         ))  # fmt: skip
         return outcome
-
-
-def uncertainty_mg(result: Assessment, avoided_mg: int) -> int:
-    """Half the width of the 95 percent interval of what is credited, rounded up."""
-    return -(-avoided_mg * result.u_permille // 1000)
 
 
 def _limit_passed(edition: Edition, result: Assessment, day: DayState) -> str | None:
@@ -235,12 +243,3 @@ def _said(limit: str, edition: Edition) -> str:
         "methodology_gross_per_day": f"{edition.daily_gross_mg} mg gross",
     }
     return f"{edition.reference} credits one person at most {values[limit]} a day."
-
-
-def month_bounds(candidate: Candidate) -> tuple[date, date]:
-    """First and last local day whose earnings count against the candidate's monthly caps."""
-    day = candidate.local_day
-    if candidate.month == OUTSIDE:
-        return day, day
-    first = day.replace(day=1)
-    return first, date(day.year + day.month // 12, day.month % 12 + 1, 1)

@@ -14,9 +14,9 @@ import pydantic_core
 from pydantic import (
     AwareDatetime,
     BaseModel,
+    BeforeValidator,
     ConfigDict,
     Field,
-    Strict,
     StrictBool,
     StrictStr,
     TypeAdapter,
@@ -46,6 +46,13 @@ Scalar = Text | StrictBool | Number | None
 Datum = Scalar | Annotated[list[Scalar], Field(max_length=LIST_ITEMS_MAX)]
 
 
+def _written_out(value: object) -> object:
+    """Refuse numbers, also in a text: they would be read as seconds since 1970."""
+    if not isinstance(value, str) or value[4:5] != "-":
+        raise ValueError("must be a text as in RFC 3339, e.g. 2026-11-22T08:03:11+08:00")
+    return value
+
+
 class CloudEvent(BaseModel):
     """The report of one green action: CloudEvents 1.0 with JSON data."""
 
@@ -56,7 +63,7 @@ class CloudEvent(BaseModel):
     source: Name = Field(description="One of the caller's registered sources.")
     type: Name = Field(description="The activity, e.g. transit.metro.")
     subject: Subject = Field(description="The app's id of the person; `me` with a person's token.")
-    time: Annotated[AwareDatetime, Strict()] = Field(
+    time: Annotated[AwareDatetime, BeforeValidator(_written_out)] = Field(
         description="When it happened, RFC 3339 with an offset; the local day is read from it."
     )
     datacontenttype: Literal["application/json"] | None = None
@@ -182,7 +189,8 @@ def pointed(error: ValidationError) -> tuple[tuple[str, str], ...]:
                 "short list of these",
             )
         elif is_datum or pointer not in found:
-            found[pointer] = one["msg"][0].lower() + one["msg"][1:]
+            message = one["msg"].removeprefix("Value error, ")
+            found[pointer] = message[0].lower() + message[1:]
     return tuple(found.items())[:ERRORS_SHOWN_MAX]
 
 

@@ -7,10 +7,11 @@ from uuid import UUID
 import orjson
 from fastapi import APIRouter, Depends, Request, Response
 
-from service.http.given import Given, Now, Transaction, limited_body
+from service.http.given import Now, Transaction, limited_body
 from service.http.metrics import Metrics
 from service.http.pages import PAGE_DEFAULT, Cursor, Limit, Page, page_of, read_cursor
 from service.http.problems import documented, problem_of
+from service.http.repeatable import IdempotencyKey, once
 from service.intake import read
 from service.intake.estimate import estimate_batch, estimate_event
 from service.intake.event import BATCHED, PLAIN, STRUCTURED, CloudEvent, Parsed, parse
@@ -31,7 +32,8 @@ from service.intake.schemas import (
     ReversalRequest,
     ReversalResult,
 )
-from service.partners.given import People, ThisCaller, ThisPerson
+from service.partners.caller import Caller
+from service.partners.given import People, ThisCaller, ThisPerson, caller_of
 from service.points import store as points
 from service.points.policy import Policy
 from service.points.schemas import Points
@@ -68,13 +70,15 @@ ThisIntake = Annotated[Intake, Depends(intake_of)]
 ThisPolicy = Annotated[Policy, Depends(policy_of)]
 
 
-async def parsed_of(request: Request, resources: Given, _: ThisCaller) -> Parsed:
-    """The events in the body; who sends them is known before the body is read."""
-    body = await limited_body(request, resources.settings.body_bytes)
-    return parse(request.headers.get("content-type", ""), request.headers, body)
+async def received(request: Request) -> tuple[Caller, Parsed]:
+    """Who sends, and the events in the body; the body of somebody unknown is not read.
 
-
-ThisParsed = Annotated[Parsed, Depends(parsed_of)]
+    Called by the routes of events themselves: as dependencies, its parts would cost a phone's
+    single event more than parsing and assessing it.
+    """
+    caller = await caller_of(request)
+    body = await limited_body(request, request.app.state.resources.settings.body_bytes)
+    return caller, parse(request.headers.get("content-type", ""), request.headers, body)
 
 
 @router.post(
@@ -88,11 +92,10 @@ ThisParsed = Annotated[Parsed, Depends(parsed_of)]
     },
     openapi_extra=EVENT_BODY,
 )
-async def report_events(
-    request: Request, parsed: ThisParsed, caller: ThisCaller, intake: ThisIntake
-) -> Response:
+async def report_events(request: Request) -> Response:
     """Report what people did. The answer is final: it comes after the commit that keeps it."""
-    results = await intake.report(parsed.events, caller)
+    caller, parsed = await received(request)
+    results = await cast("Intake", request.app.state.intake).report(parsed.events, caller)
     cast("Metrics", request.app.state.metrics).answered(Counter(map(_name, results)))
     return _batch(results) if parsed.is_batch else _single(results[0])
 
@@ -132,10 +135,9 @@ def _batch(results: list[Result]) -> Response:
     responses=documented(400, 413, 415),
     openapi_extra=EVENT_BODY,
 )
-async def estimate(
-    parsed: ThisParsed, caller: ThisCaller, intake: ThisIntake, policy: ThisPolicy
-) -> Response:
+async def estimate(request: Request, intake: ThisIntake, policy: ThisPolicy) -> Response:
     """What these events would give. Nothing is recorded; any day of the programme."""
+    caller, parsed = await received(request)
     assessor = intake.assessor
     answer: object
     if parsed.is_batch:
@@ -170,6 +172,7 @@ async def receipt(
     "/actions/{action_id}/reversal",
     tags=["Actions"],
     status_code=201,
+    response_model=ReversalResult,
     responses={
         200: {"model": ReversalResult, "description": "It was reversed before."},
         **documented(404, 409),
@@ -183,25 +186,39 @@ async def reverse(
     session: Transaction,
     intake: ThisIntake,
     now: Now,
-    response: Response,
-) -> ReversalResult:
+    idempotency_key: IdempotencyKey = None,
+) -> Response:
     """Undo an action. Carbon is taken back always, points by policy; a planted tree stays."""
     caller.need("events:write")
     found = await read.find_action(session, action_id, caller, people)
     explanation = explain_action(intake.assessor.catalogue, found)
     region = "" if explanation is None or explanation.region is None else explanation.region
-    done = await reverse_action(session, found, region=region, reason=why.reason, now=now)
-    response.status_code = 200 if done.replayed else 201
-    return ReversalResult(
-        action_id=action_id,
-        reason=done.reason,
-        avoided_mg=str(done.avoided_mg),
-        points=done.points,
-        from_earning=done.from_earning,
-        from_balance=done.from_balance,
-        as_debt=done.as_debt,
-        recorded_at=done.recorded_at,
+    status = 200
+
+    async def write() -> ReversalResult:
+        nonlocal status
+        done = await reverse_action(session, found, region=region, reason=why.reason, now=now)
+        status = 200 if done.replayed else 201
+        return ReversalResult(
+            action_id=action_id,
+            reason=done.reason,
+            avoided_mg=str(done.avoided_mg),
+            points=done.points,
+            from_earning=done.from_earning,
+            from_balance=done.from_balance,
+            as_debt=done.as_debt,
+            recorded_at=done.recorded_at,
+        )
+
+    answered = await once(
+        session,
+        caller=caller.name,
+        key=idempotency_key,
+        request=b"reversal " + action_id.bytes + why.reason.encode(),
+        now=now,
+        write=write,
     )
+    return Response(answered.body, status, answered.headers, media_type=_JSON)
 
 
 @router.get("/people/{subject}", tags=["People and points"])

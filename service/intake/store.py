@@ -73,9 +73,9 @@ CROSS JOIN LATERAL (
 """
 
 _REPEATS = """
-SELECT given.place, action.*
-FROM unnest($1::int4[], $2::int2[], $3::uuid[], $4::text[], $5::text[])
-     AS given(place, bucket, person_id, source, event_id)
+SELECT given.place::int4, action.*
+FROM unnest($1::int2[], $2::uuid[], $3::text[], $4::text[]) WITH ORDINALITY
+     AS given(bucket, person_id, source, event_id, place)
 CROSS JOIN LATERAL (
     SELECT source, event_id, action_id, batch_id, outcome, avoided_mg, points, methodology,
            evidence_level, scope, local_day, ripens_at, utc_offset_min, reason, detail, digest
@@ -110,9 +110,9 @@ WHERE claim.bucket = given.bucket AND claim.claim_key = given.claim_key
 """
 
 _EARNED = """
-SELECT given.place, earning.*
-FROM unnest($1::int4[], $2::int2[], $3::uuid[], $4::date[], $5::text[], $6::date[], $7::date[])
-     AS given(place, bucket, person_id, local_day, activity, first, until)
+SELECT given.place::int4, earning.*
+FROM unnest($1::int2[], $2::uuid[], $3::date[], $4::text[]) WITH ORDINALITY
+     AS given(bucket, person_id, local_day, activity, place)
 CROSS JOIN LATERAL (
     SELECT sum(actions) FILTER (WHERE local_day = given.local_day) AS actions,
            sum(points) FILTER (WHERE local_day = given.local_day) AS points,
@@ -123,7 +123,8 @@ CROSS JOIN LATERAL (
     FROM earning
     WHERE earning.bucket = given.bucket
       AND earning.person_id = given.person_id
-      AND earning.local_day >= given.first AND earning.local_day < given.until
+      AND earning.local_day >= date_trunc('month', given.local_day)::date
+      AND earning.local_day < (date_trunc('month', given.local_day) + interval '1 month')::date
       AND earning.activity = given.activity
     HAVING count(*) > 0
 ) AS earning
@@ -173,9 +174,9 @@ async def lock_accounts(
 
 
 async def find_repeats(
-    connection: Connection, month: int, keys: Sequence[tuple[int, int, UUID, str, str]]
+    connection: Connection, month: int, keys: Sequence[tuple[int, UUID, str, str]]
 ) -> list[tuple[int, Outcome]]:
-    """Actions recorded under these (place, bucket, person, source, event id), as (place, outcome).
+    """Actions recorded under (bucket, person, source, event id), as (place from 1, outcome).
 
     Looks in the month of the events and its two neighbours; the months are literals, so that the
     planner leaves all other partitions alone.
@@ -224,9 +225,9 @@ async def move_claims(
 
 async def earned(
     connection: Connection,
-    keys: Sequence[tuple[int, int, UUID, date, str, date, date]],
+    keys: Sequence[tuple[int, UUID, date, str]],
 ) -> list[asyncpg.Record]:
-    """What is recorded for (place, bucket, person, day, activity, first, until) of earnings."""
+    """What is recorded for each (bucket, person, day, activity): places from 1, and sums."""
     return await connection.fetch(_EARNED, *map(list, zip(*keys, strict=True)))
 
 

@@ -8,6 +8,8 @@ from contextlib import asynccontextmanager
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
+from service.tasks import end
+
 JOURNAL_CHANNEL = "sx:journal"
 PAUSE_S = 0.05  # a flood of commits is one hint in this time
 
@@ -42,5 +44,4 @@ class Notifier:
         try:
             yield
         finally:
-            task.cancel()
-            await asyncio.gather(task, return_exceptions=True)
+            await end(task)

@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
 POLICY_FILE = Path(__file__).with_name("policy.yaml")
 MG_IN_G = 1000
+NO_CAP = 2**62  # beyond any sum of points
 
 
 class Caps(BaseModel):
@@ -49,11 +50,14 @@ class _PolicyFile(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """The policy for one activity on one day."""
+    """The policy for one activity on one day. A cap that is not set is NO_CAP."""
 
     points_per_gram: int
     flat_points: int | None
-    caps: Caps
+    actions_per_day: int
+    actions_per_month: int
+    points_per_day: int
+    points_per_month: int
     ripens: Ripens
     lapses_after: timedelta
 
@@ -86,19 +90,19 @@ class Award(NamedTuple):
 
 def award(rule: Rule, credited_mg: int, so_far: Awarded) -> Award:
     """The points of one action under the caps: never more than a cap leaves."""
-    points, caps = rule.points_for(credited_mg), rule.caps
+    day_actions, day_points, month_actions, month_points = so_far
     for limit, used, name in (
-        (caps.actions_per_day, so_far.day_actions, "actions_per_day"),
-        (caps.actions_per_month, so_far.month_actions, "actions_per_month"),
+        (rule.actions_per_day, day_actions, "actions_per_day"),
+        (rule.actions_per_month, month_actions, "actions_per_month"),
     ):
-        if limit is not None and used >= limit:
+        if used >= limit:
             return Award(0, name)
-    cap = None
+    points, cap = rule.points_for(credited_mg), None
     for limit, used, name in (
-        (caps.points_per_day, so_far.day_points, "points_per_day"),
-        (caps.points_per_month, so_far.month_points, "points_per_month"),
+        (rule.points_per_day, day_points, "points_per_day"),
+        (rule.points_per_month, month_points, "points_per_month"),
     ):
-        if limit is not None and used + points > limit:
+        if used + points > limit:
             points, cap = max(0, limit - used), name
     return Award(points, cap)
 
@@ -136,4 +140,13 @@ def _rule(own: _RuleFile, default: _RuleFile) -> Rule:
     per_gram = default.points_per_gram if own.points_per_gram is None else own.points_per_gram
     if ripens is None or lapses is None or caps is None or per_gram is None:
         raise ValueError("a policy's default needs points_per_gram, caps, ripens, lapses_after_h")
-    return Rule(per_gram, own.flat_points, caps, ripens, timedelta(hours=lapses))
+    return Rule(
+        points_per_gram=per_gram,
+        flat_points=own.flat_points,
+        actions_per_day=caps.actions_per_day or NO_CAP,
+        actions_per_month=caps.actions_per_month or NO_CAP,
+        points_per_day=caps.points_per_day or NO_CAP,
+        points_per_month=caps.points_per_month or NO_CAP,
+        ripens=ripens,
+        lapses_after=timedelta(hours=lapses),
+    )

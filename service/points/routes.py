@@ -54,8 +54,7 @@ async def collect(
         now=now,
         write=write,
     )
-    headers = {"Idempotent-Replayed": "true"} if answered.replayed else None
-    return Response(answered.body, headers=headers, media_type="application/json")
+    return Response(answered.body, headers=answered.headers, media_type="application/json")
 
 
 @router.get("/{subject}/earnings")

@@ -26,6 +26,7 @@ PROGRAMS = {
     "valkey": "valkey.conf",
     "postgres": "bin/postgres",
 }
+finds_children = pytest.mark.skipif(sys.platform != "linux", reason="they are found in /proc")
 
 
 @dataclass(frozen=True)
@@ -45,11 +46,16 @@ class Up:
 
     def pid(self, program: str) -> int | None:
         """The child whose command line holds the program's mark."""
-        children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children")
-        for pid in map(int, children.read_text().split()):
-            arguments = command_line(pid)
-            if any(PROGRAMS[program] in part for part in arguments[:4]):
-                return pid
+        for entry in Path("/proc").glob("[0-9]*"):
+            try:
+                status = (entry / "status").read_text()
+            except (FileNotFoundError, ProcessLookupError):
+                continue
+            arguments = command_line(int(entry.name))[:4]
+            if f"PPid:\t{self.process.pid}\n" in status and any(
+                PROGRAMS[program] in part for part in arguments
+            ):
+                return int(entry.name)
         return None
 
     def ready(self) -> bool:
@@ -122,7 +128,7 @@ def test_it_shows_no_password(up: Up) -> None:
         assert kept["password"] not in up.output
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="finds the children in /proc")
+@finds_children
 @pytest.mark.parametrize("program", PROGRAMS)
 def test_a_killed_program_comes_back(up: Up, program: str) -> None:
     before = up.pid(program)
@@ -148,7 +154,8 @@ def test_a_second_up_is_told_where_the_first_is(up: Up) -> None:
     assert up.url in second.stdout
 
 
-def test_what_was_acknowledged_survives_a_kill_and_a_restart(tmp_path: Path) -> None:
+@finds_children
+def test_a_killed_up_starts_again_with_everything_and_stops_cleanly(tmp_path: Path) -> None:
     with running_up(tmp_path) as killed:
         curl = killed.curl.replace(killed.url, "URL")
         acknowledged = paste(killed.curl)
@@ -157,18 +164,13 @@ def test_what_was_acknowledged_survives_a_kill_and_a_restart(tmp_path: Path) -> 
 
     with running_up(tmp_path) as again:
         repeated = paste(curl.replace("URL", again.url))
+        children = [again.pid(program) for program in PROGRAMS]
+        again.process.terminate()
+        code = again.process.wait(timeout=60)
 
     assert repeated == {**acknowledged, "duplicate": True}
-
-
-def test_it_stops_cleanly_on_sigterm(tmp_path: Path) -> None:
-    with running_up(tmp_path) as up:
-        children = [up.pid(program) for program in PROGRAMS]
-        up.process.terminate()
-        code = up.process.wait(timeout=60)
-
     assert code == 0
-    assert "Stopped" in up.output
+    assert "Stopped" in again.output
     assert None not in children
     assert not any(command_line(child) for child in children if child is not None)
     assert "database system is shut down" in (tmp_path / "logs" / "postgres.log").read_text()
