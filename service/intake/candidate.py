@@ -160,11 +160,8 @@ def split_region(event: CloudEvent) -> tuple[str | None, dict[str, Datum]]:
 def _canonical(data: dict[str, Datum]) -> bytes:
     """Data as JSON with sorted names; numbers as decimal strings, so that 12.4 equals "12.4"."""
     text = orjson.dumps(data, default=_number, option=orjson.OPT_SORT_KEYS)
-    if b"\\u0000" in text and _has_nul(data):
-        raise FieldsInvalid(
-            "/data: a text holds the character NUL, which cannot be stored.",
-            (("/data", "must not hold the character U+0000"),),
-        )
+    if b"\\u0000" in text:
+        _refuse_nul(data)
     return text
 
 
@@ -173,6 +170,12 @@ def _number(value: object) -> str:
     return format(value, "f") if -30 < value.adjusted() < 30 else str(value)
 
 
-def _has_nul(data: dict[str, Datum]) -> bool:
-    values = [*data, *data.values()]
-    return any("\0" in str(value) for value in values)
+def _refuse_nul(data: dict[str, Datum]) -> None:
+    """Raises FieldsInvalid when a text holds NUL, which the database cannot store as text."""
+    for name, value in data.items():
+        parts = value if isinstance(value, list) else [value]
+        if any(isinstance(part, str) and "\0" in part for part in parts):
+            raise FieldsInvalid(
+                f"/data/{name}: a text holds the character NUL, which cannot be stored.",
+                ((f"/data/{name}", "must not hold the character U+0000"),),
+            )

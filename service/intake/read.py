@@ -16,7 +16,7 @@ from service.partners.people import Hasher, PersonId
 
 _COLUMNS = """
     action.action_id, action.bucket, action.person_id, action.source, action.event_id,
-    action.activity, action.region, action.occurred_at, action.utc_offset_min,
+    action.partner, action.activity, action.region, action.occurred_at, action.utc_offset_min,
     action.recorded_at, action.local_day, action.evidence_level, action.scope,
     action.methodology, action.outcome, action.reason, action.detail, action.gross_mg,
     action.avoided_mg, action.uncertainty_mg, action.points, action.ripens_at,

@@ -41,7 +41,8 @@ def home_page(
     uncertainty = totals["uncertainty"]["relative_pct"]
     share = goal["share"]
     tables = {
-        name: _rows(totals[name], list_=name, key=key, said=titles | LEVELS) for name, key in TABLES
+        name: _rows(totals[name], list_=name, key=key, said={**titles, **LEVELS})
+        for name, key in TABLES
     }
     return Template(template).substitute(
         assets,

@@ -142,7 +142,7 @@ function curl(path, verb, operation) {
   const address = location.origin + path.replace(/\{(\w+)\}/g, (_, name) => VALUES[name] ?? name);
   const required = (operation.parameters ?? []).filter((one) => one.in === "query" && one.required);
   const query = required.map((one) => `${one.name}=${encodeURIComponent(exampleOf(one.schema ?? {}))}`).join("&");
-  const lines = ["curl -s" + (path.endsWith("/stream") ? "N" : "") + (verb === "post" ? " -X POST " : " ") + shell(address + (query ? "?" + query : ""))];
+  const lines = ["curl -s" + (path.endsWith("/stream") ? "N" : "") + (verb === "post" && !operation.requestBody ? " -X POST " : " ") + shell(address + (query ? "?" + query : ""))];
   if (needsKey(operation)) {
     const key = document.getElementById("key").value.trim();
     lines.push(key ? `-H ${shell("Authorization: Bearer " + key)}` : `-H "Authorization: Bearer ${PLACEHOLDER_KEY}"`);

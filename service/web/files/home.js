@@ -124,7 +124,7 @@ function listen() {
 }
 
 const SVG = "http://www.w3.org/2000/svg";
-const MONTHS_MIN = 6, MONTHS_MAX = 36, HEIGHT = 190, TOP = 22, BOTTOM = 24, LEFT = 4;
+const MONTHS_MIN = 6, MONTHS_MAX = 36, HEIGHT = 190, TOP = 22, BOTTOM = 24, LEFT = 4, LABEL = 52;
 
 function element(name, attributes, text) {
   const made = document.createElementNS(SVG, name);
@@ -161,7 +161,8 @@ function draw(place, periods) {
     const bar = element("rect", { x: LEFT + place * step + step * 0.1, width: step * 0.8, y: floor - height, height, rx: Math.min(3, step * 0.2) });
     bar.append(element("title", {}, one.period + ": " + massText(one.avoided_mg) + ", " + count(one.actions) + " actions"));
     svg.append(bar);
-    if (place % every === 0) svg.append(element("text", { x: LEFT + place * step + step * 0.1, y: HEIGHT - 7 }, one.period));
+    const x = LEFT + place * step + step * 0.1;
+    if (place % every === 0 && x + LABEL <= width) svg.append(element("text", { x, y: HEIGHT - 7 }, one.period));
   });
   place.replaceChildren(svg);
 }
