@@ -42,6 +42,29 @@ GRACEFUL_S = 20  # running requests may take this long after a signal; streams e
 BACKLOG = 2048
 COLLECT_AFTER = 50_000  # new containers between two looks at the young ones
 PERSON_KEY_BYTES = 32
+PUBLIC_PATHS = (
+    "/v1/totals",
+    "/v1/projects",
+    "/v1/methodologies",
+    "/v1/factors",
+    "/healthz",
+    "/readyz",
+    "/metrics",
+    "/problems",
+)
+SECURITY = {
+    "ApiKey": {"type": "http", "scheme": "bearer", "description": "A partner's key: sx_..."},
+    "PersonToken": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"},
+}
+TAGS = [
+    {"name": "Events", "description": "What people did, reported as CloudEvents."},
+    {"name": "Actions", "description": "What was recorded, and the sum behind it."},
+    {"name": "People and points", "description": "What a person earned and collected."},
+    {"name": "Totals", "description": "Estimated avoided emissions, added up. Public."},
+    {"name": "Trees", "description": "Projects that plant them. Public."},
+    {"name": "Methodologies", "description": "The published sheets and factors. Public."},
+    {"name": "Operations", "description": "Health, metrics and explanations."},
+]
 
 
 def person_key_of(settings: Settings) -> bytes:
@@ -122,6 +145,7 @@ def create_app(settings: Settings, clock: Clock = system_clock) -> FastAPI:
         version="0.1.0",
         summary="Green actions in, estimated avoided emissions and points out.",
         lifespan=lifespan,
+        openapi_tags=TAGS,
         docs_url=None,
         redoc_url=None,
     )
@@ -147,6 +171,11 @@ def add_schemas(app: FastAPI) -> None:
     def openapi() -> dict[str, object]:
         if app.openapi_schema is None:
             document = generate()
+            document["components"]["securitySchemes"] = SECURITY
+            for path, operations in document["paths"].items():
+                if not path.startswith(PUBLIC_PATHS):
+                    for operation in operations.values():
+                        operation["security"] = [{name: []} for name in SECURITY]
             schemas = document["components"]["schemas"]
             schemas["CloudEvent"] = intake_routes.event_schema()
             for unused in ("HTTPValidationError", "ValidationError"):
@@ -160,9 +189,9 @@ class _Server(uvicorn.Server):
     """Tells the streams to end as soon as the process is asked to stop."""
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        app = self.config.app
-        if isinstance(app, FastAPI) and hasattr(app.state, "stopping"):
-            app.state.stopping.set()
+        door = self.config.app
+        if isinstance(door, intake_routes.EventsDoor) and hasattr(door.app.state, "stopping"):
+            door.app.state.stopping.set()
         super().handle_exit(sig, frame)
 
 
@@ -185,7 +214,7 @@ def run(settings: Settings, fd: int | None) -> None:
     app = create_app(settings)
     calm_collector()
     config = uvicorn.Config(
-        app,
+        intake_routes.EventsDoor(app),
         host=settings.host,
         port=settings.port,
         fd=fd,

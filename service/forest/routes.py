@@ -70,7 +70,8 @@ async def _find(session: AsyncSession, project_id: str | None) -> Sequence[tuple
     query = select(Project, Species).where(col(Project.species) == col(Species.species))
     if project_id is not None:
         query = query.where(col(Project.project) == project_id)
-    return (await session.execute(query.order_by(col(Project.name)))).tuples().all()
+    rows = await session.execute(query.order_by(col(Project.name)))
+    return [(project, species) for project, species in rows]
 
 
 def _view(project: Project, species: Species, now: datetime) -> ProjectView:

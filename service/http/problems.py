@@ -28,6 +28,7 @@ STATUS: dict[type[ServiceError], int] = {
     errors.Invalid: 422,
     errors.Unavailable: 503,
 }
+DATA_EXCEPTION = "22021"  # a character that the database cannot store
 _log = logging.getLogger(__name__)
 
 
@@ -131,32 +132,44 @@ def add_problem_handlers(app: FastAPI) -> None:
             )
             response.headers.update(error.headers or {})
             return response
+        if error.status_code == 413:
+            return response_of(errors.BodyTooLarge("The body is too large for this address."))
+        if error.status_code == 400:
+            return response_of(errors.BodyNotJson("The body is not JSON in UTF-8."))
         return response_of(errors.PageNotFound(f"There is nothing at {request.url.path}."))
 
     @app.exception_handler(DBAPIError)
-    async def database(_: Request, error: DBAPIError) -> Response:
-        if not (error.connection_invalidated or _is_away(error)):
-            return unforeseen(error)
-        return response_of(DatabaseAway("The database does not answer. Send it again shortly."))
-
     @app.exception_handler(PoolTimeout)
     @app.exception_handler(OSError)
-    async def away(_: Request, error: Exception) -> Response:
+    @app.exception_handler(Exception)
+    async def other(_: Request, error: Exception) -> Response:
+        return answer_to(error)
+
+
+def answer_to(error: Exception) -> Response:
+    """The answer to any error: a known one, an outage, or a bug of ours, logged whole."""
+    if isinstance(error, ServiceError):
+        return response_of(error)
+    if isinstance(error, DBAPIError) and _state(error).startswith(DATA_EXCEPTION):
+        return response_of(
+            FieldsInvalid(
+                "The path or query holds a character that no name has (U+0000).",
+                (("", "must not hold the character U+0000"),),
+            )
+        )
+    if isinstance(error, PoolTimeout | OSError) or (
+        isinstance(error, DBAPIError) and (error.connection_invalidated or _is_away(error))
+    ):
         _log.warning("a server does not answer: %r", error)
         return response_of(DatabaseAway("The database does not answer. Send it again shortly."))
-
-    @app.exception_handler(Exception)
-    async def bug(_: Request, error: Exception) -> Response:
-        return unforeseen(error)
-
-
-def unforeseen(error: Exception) -> Response:
-    """A bug of ours: logged whole, answered without its inside."""
     _log.error("unforeseen error", exc_info=error)
     return response_of(error)
 
 
+def _state(error: DBAPIError) -> str:
+    return str(getattr(error.orig, "sqlstate", "") or "")
+
+
 def _is_away(error: DBAPIError) -> bool:
     """Whether the server is starting, stopping or out of connections (SQLSTATE 08, 53, 57)."""
-    state = str(getattr(error.orig, "sqlstate", "") or "")
-    return state[:2] in ("08", "53", "57")
+    return _state(error)[:2] in ("08", "53", "57")

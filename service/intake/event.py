@@ -31,6 +31,7 @@ from service.errors import (
     ServiceError,
     UnsupportedType,
 )
+from service.http.times import written_out
 
 BATCH_EVENTS_MAX = 1_000
 DATA_FIELDS_MAX = 64
@@ -46,24 +47,33 @@ Scalar = Text | StrictBool | Number | None
 Datum = Scalar | Annotated[list[Scalar], Field(max_length=LIST_ITEMS_MAX)]
 
 
-def _written_out(value: object) -> object:
-    """Refuse numbers, also in a text: they would be read as seconds since 1970."""
-    if not isinstance(value, str) or value[4:5] != "-":
-        raise ValueError("must be a text as in RFC 3339, e.g. 2026-11-22T08:03:11+08:00")
-    return value
-
-
 class CloudEvent(BaseModel):
     """The report of one green action: CloudEvents 1.0 with JSON data."""
 
-    model_config = ConfigDict(extra="forbid", title="CloudEvent")
+    model_config = ConfigDict(
+        extra="forbid",
+        title="CloudEvent",
+        json_schema_extra={
+            "examples": [
+                {
+                    "specversion": "1.0",
+                    "id": "ride-20261122-0001",
+                    "source": "metro-bj",
+                    "type": "transit.metro",
+                    "subject": "alice",
+                    "time": "2026-11-22T08:03:11+08:00",
+                    "data": {"distance_km": "12.4", "trip_id": "G7731-0001", "region": "CN"},
+                }
+            ]
+        },
+    )
 
     specversion: Literal["1.0"]
     id: Name = Field(description="The sender's id; with source and subject it names the event.")
     source: Name = Field(description="One of the caller's registered sources.")
     type: Name = Field(description="The activity, e.g. transit.metro.")
     subject: Subject = Field(description="The app's id of the person; `me` with a person's token.")
-    time: Annotated[AwareDatetime, BeforeValidator(_written_out)] = Field(
+    time: Annotated[AwareDatetime, BeforeValidator(written_out)] = Field(
         description="When it happened, RFC 3339 with an offset; the local day is read from it."
     )
     datacontenttype: Literal["application/json"] | None = None

@@ -13,6 +13,7 @@ from service.intake.address import OUTSIDE, address_of, first_day
 from service.intake.store import divmod_month
 from service.partners.caller import Caller
 from service.partners.people import Hasher, PersonId
+from service.settings import PROGRAMME_FROM, PROGRAMME_TO
 
 _COLUMNS = """
     action.action_id, action.bucket, action.person_id, action.source, action.event_id,
@@ -58,7 +59,10 @@ _CARBON = text("""
 def _days(month: int) -> str:
     """The days of a month as a condition with literals, so that one partition is read."""
     if month == OUTSIDE:
-        return "(local_day < DATE '2021-01-01' OR local_day > DATE '2035-12-31')"
+        return (
+            f"(action.local_day < DATE '{PROGRAMME_FROM}'"
+            f" OR action.local_day > DATE '{PROGRAMME_TO}')"
+        )
     first, end = first_day(month), date(*divmod_month(month + 1))
     return f"action.local_day >= DATE '{first}' AND action.local_day < DATE '{end}'"
 

@@ -88,9 +88,15 @@ async def send(
         headers={"Authorization": f"Bearer {target.key}"},
         limits=httpx.Limits(max_connections=target.concurrency),
     ) as client:
+        reading = asyncio.Lock()
+
+        async def next_batch() -> list[bytes] | None:
+            # In a thread: a slow pipe must not keep answers from being read.
+            async with reading:
+                return await asyncio.to_thread(next, batches, None)
 
         async def sender() -> None:
-            for batch in batches:
+            while (batch := await next_batch()) is not None:
                 results = await _answered(client, batch, target, summary)
                 summary.add(results)
                 progress(len(results))

@@ -2,15 +2,17 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from datetime import datetime
 from typing import Annotated, Literal, cast
 
 from fastapi import APIRouter, Depends, Query, Request, Response
 from fastapi.responses import StreamingResponse
-from pydantic import AwareDatetime
+from pydantic import AfterValidator, AwareDatetime, BeforeValidator
 
 from service.errors import StreamsFull
 from service.http.given import Now, Transaction
 from service.http.problems import documented
+from service.http.times import written_out
 from service.totals import store
 from service.totals.schemas import Period, Series, TotalsView
 from service.totals.view import LiveTotals
@@ -18,6 +20,7 @@ from service.totals.view import LiveTotals
 router = APIRouter(prefix="/v1/totals", tags=["Totals"], responses=documented(422, 503))
 
 STREAMS_MAX = 1_000
+FIRST_YEAR, LAST_YEAR = 2000, 2100
 STREAM_PAUSE_S = 1.0
 KEEP_ALIVE_S = 15.0
 PUBLIC = {"Cache-Control": "public, max-age=1"}
@@ -29,8 +32,19 @@ async def live_of(request: Request) -> LiveTotals:
 
 
 Live = Annotated[LiveTotals, Depends(live_of)]
+
+
+def _in_reach(moment: datetime | None) -> datetime | None:
+    if moment is not None and not FIRST_YEAR <= moment.year <= LAST_YEAR:
+        raise ValueError(f"the year must be {FIRST_YEAR} to {LAST_YEAR}")
+    return moment
+
+
 AsOf = Annotated[
-    AwareDatetime | None, Query(description="What was known then, RFC 3339 with an offset.")
+    AwareDatetime | None,
+    BeforeValidator(written_out),
+    AfterValidator(_in_reach),
+    Query(description="What was known then, RFC 3339 with an offset."),
 ]
 
 

@@ -128,7 +128,7 @@ async def rebuild_days(session: AsyncSession) -> None:
 
 async def known_sums(session: AsyncSession) -> Sums:
     """Everything that is committed, as one snapshot knows it."""
-    cells = {Cell(*row[:5]): Sum(*row[5:]) for row in (await session.execute(_NOW_KNOWN)).tuples()}
+    cells = {Cell(*row[:5]): Sum(*row[5:]) for row in (await session.execute(_NOW_KNOWN))}
     return Sums(cells, int((await session.execute(_PEOPLE)).scalar_one()))
 
 
@@ -136,17 +136,17 @@ async def sums_as_of(session: AsyncSession, as_of: datetime) -> Sums:
     """Everything that was recorded up to a moment, from the journal alone."""
     found = await session.execute(_AS_OF, {"as_of": as_of})
     people = await session.execute(_PEOPLE_AS_OF, {"as_of": as_of})
-    return Sums({Cell(*row[:5]): Sum(*row[5:]) for row in found.tuples()}, people.scalar_one())
+    return Sums({Cell(*row[:5]): Sum(*row[5:]) for row in found}, people.scalar_one())
 
 
 async def sums_of_facts(session: AsyncSession) -> dict[tuple[object, ...], Sum]:
     """Actions and reversals added up, by day and all but the region."""
-    return {row[:-5]: Sum(*row[-5:]) for row in (await session.execute(_FACTS)).tuples()}
+    return {row[:-5]: Sum(*row[-5:]) for row in (await session.execute(_FACTS))}
 
 
 async def sums_of_days(session: AsyncSession) -> dict[tuple[object, ...], Sum]:
     """The daily totals, by day and all but the region."""
-    return {row[:-5]: Sum(*row[-5:]) for row in (await session.execute(_DAYS)).tuples()}
+    return {row[:-5]: Sum(*row[-5:]) for row in (await session.execute(_DAYS))}
 
 
 async def series(
