@@ -58,7 +58,13 @@ class Settings(BaseSettings):
         "L1", pattern="^L[01]$", description="Highest evidence level a person may state."
     )
 
-    lanes: int = Field(2, ge=1, le=64, description="Group-commit queues of one API process.")
+    lanes: int = Field(
+        1,
+        ge=1,
+        le=64,
+        description="Group-commit queues of one API process; one makes the largest "
+        "commits, several keep many cores of a database busy.",
+    )
     lane_queue_events: int = Field(
         20_000, ge=1, description="Events that may wait in one lane before it answers 503."
     )

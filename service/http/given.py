@@ -6,6 +6,7 @@ from typing import Annotated
 
 from fastapi import Depends, Request
 from sqlalchemy.ext.asyncio import AsyncSession
+from starlette.requests import ClientDisconnect
 
 from service.errors import BodyTooLarge
 from service.resources import Resources
@@ -44,10 +45,13 @@ async def limited_body(request: Request, limit_bytes: int) -> bytes:
     announced = request.headers.get("content-length", "0")
     if announced.isdigit() and int(announced) > limit_bytes:
         raise BodyTooLarge(f"The body is {announced} bytes; the limit is {limit_bytes}.")
-    parts, size = [], 0
-    async for part in request.stream():
-        size += len(part)
-        if size > limit_bytes:
+    body, more = b"", True
+    while more:
+        message = await request.receive()
+        if message["type"] == "http.disconnect":
+            raise ClientDisconnect
+        body += message.get("body", b"")
+        more = message.get("more_body", False)
+        if len(body) > limit_bytes:
             raise BodyTooLarge(f"The body is longer than the limit of {limit_bytes} bytes.")
-        parts.append(part)
-    return b"".join(parts)
+    return body

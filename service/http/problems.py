@@ -28,6 +28,8 @@ STATUS: dict[type[ServiceError], int] = {
     errors.Invalid: 422,
     errors.Unavailable: 503,
 }
+INTERNAL_CODE = "internal-error"
+INTERNAL_TITLE = "Something went wrong here"
 DATA_EXCEPTION = "22021"  # a character that the database cannot store
 _log = logging.getLogger(__name__)
 
@@ -42,8 +44,8 @@ def problem_of(error: Exception) -> dict[str, object]:
     """The problem object of an error; one that we did not foresee tells nothing of its inside."""
     if not isinstance(error, ServiceError):
         return {
-            "type": "/problems/internal-error",
-            "title": "Something went wrong here",
+            "type": f"/problems/{INTERNAL_CODE}",
+            "title": INTERNAL_TITLE,
             "status": 500,
             "detail": "This is our fault and is in our log. Send the same request again later: "
             "what was recorded is answered as a duplicate.",

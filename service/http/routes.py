@@ -13,10 +13,23 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from service.errors import PageNotFound, ServiceError
 from service.http.given import Given
 from service.http.metrics import CONTENT_TYPE, Metrics
-from service.http.problems import all_errors, documented, status_of
+from service.http.problems import (
+    INTERNAL_CODE,
+    INTERNAL_TITLE,
+    all_errors,
+    documented,
+    status_of,
+)
 
 router = APIRouter(tags=["Operations"], responses=documented(404))
 
+INTERNAL: dict[str, object] = {
+    "type": f"/problems/{INTERNAL_CODE}",
+    "title": INTERNAL_TITLE,
+    "status": 500,
+    "explanation": "A bug of ours: it is in our log. Send the same request again later; what was "
+    "recorded is answered as a duplicate.",
+}
 MIGRATED = text("SELECT to_regclass('journal_pending') IS NOT NULL")
 
 
@@ -59,12 +72,15 @@ async def metrics(request: Request) -> Response:
 @router.get("/problems")
 async def problems() -> dict[str, list[dict[str, object]]]:
     """Every kind of problem that this API answers with."""
-    return {"data": [_explained(error) for error in all_errors() if error is not ServiceError]}
+    known = [_explained(error) for error in all_errors() if error is not ServiceError]
+    return {"data": [*known, INTERNAL]}
 
 
 @router.get("/problems/{code}")
 async def problem(code: str) -> dict[str, object]:
     """One kind of problem, in words."""
+    if code == INTERNAL_CODE:
+        return INTERNAL
     for error in all_errors():
         if error.code == code:
             return _explained(error)

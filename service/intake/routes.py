@@ -6,6 +6,7 @@ from uuid import UUID
 
 import orjson
 from fastapi import APIRouter, Depends, FastAPI, Request, Response
+from starlette.requests import ClientDisconnect
 from starlette.types import Receive, Scope, Send
 
 from service.http.given import Now, Transaction, limited_body
@@ -121,6 +122,8 @@ class EventsDoor:
         scope["app"] = self.app
         try:
             response = await report_events(Request(scope, receive))
+        except ClientDisconnect:
+            return
         except Exception as error:
             response = answer_to(error)
         await response(scope, receive, send)

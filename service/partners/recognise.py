@@ -25,7 +25,7 @@ class Recogniser:
         self._sessions = sessions
         self._clock = clock
         self._tokens = Tokens(settings)
-        self._cache: dict[str, tuple[float, KnownKey | None]] = {}
+        self._cache: dict[str, tuple[float, KnownKey | None, Caller | None]] = {}
 
     async def __call__(self, authorization: str | None) -> Caller:
         """The caller behind an `Authorization` header.
@@ -44,31 +44,38 @@ class Recogniser:
 
     async def _partner(self, text: str) -> Caller:
         parts = split_key(text)
-        known = None if parts is None else await self._known(parts[0])
-        if parts is None or known is None or not known.usable(parts[1], self._clock()):
-            raise KeyInvalid(
-                "The API key is unknown, expired or revoked. `saxaul keys list` shows those there "
-                "are; `saxaul keys add` makes one."
-            )
-        return Caller(
-            name=f"partner:{known.partner}",
-            partner=known.partner,
-            scopes=known.scopes,
-            sources=known.sources,
-            default_level="L1",
-            max_level=ADMIN_MAX_LEVEL if "admin" in known.scopes else PARTNER_MAX_LEVEL,
+        if parts is not None:
+            known, caller = await self._known(parts[0])
+            if known is not None and caller is not None and known.usable(parts[1], self._clock()):
+                return caller
+        raise KeyInvalid(
+            "The API key is unknown, expired or revoked. `saxaul keys list` shows those there "
+            "are; `saxaul keys add` makes one."
         )
 
-    async def _known(self, prefix: str) -> KnownKey | None:
+    async def _known(self, prefix: str) -> tuple[KnownKey | None, Caller | None]:
+        """The key with this prefix, and who holds it; unknown prefixes are remembered, too."""
         cached = self._cache.get(prefix)
         if cached is not None and cached[0] > seconds():
-            return cached[1]
+            return cached[1:]
         async with self._sessions() as session:
             known = await store.find_key(session, prefix)
+        caller = None if known is None else _holder(known)
         if len(self._cache) >= CACHED_KEYS_MAX:
             self._cache.clear()
-        self._cache[prefix] = (seconds() + self._settings.key_cache_seconds, known)
-        return known
+        self._cache[prefix] = (seconds() + self._settings.key_cache_seconds, known, caller)
+        return known, caller
+
+
+def _holder(known: KnownKey) -> Caller:
+    return Caller(
+        name=f"partner:{known.partner}",
+        partner=known.partner,
+        scopes=known.scopes,
+        sources=known.sources,
+        default_level="L1",
+        max_level=ADMIN_MAX_LEVEL if "admin" in known.scopes else PARTNER_MAX_LEVEL,
+    )
 
 
 def _person(subject: str, settings: Settings) -> Caller:

@@ -6,7 +6,6 @@ from datetime import datetime
 import orjson
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from service.clock import uuid7
 from service.partners.people import PersonId
 from service.points import store
 from service.points.store import RipeEarning
@@ -34,7 +33,6 @@ async def collect_ripe(session: AsyncSession, person: PersonId, *, now: datetime
         await store.append_entry(
             session,
             person,
-            entry_id=uuid7(now),
             kind="collect",
             points=points,
             balance_after=balance + points,

@@ -10,6 +10,7 @@ from sqlalchemy import RowMapping, text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from service.clock import uuid7
 from service.partners.people import PersonId
 
 _LEFT = "points - collected - lapsed - reversed"
@@ -36,6 +37,11 @@ _COLLECT = text(f"""
 _ENTER = text("""
     INSERT INTO entry (bucket, person_id, entry_id, kind, points, balance_after, ref, recorded_at)
     VALUES (:bucket, :person, :entry, :kind, :points, :balance, CAST(:ref AS jsonb), :now)
+""")
+
+_LAST = text("""
+    SELECT entry_id FROM entry WHERE bucket = :bucket AND person_id = :person
+    ORDER BY entry_id DESC LIMIT 1
 """)
 
 _SET_BALANCE = text("""
@@ -116,14 +122,20 @@ async def append_entry(
     session: AsyncSession,
     person: PersonId,
     *,
-    entry_id: UUID,
     kind: str,
     points: int,
     balance_after: int,
     ref: str,
     now: datetime,
 ) -> None:
-    """Append one line and keep the balance. The account must be locked; `ref` is JSON."""
+    """Append one line and keep the balance. The account must be locked; `ref` is JSON.
+
+    The id is later than the one before, also within a millisecond and if the clock went back.
+    """
+    entry_id = uuid7(now)
+    last = (await session.execute(_LAST, _named(person))).scalar()
+    if last is not None and last >= entry_id:
+        entry_id = UUID(int=last.int + 1)
     named = _named(
         person, entry=entry_id, kind=kind, points=points, balance=balance_after, ref=ref, now=now
     )

@@ -11,7 +11,6 @@ from uuid import UUID
 import orjson
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from service.clock import uuid7
 from service.partners.people import PersonId
 from service.points import store
 
@@ -67,7 +66,6 @@ async def take_back_points(
             await store.append_entry(
                 session,
                 person,
-                entry_id=uuid7(now),
                 kind=kind,
                 points=-amount,
                 balance_after=balance,
