@@ -68,7 +68,9 @@ class Settings(BaseSettings):
     lane_queue_events: int = Field(
         20_000, ge=1, description="Events that may wait in one lane before it answers 503."
     )
-    lane_batch_events: int = Field(4_000, ge=1, description="Most events in one commit.")
+    lane_batch_events: int = Field(
+        1_000, ge=1, description="Most events in one commit; larger ones keep readers waiting."
+    )
     late_days: int = Field(30, ge=0, description="Oldest event, in days, without events:backfill.")
     ahead_seconds: int = Field(300, ge=0, description="How far ahead an event's clock may be.")
     body_bytes: int = Field(4 * 1024 * 1024, ge=1024, description="Largest request body.")

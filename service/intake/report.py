@@ -14,6 +14,7 @@ from service.intake.lane import Lane, Reply
 from service.intake.outcome import Answer
 from service.partners.caller import Caller
 
+BREATH_EVENTS = 100  # about 5 ms of preparing
 DRAIN_LIMIT_S = 25.0  # a supervisor waits 30 s before it insists
 
 
@@ -48,6 +49,8 @@ class Intake:
         results: list[Result | None] = [None] * len(events)
         by_lane: dict[Lane, list[tuple[int, Candidate]]] = {}
         for place, event in enumerate(events):
+            if place % BREATH_EVENTS == BREATH_EVENTS - 1:
+                await asyncio.sleep(0)  # a large batch must not keep a single event waiting
             prepared = self._prepare(event, caller, now)
             if isinstance(prepared, Rejected):
                 results[place] = prepared

@@ -1,0 +1,1 @@
+"""Side-by-side ratios: `python -m loadtest.bench`."""

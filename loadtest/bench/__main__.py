@@ -1,0 +1,160 @@
+"""`python -m loadtest.bench`: how fast the whole system is, beside what it could be compared with.
+
+Starts a system of its own and measures every part in turn, `--repeats` times; prints ratios with
+their goals. Exit code 1 when the books do not balance: then no figure counts.
+"""
+
+import argparse
+import asyncio
+import json
+import sys
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import uvloop
+from rich.console import Console
+
+from loadtest.bench import machine, report
+from loadtest.bench.cpu import spy_path
+from loadtest.bench.database import bench_schema
+from loadtest.bench.parts import FULL, QUICK, Bench, Unsound
+from loadtest.bench.serve import served
+from loadtest.books import Check, check_identity, check_totals, run_reconcile
+from loadtest.system import (
+    NotRunning,
+    System,
+    actions_in_totals,
+    default_home,
+    refuse_remote,
+    running,
+    settled_actions,
+    started,
+)
+
+SETTLE_S = 60.0
+WIDTH = 130
+PARTS: dict[str, Callable[[Bench], Awaitable[None]]] = {
+    "batch500": Bench.batches_500,
+    "batch1000": Bench.batches_1000,
+    "copy": Bench.copy,
+    "naive": Bench.naive,
+    "single": Bench.single,
+    "empty-post": Bench.empty_post,
+    "latency": Bench.latency,
+    "totals": Bench.totals,
+    "empty-get": Bench.empty_get,
+}
+
+
+def main() -> int:
+    """Read the command line, measure, print; the exit code."""
+    options = _options()
+    console = Console(width=None if sys.stdout.isatty() else WIDTH)
+    err = Console(stderr=True)
+    try:
+        with _system(options) as system:
+            return asyncio.Runner(loop_factory=uvloop.new_event_loop).run(
+                _run(options, system, console, err)
+            )
+    except (NotRunning, Unsound) as error:
+        err.print(f"error: {error}", style="red", markup=False, highlight=False)
+        return 2
+    except KeyboardInterrupt:
+        err.print("Stopped.")
+        return 130
+
+
+async def _run(options: argparse.Namespace, system: System, console: Console, err: Console) -> int:
+    if system.database_url is None:
+        raise NotRunning(f"demo.json in {system.home} does not name the database to compare with.")
+    actions_before = actions_in_totals(system.url)
+    where = await machine.describe(system)
+    async with bench_schema(system.database_url):
+        with (
+            served("loadtest.bench.naive", BENCH_DATABASE_URL=system.database_url) as naive_url,
+            served("loadtest.bench.empty") as empty_url,
+        ):
+            plan = QUICK if options.quick else FULL
+            bench = Bench(system, plan, naive_url, empty_url)
+            await bench.warm_up()
+            for repeat in range(options.repeats):
+                for name in options.only:
+                    err.print(f"repeat {repeat + 1} of {options.repeats}: {name}", style="dim")
+                    await PARTS[name](bench)
+            stages = {}
+            if options.profile:
+                if spy_path() is None:
+                    bench.notes.append("no stages: py-spy is not installed (pip install py-spy)")
+                stages = await bench.profile()
+    checks = _check(bench, actions_before)
+    report.show(console, bench, where, stages, checks)
+    if options.json:
+        found = report.as_dict(bench, where, stages, checks)
+        options.json.write_text(json.dumps(found, indent=2) + "\n")
+        err.print(f"Written: {options.json}")
+    return 0 if all(check.holds for check in checks) else 1
+
+
+def _check(bench: Bench, actions_before: int) -> Sequence[Check]:
+    """h) the books; without them no figure counts."""
+    system, tally = bench.system, bench.tally
+    expected = actions_before + tally.recorded
+    after = settled_actions(system.url, expected, seconds=SETTLE_S)
+    return (
+        check_identity(tally),
+        check_totals(tally, before=actions_before, after=after, alone=system.alone),
+        run_reconcile(system.home),
+    )
+
+
+@contextmanager
+def _system(options: argparse.Namespace) -> Iterator[System]:
+    if options.url or options.home:
+        system = running(options.url, options.home or default_home())
+        if not options.allow_remote:
+            refuse_remote(system.url)
+        yield system
+        return
+    with started(options.dir) as system:
+        yield system
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="python -m loadtest.bench", description=__doc__, formatter_class=_Plain
+    )
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write everything there, too")
+    parser.add_argument("--repeats", type=int, default=3, help="default 3")
+    parser.add_argument("--quick", action="store_true", help="fewer events; a look, not a result")
+    parser.add_argument("--profile", action="store_true", help="where the API's time goes (py-spy)")
+    parser.add_argument(
+        "--only", type=_parts, default=list(PARTS), metavar="PART,...",
+        help=f"only some of: {', '.join(PARTS)}",
+    )  # fmt: skip
+    parser.add_argument("--url", help="a system that runs already; needs --home or SAXAUL_HOME")
+    parser.add_argument("--home", type=Path, help="its data folder, for demo.json and reconcile")
+    parser.add_argument("--dir", type=Path, help="where our own data folder is made; choose a disk")
+    parser.add_argument(
+        "--allow-remote", action="store_true", help="also load a host that is not this machine"
+    )
+    options = parser.parse_args()
+    if options.repeats < 1:
+        parser.error("--repeats must be 1 or more")
+    return options
+
+
+def _parts(text: str) -> list[str]:
+    names = text.split(",")
+    unknown = [name for name in names if name not in PARTS]
+    if unknown:
+        raise argparse.ArgumentTypeError(f"there is no part {unknown[0]!r}")
+    return [name for name in PARTS if name in names]
+
+
+class _Plain(argparse.RawDescriptionHelpFormatter):
+    """Keeps the lines of the description."""
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,288 @@
+"""A cheap HTTP/1.1 client: requests are bytes made beforehand; of an answer only the status, the
+length and the body are read. It shares the processor with what it measures."""
+
+import asyncio
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from math import ceil
+from random import Random
+from typing import cast
+from urllib.parse import urlsplit
+
+BROKEN = 0  # the status of a request whose connection ended
+DRAIN_S = 60.0
+OPEN_LOOP_CONNECTIONS = 256
+LATE_S = 0.010  # a request that leaves later than this after its moment counts as late
+BEHIND_MAX = 0.01  # share of late requests above which a run says nothing about the server
+BATCH_TYPE = "application/cloudevents-batch+json"
+SINGLE_TYPE = "application/cloudevents+json"
+
+OnAnswer = Callable[[int, bytes], None]
+
+
+class ClientFault(RuntimeError):
+    """The server spoke in a way that this client does not read, or ended a connection."""
+
+
+def post(url: str, path: str, body: bytes, *, content_type: str, key: str) -> bytes:
+    """A whole POST request."""
+    head = (
+        f"POST {path} HTTP/1.1\r\nHost: {urlsplit(url).netloc}\r\nAuthorization: Bearer {key}\r\n"
+        f"Content-Type: {content_type}\r\nContent-Length: {len(body)}\r\n\r\n"
+    )
+    return head.encode() + body
+
+
+def get(url: str, path: str) -> bytes:
+    """A whole GET request."""
+    return f"GET {path} HTTP/1.1\r\nHost: {urlsplit(url).netloc}\r\n\r\n".encode()
+
+
+class Connection(asyncio.Protocol):
+    """One keep-alive connection; one request at a time."""
+
+    def __init__(self) -> None:
+        self._transport: asyncio.Transport | None = None
+        self._on_answer: OnAnswer | None = None
+        self._buffer = b""
+        self._body_at = 0
+        self._end = 0
+        self._status = 0
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Keep the transport."""
+        self._transport = cast("asyncio.Transport", transport)  # uvloop's is of no such class
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether nothing can be sent any more."""
+        return self._transport is None or self._transport.is_closing()
+
+    def send(self, request: bytes, on_answer: OnAnswer) -> None:
+        """Send one request; `on_answer` is called with status and body, or with BROKEN."""
+        assert self._on_answer is None
+        self._on_answer = on_answer
+        if self._transport is None:
+            self._answer(BROKEN, b"")
+            return
+        self._transport.write(request)
+
+    def data_received(self, data: bytes) -> None:
+        """Collect one answer."""
+        self._buffer = self._buffer + data if self._buffer else data
+        if not self._end and not self._read_head():
+            return
+        if len(self._buffer) >= self._end:
+            body = self._buffer[self._body_at : self._end]
+            self._buffer = b""
+            self._end = 0
+            self._answer(self._status, body)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """A waiting request is answered with BROKEN."""
+        self._transport = None
+        if self._on_answer is not None:
+            self._answer(BROKEN, b"")
+
+    def close(self) -> None:
+        """Hang up."""
+        if self._transport is not None:
+            self._transport.close()
+
+    def _read_head(self) -> bool:
+        at = self._buffer.find(b"\r\n\r\n")
+        if at < 0:
+            return False
+        head = self._buffer[:at].lower() + b"\r\n"
+        self._status = int(head[9:12])
+        length_at = head.find(b"\r\ncontent-length:")
+        if length_at < 0:
+            raise ClientFault(f"an answer without Content-Length: {head!r}")
+        length = int(head[length_at + 17 : head.index(b"\r\n", length_at + 17)])
+        self._body_at = at + 4
+        self._end = self._body_at + length
+        return True
+
+    def _answer(self, status: int, body: bytes) -> None:
+        on_answer, self._on_answer = self._on_answer, None
+        assert on_answer is not None
+        on_answer(status, body)
+
+
+@dataclass(slots=True)
+class Closed:
+    """What a closed loop saw: `answers` requests in `elapsed_s` seconds."""
+
+    answers: int = 0
+    broken: int = 0
+    elapsed_s: float = 0.0
+
+    @property
+    def per_s(self) -> float:
+        """Answers a second."""
+        return self.answers / self.elapsed_s if self.elapsed_s else 0.0
+
+
+@dataclass(slots=True)
+class Opened:
+    """What an open loop saw. Latencies in seconds.
+
+    `latencies` count from the moment at which a request was meant to start, `service_times` from
+    when it did; the difference is what a closed loop would have hidden.
+    """
+
+    rate_per_s: float
+    latencies: list[float] = field(default_factory=list)
+    service_times: list[float] = field(default_factory=list)
+    failed: int = 0
+    late: int = 0
+
+    @property
+    def behind(self) -> float:
+        """The share of requests that the generator itself sent too late."""
+        return self.late / max(1, len(self.latencies))
+
+    @property
+    def void(self) -> bool:
+        """Whether the generator fell behind by more than 1 %."""
+        return self.behind > BEHIND_MAX
+
+    def latency_s(self, share: float) -> float:
+        """A quantile of the latencies."""
+        return quantile(self.latencies, share)
+
+    def service_s(self, share: float) -> float:
+        """A quantile of the service times."""
+        return quantile(self.service_times, share)
+
+
+def quantile(values: Sequence[float], share: float) -> float:
+    """The smallest value that at least `share` of the values do not exceed."""
+    ordered = sorted(values)
+    return ordered[max(0, ceil(len(ordered) * share) - 1)]
+
+
+async def connect(url: str, count: int) -> list[Connection]:
+    """Open `count` connections."""
+    parts = urlsplit(url)
+    loop = asyncio.get_running_loop()
+    made = [
+        await loop.create_connection(Connection, parts.hostname or "", parts.port or 80)
+        for _ in range(count)
+    ]
+    return [connection for _, connection in made]
+
+
+async def closed_loop(
+    url: str, requests: Sequence[bytes], *, connections: int, seconds: float, on_answer: OnAnswer
+) -> Closed:
+    """Send requests as fast as answers come, each of `connections` with one under way.
+
+    Ends when all are sent or `seconds` are over, and all that was sent is answered. `on_answer` is
+    told of every answer, in the order in which they came.
+    """
+    loop = asyncio.get_running_loop()
+    opened = await connect(url, connections)
+    done = loop.create_future()
+    seen = Closed()
+    waiting: Iterator[bytes] = iter(requests)
+    active = len(opened)
+    started = loop.time()
+    ends = started + seconds
+
+    def go(connection: Connection) -> None:
+        nonlocal active
+        usable = not connection.is_closed and loop.time() < ends
+        request = next(waiting, None) if usable else None
+        if request is not None:
+            connection.send(request, lambda status, body: answered(connection, status, body))
+            return
+        active -= 1
+        if not active:
+            done.set_result(None)
+
+    def answered(connection: Connection, status: int, body: bytes) -> None:
+        seen.answers += 1
+        seen.broken += status == BROKEN
+        on_answer(status, body)
+        seen.elapsed_s = loop.time() - started
+        go(connection)
+
+    for connection in opened:
+        go(connection)
+    async with asyncio.timeout(seconds + DRAIN_S):
+        await done
+    for connection in opened:
+        connection.close()
+    return seen
+
+
+async def open_loop(
+    url: str, requests: Sequence[bytes], *, rate_per_s: float, on_answer: OnAnswer
+) -> Opened:
+    """Start requests at random moments (Poisson, `rate_per_s` on average), whatever the answers do.
+
+    A request that finds no free connection waits, and its wait counts.
+    """
+    return await _OpenLoop(await connect(url, OPEN_LOOP_CONNECTIONS), on_answer, rate_per_s).run(
+        requests
+    )
+
+
+class _OpenLoop:
+    """One run of an open loop."""
+
+    def __init__(self, opened: list[Connection], on_answer: OnAnswer, rate_per_s: float) -> None:
+        self._all = opened
+        self._free = deque(opened)
+        self._late: deque[tuple[float, bytes]] = deque()
+        self._on_answer = on_answer
+        self._loop = asyncio.get_running_loop()
+        self._left = 0
+        self._done = asyncio.Event()
+        self._seen = Opened(rate_per_s)
+
+    async def run(self, requests: Sequence[bytes]) -> Opened:
+        chance = Random(1)
+        self._left = len(requests)
+        gaps = [chance.expovariate(self._seen.rate_per_s) for _ in requests]
+        due = self._loop.time()
+        for gap, request in zip(gaps, requests, strict=True):
+            due += gap
+            if (ahead := due - self._loop.time()) > 0:
+                await asyncio.sleep(ahead)
+            self._seen.late += self._loop.time() - due > LATE_S
+            self._start(due, request)
+        async with asyncio.timeout(DRAIN_S):
+            await self._done.wait()
+        for connection in self._all:
+            connection.close()
+        return self._seen
+
+    def _start(self, due: float, request: bytes) -> None:
+        if not self._free:
+            self._late.append((due, request))
+            return
+        self._send(self._free.popleft(), due, request)
+
+    def _send(self, connection: Connection, due: float, request: bytes) -> None:
+        sent = self._loop.time()
+
+        def answered(status: int, body: bytes) -> None:
+            now = self._loop.time()
+            self._seen.latencies.append(now - due)
+            self._seen.service_times.append(now - sent)
+            self._seen.failed += status not in (200, 201)
+            self._on_answer(status, body)
+            self._left -= 1
+            if connection.is_closed:
+                self._all.remove(connection)
+            elif self._late:
+                self._send(connection, *self._late.popleft())
+            else:
+                self._free.append(connection)
+            if not self._left:
+                self._done.set()
+
+        connection.send(request, answered)

@@ -1,0 +1,279 @@
+"""The measurements, each one function: prepare, measure, count what became of the events."""
+
+import asyncio
+import secrets
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from loadtest.bench.client import (
+    BATCH_TYPE,
+    SINGLE_TYPE,
+    Closed,
+    Connection,
+    Opened,
+    closed_loop,
+    connect,
+    get,
+    open_loop,
+    post,
+)
+from loadtest.bench.cpu import Spy, times_of
+from loadtest.bench.database import copy_rate
+from loadtest.books import Tally
+from loadtest.mix import Mix, probe, probes_in
+from loadtest.system import System
+
+PEOPLE = 50_000
+BATCH_CONNECTIONS = 8
+SINGLE_CONNECTIONS = 64
+NAIVE_CONNECTIONS = 16  # as many as it has connections to the database
+COPY_BATCH_ROWS = 1_000
+PROBE_PAUSE_S = 0.02
+PROBE_LIMIT_S = 30.0
+HALF = 0.5
+
+
+class Unsound(RuntimeError):
+    """A comparison did not do the work that it is compared with."""
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """How much is sent in one measurement; each also ends after `seconds`."""
+
+    seconds: float
+    batched_events: int
+    single_events: int
+    naive_events: int
+    empty_requests: int
+    latency_seconds: float
+
+
+FULL = Plan(20.0, 80_000, 12_000, 4_000, 24_000, 10.0)
+QUICK = Plan(8.0, 40_000, 2_000, 600, 4_000, 3.0)
+
+
+@dataclass(slots=True)
+class Bench:
+    """One benchmark: its target, and everything seen so far."""
+
+    system: System
+    plan: Plan
+    naive_url: str
+    empty_url: str
+    mix: Mix = field(default_factory=lambda: Mix(PEOPLE, seed=1))
+    tally: Tally = field(default_factory=Tally)
+    figures: dict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
+    cpu: dict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
+    notes: list[str] = field(default_factory=list)
+
+    async def batches(self, size: int) -> None:
+        """a) and g): events a second in batches, and how far the totals are behind meanwhile."""
+        requests = self._batches(self.plan.batched_events // size, size)
+        stop = asyncio.Event()
+        watch = asyncio.create_task(self._watch_lag(stop))
+        before = times_of(self.system)
+        seen, events = await self._send_batches(requests, size)
+        used = times_of(self.system).since(before)
+        stop.set()
+        self.figures["lag"].append(max(await watch))
+        self.figures[f"batch{size}"].append(events / seen.elapsed_s)
+        if self.system.alone:
+            for name, seconds in used.items():
+                self.cpu[name].append(seconds / events * 1e6)
+
+    async def batches_500(self) -> None:
+        """Batches of 500."""
+        await self.batches(500)
+
+    async def batches_1000(self) -> None:
+        """Batches of 1,000."""
+        await self.batches(1_000)
+
+    async def naive(self) -> None:
+        """b) the straightforward endpoint."""
+        requests = [
+            self._post(self.naive_url, "/events", text.encode(), "application/json")
+            for text in self.mix.events(self.plan.naive_events)
+        ]
+        await self._compare("naive", self.naive_url, requests, NAIVE_CONNECTIONS)
+
+    async def copy(self) -> None:
+        """c) raw COPY of rows that the service wrote, in batches and all at once."""
+        if self.system.database_url is None:
+            self.notes.append("no COPY: the database's URL is not known")
+            return
+        rows = self.plan.batched_events
+        for name, batch_rows in (("copy", COPY_BATCH_ROWS), ("copy whole", rows)):
+            rate = await copy_rate(self.system.database_url, rows=rows, batch_rows=batch_rows)
+            self.figures[name].append(rate)
+
+    async def single(self) -> None:
+        """d) one event a request."""
+        counted = Tally()
+        seen = await closed_loop(
+            self.system.url,
+            self._singles(self.plan.single_events),
+            connections=SINGLE_CONNECTIONS,
+            seconds=self.plan.seconds,
+            on_answer=counted.add_single,
+        )
+        self.figures["single"].append(self._took(counted) / seen.elapsed_s)
+
+    async def empty_post(self) -> None:
+        """d) the same requests, bodies and all, to a route that does nothing."""
+        requests = [
+            self._post(self.empty_url, "/empty", text.encode(), SINGLE_TYPE)
+            for text in self.mix.events(self.plan.empty_requests)
+        ]
+        await self._compare("empty POST", self.empty_url, requests, SINGLE_CONNECTIONS)
+
+    async def latency(self) -> None:
+        """e) single events at half of the top rate, open loop."""
+        if not self.figures["single"]:
+            await self.single()
+        rate = self.figures["single"][-1] * HALF
+        seen = await open_loop(
+            self.system.url,
+            self._singles(int(rate * self.plan.latency_seconds)),
+            rate_per_s=rate,
+            on_answer=self.tally.add_single,
+        )
+        self._note_latency(seen)
+
+    async def totals(self) -> None:
+        """f) the public totals."""
+        requests = [get(self.system.url, "/v1/totals")] * self.plan.empty_requests
+        await self._compare("totals", self.system.url, requests, SINGLE_CONNECTIONS)
+
+    async def empty_get(self) -> None:
+        """f) the same to a route that does nothing."""
+        requests = [get(self.empty_url, "/empty")] * self.plan.empty_requests
+        await self._compare("empty GET", self.empty_url, requests, SINGLE_CONNECTIONS)
+
+    async def profile(self) -> dict[str, float]:
+        """i) the share of the API's time by stage, in a run of its own: looking in costs time."""
+        size = 1_000
+        requests = self._batches(self.plan.batched_events // size, size)
+        spy = Spy(self.system, self.plan.seconds)
+        await self._send_batches(requests, size)
+        return spy.shares()
+
+    async def warm_up(self) -> None:
+        """Connections, caches, months and plans, before anything is measured."""
+        await self._send_batches(self._batches(8, 250), 250)
+        for url, path, kind in (
+            (self.naive_url, "/events", "application/json"),
+            (self.empty_url, "/empty", SINGLE_TYPE),
+            (self.system.url, "/v1/events", SINGLE_TYPE),
+        ):
+            on_answer = self.tally.add_single if url == self.system.url else _ignore
+            requests = [self._post(url, path, e.encode(), kind) for e in self.mix.events(200)]
+            await closed_loop(url, requests, connections=16, seconds=10, on_answer=on_answer)
+
+    async def _send_batches(self, requests: Sequence[bytes], size: int) -> tuple[Closed, int]:
+        """What the loop saw, and how many events were accepted."""
+        counted = Tally()
+        seen = await closed_loop(
+            self.system.url,
+            requests,
+            connections=BATCH_CONNECTIONS,
+            seconds=self.plan.seconds,
+            on_answer=lambda status, body: counted.add_batch(size, status, body),
+        )
+        return seen, self._took(counted)
+
+    def _took(self, counted: Tally) -> int:
+        """Events that the service accepted. Raises Unsound when it hung up on some."""
+        self.tally.add(counted)
+        if counted.lost:
+            raise Unsound(f"{counted.lost} events have no answer: the connection ended")
+        if counted.unavailable or counted.problems:
+            self.notes.append(
+                f"{counted.unavailable} events were sent away and {counted.problems} had a problem"
+            )
+        return counted.accepted
+
+    async def _compare(
+        self, name: str, url: str, requests: Sequence[bytes], connections: int
+    ) -> None:
+        """Measure requests that must all succeed. Raises Unsound when one does not."""
+        failed = 0
+
+        def count(status: int, _: bytes) -> None:
+            nonlocal failed
+            failed += status not in (200, 201)
+
+        seen = await closed_loop(
+            url, requests, connections=connections, seconds=self.plan.seconds, on_answer=count
+        )
+        if failed:
+            raise Unsound(f"{name}: {failed} of {seen.answers} requests failed")
+        self.figures[name].append(seen.per_s)
+
+    async def _watch_lag(self, stop: asyncio.Event) -> list[float]:
+        """Seconds from the answer to a probe until the totals show it, probe after probe."""
+        loop = asyncio.get_running_loop()
+        (connection,) = await connect(self.system.url, 1)
+        show = get(self.system.url, "/v1/totals")
+        expected = probes_in((await _ask(connection, show))[1])
+        lags: list[float] = []
+        while not (stop.is_set() and lags):
+            event = probe(f"probe-{secrets.token_hex(8)}").encode()
+            status, body = await _ask(
+                connection, self._post(self.system.url, "/v1/events", event, SINGLE_TYPE)
+            )
+            self.tally.add_single(status, body)
+            if status != 201 or b'"credited"' not in body:
+                raise Unsound(f"a probe was answered {status}: {body[:300]!r}")
+            answered = loop.time()
+            expected += 1
+            while probes_in((await _ask(connection, show))[1]) < expected:
+                if loop.time() - answered > PROBE_LIMIT_S:
+                    self.notes.append(f"a probe was not in the totals after {PROBE_LIMIT_S:.0f} s")
+                    return [*lags, PROBE_LIMIT_S]
+                await asyncio.sleep(PROBE_PAUSE_S)
+            lags.append(loop.time() - answered)
+        connection.close()
+        return lags
+
+    def _note_latency(self, seen: Opened) -> None:
+        if seen.void:
+            self.notes.append(
+                f"VOID: at {seen.rate_per_s:,.0f}/s the generator sent {seen.behind:.1%} of the "
+                "requests late; that open-loop run says nothing"
+            )
+            return
+        for name, share in (("p50", 0.5), ("p99", 0.99)):
+            self.figures[name].append(seen.latency_s(share) * 1000)
+            self.figures[f"{name} from sending"].append(seen.service_s(share) * 1000)
+        self.figures["open rate"].append(seen.rate_per_s)
+        self.figures["late share"].append(seen.behind)
+        if seen.failed:
+            self.notes.append(f"{seen.failed} requests of an open-loop run were not taken")
+
+    def _batches(self, count: int, size: int) -> list[bytes]:
+        return [
+            self._post(self.system.url, "/v1/events", self.mix.batch(size).encode(), BATCH_TYPE)
+            for _ in range(count)
+        ]
+
+    def _singles(self, count: int) -> list[bytes]:
+        return [
+            self._post(self.system.url, "/v1/events", text.encode(), SINGLE_TYPE)
+            for text in self.mix.events(count)
+        ]
+
+    def _post(self, url: str, path: str, body: bytes, content_type: str) -> bytes:
+        return post(url, path, body, content_type=content_type, key=self.system.partner_key)
+
+
+def _ignore(_: int, __: bytes) -> None:
+    """An answer of the warm-up."""
+
+
+async def _ask(connection: Connection, request: bytes) -> tuple[int, bytes]:
+    answer: asyncio.Future[tuple[int, bytes]] = asyncio.get_running_loop().create_future()
+    connection.send(request, lambda status, body: answer.set_result((status, body)))
+    return await answer

@@ -1,0 +1,70 @@
+"""Run an application of the comparison with the same server options as the service's."""
+
+import argparse
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import uvicorn
+from fastapi import FastAPI
+
+BACKLOG = 2048
+START_S = 30.0
+STOP_S = 30.0
+POLL_S = 0.05
+
+
+def serve(app: FastAPI) -> None:
+    """Serve `app` on the inherited socket of `--fd`, until SIGTERM."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--fd", type=int, required=True)
+    config = uvicorn.Config(
+        app,
+        fd=parser.parse_args().fd,
+        loop="uvloop",
+        http="httptools",
+        ws="none",
+        access_log=False,
+        log_config=None,
+        server_header=False,
+        date_header=True,
+        proxy_headers=False,
+        backlog=BACKLOG,
+    )
+    uvicorn.Server(config).run()
+
+
+@contextmanager
+def served(module: str, **environment: str) -> Iterator[str]:
+    """The URL of `python -m module`, which calls `serve`, for the time of the block."""
+    with socket.create_server(("127.0.0.1", 0), backlog=BACKLOG) as listener:
+        process = subprocess.Popen(
+            [sys.executable, "-m", module, "--fd", str(listener.fileno())],
+            env={**os.environ, **environment},
+            pass_fds=(listener.fileno(),),
+            start_new_session=True,
+        )
+        host, port = listener.getsockname()
+    try:
+        _await(process, host, port)
+        yield f"http://{host}:{port}"
+    finally:
+        process.terminate()
+        try:
+            process.wait(STOP_S)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+def _await(process: subprocess.Popen[bytes], host: str, port: int) -> None:
+    """Wait for an answer to anything: the socket takes connections before the application runs."""
+    with socket.create_connection((host, port), timeout=START_S) as connection:
+        connection.sendall(b"GET /docs HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+        if not connection.recv(1):
+            raise RuntimeError(f"{process.args!r} does not answer")
+    time.sleep(POLL_S)

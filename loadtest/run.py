@@ -1,0 +1,148 @@
+"""`make load`: Locust for a minute against the system that runs here, or one started for it.
+
+Judges against budget.toml, proves the books, and leaves a report. Exit code 0 when all of it holds.
+"""
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from loadtest.books import Tally, check_identity, check_totals, run_reconcile
+from loadtest.system import (
+    NotRunning,
+    System,
+    actions_in_totals,
+    default_home,
+    refuse_remote,
+    running,
+    settled_actions,
+    started,
+)
+
+LOCUSTFILE = Path(__file__).with_name("locustfile.py")
+SETTLE_S = 60.0
+STOP_S = 30
+GRACE_S = 120.0
+
+
+def main() -> int:
+    """Read the command line, run, prove; the exit code."""
+    options = _options()
+    try:
+        with _system(options) as system:
+            return _load(options, system)
+    except NotRunning as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        return 130
+
+
+def _load(options: argparse.Namespace, system: System) -> int:
+    before = actions_in_totals(system.url)
+    report = options.html or _default_report()
+    with tempfile.TemporaryDirectory() as folder:
+        result = Path(folder) / "result.json"
+        code = _run_locust(options, system, report, result)
+        if not result.exists():
+            print(f"Locust ended with {code} and without a result.", file=sys.stderr)
+            return code or 1
+        tally = Tally.from_dict(json.loads(result.read_text())["tally"])
+    after = settled_actions(system.url, before + tally.recorded, seconds=SETTLE_S)
+    checks = (
+        check_identity(tally),
+        check_totals(tally, before=before, after=after, alone=system.alone),
+        run_reconcile(system.home),
+    )
+    print()
+    for check in checks:
+        print(f"{'holds ' if check.holds else 'BROKEN'}  {check.rule}: {check.shown}")
+    print(f"Report: {report}")
+    return code or int(not all(check.holds for check in checks))
+
+
+def _run_locust(options: argparse.Namespace, system: System, report: Path, result: Path) -> int:
+    command = [
+        sys.executable, "-m", "locust", "--locustfile", str(LOCUSTFILE), "--headless",
+        "--host", system.url, "--html", str(report), "--only-summary",
+        "--stop-timeout", str(STOP_S), "--loglevel", "WARNING",
+    ]  # fmt: skip
+    environment = {
+        **os.environ,
+        "SAXAUL_HOME": str(system.home),
+        "SAXAUL_PARTNER_KEY": system.partner_key,
+        "SAXAUL_LOAD_RESULT": str(result),
+    }
+    if options.shape:
+        environment |= {
+            "SAXAUL_LOAD_SHAPE": options.shape,
+            "SAXAUL_LOAD_SECONDS": str(options.seconds),
+            "SAXAUL_LOAD_SCALE": str(options.scale),
+        }
+    else:
+        users = str(options.users)
+        command += ["--users", users, "--spawn-rate", users, "--run-time", f"{options.seconds}s"]
+    print(f"Loading {system.url} for {options.seconds} s ...", file=sys.stderr)
+    return subprocess.run(
+        command, env=environment, check=False, timeout=options.seconds + GRACE_S
+    ).returncode
+
+
+@contextmanager
+def _system(options: argparse.Namespace) -> Iterator[System]:
+    """The one that runs here, if one does; else one for us alone."""
+    home = options.home or default_home()
+    try:
+        found = running(options.url, home)
+    except NotRunning:
+        if options.url or options.home:
+            raise
+        print("Nothing runs here: starting a system for this test ...", file=sys.stderr)
+        with started(options.dir) as system:
+            yield system
+        return
+    if not options.allow_remote:
+        refuse_remote(found.url)
+    yield found
+
+
+def _default_report() -> Path:
+    moment = time.strftime("%Y%m%d-%H%M%S")
+    return Path(tempfile.gettempdir()) / f"saxaul-load-{moment}.html"
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="python -m loadtest.run",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--seconds", type=int, default=60, help="default 60")
+    parser.add_argument("--users", type=int, default=50, help="users without a shape; default 50")
+    parser.add_argument(
+        "--shape",
+        choices=("steady", "ripening", "sellout", "double11", "peak"),
+        help="a curve of shapes.py instead",
+    )
+    parser.add_argument(
+        "--scale", type=float, default=0.2, help="share of the documented rates; default 0.2"
+    )
+    parser.add_argument("--url", help="a system that runs already")
+    parser.add_argument("--home", type=Path, help="its data folder, for demo.json and reconcile")
+    parser.add_argument("--dir", type=Path, help="where a data folder of our own is made")
+    parser.add_argument("--html", type=Path, help="where the report is written")
+    parser.add_argument(
+        "--allow-remote", action="store_true", help="also load a host that is not this machine"
+    )
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

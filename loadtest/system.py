@@ -1,0 +1,200 @@
+"""A running Saxaul to send load to: one of our own for a while, or one that is there already.
+
+All that is known of it is `demo.json`, its URL and its command line.
+"""
+
+import http.client
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from types import FrameType
+from typing import Any
+from urllib.parse import urlsplit
+
+LOOPBACK = ("127.0.0.1", "::1", "localhost")
+START_S = 180.0
+STOP_S = 90.0
+POLL_S = 0.1
+READ_S = 10.0
+TAIL_BYTES = 4_000
+
+
+class NotRunning(RuntimeError):
+    """There is no system to send load to; the message says what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class System:
+    """Where the system is and how to speak to it. `pid` is `saxaul up`'s, when that is ours."""
+
+    url: str
+    home: Path
+    partner_key: str
+    database_url: str | None
+    redis_url: str | None
+    pid: int | None
+
+    @property
+    def alone(self) -> bool:
+        """Whether nobody else sends anything: the system was started for us."""
+        return self.pid is not None
+
+
+@contextmanager
+def started(folder: Path | None) -> Iterator[System]:
+    """Run a system with a data folder of its own, and remove both at the end.
+
+    `folder` is where the data folder is made: benchmark the disk that you mean to use. Raises
+    NotRunning when it does not start.
+    """
+    place = Path(tempfile.mkdtemp(prefix="saxaul-load-", dir=folder))
+    place.chmod(0o711)  # the embedded database's own user has to pass through
+    home, log = place / "home", place / "up.log"
+    environment = {
+        **os.environ,
+        "SAXAUL_HOME": str(home),
+        "SAXAUL_PORT": "0",
+        "SAXAUL_LOG_LEVEL": "warning",
+    }
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "service.cli", "up"],
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,  # Ctrl-C is for us; we stop it in order
+        )
+    try:
+        with _terminable():
+            yield _await(home, process, log)
+    finally:
+        process.send_signal(signal.SIGTERM)
+        try:
+            process.wait(STOP_S)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+        shutil.rmtree(place, ignore_errors=True)
+
+
+def running(url: str | None, home: Path) -> System:
+    """A system that runs already, as `demo.json` of `home` describes it.
+
+    SAXAUL_PARTNER_KEY goes before the key in there. Raises NotRunning.
+    """
+    demo = demo_of(home)
+    found_url = url or demo.get("url")
+    key = os.environ.get("SAXAUL_PARTNER_KEY") or demo.get("partner_key")
+    if not found_url or not key:
+        raise NotRunning(
+            f"There is no demo.json in {home}: run `saxaul up` first, or give --url and "
+            "SAXAUL_PARTNER_KEY."
+        )
+    if not is_ready(found_url):
+        raise NotRunning(f"{found_url}/readyz does not say ready.")
+    return System(
+        url=found_url,
+        home=home,
+        partner_key=key,
+        database_url=demo.get("database_url"),
+        redis_url=demo.get("redis_url"),
+        pid=None,
+    )
+
+
+def demo_of(home: Path) -> dict[str, Any]:
+    """`demo.json`, or nothing where `saxaul up` never ran."""
+    file = home / "demo.json"
+    return dict(json.loads(file.read_bytes())) if file.exists() else {}
+
+
+def default_home() -> Path:
+    """SAXAUL_HOME, or its default."""
+    return Path(os.environ.get("SAXAUL_HOME", ".saxaul"))
+
+
+def refuse_remote(url: str) -> None:
+    """Raises NotRunning for a host that is not this machine: load on others needs their consent."""
+    host = urlsplit(url).hostname
+    if host not in LOOPBACK:
+        raise NotRunning(f"{host} is not this machine. If you may load it, say --allow-remote.")
+
+
+def is_ready(url: str) -> bool:
+    """Whether /readyz says so."""
+    try:
+        return _get(url, "/readyz")[0] == 200
+    except (OSError, http.client.HTTPException):
+        return False
+
+
+def actions_in_totals(url: str) -> int:
+    """How many actions GET /v1/totals counts."""
+    status, body = _get(url, "/v1/totals")
+    if status != 200:
+        raise NotRunning(f"GET {url}/v1/totals answers {status}.")
+    return int(json.loads(body)["actions"])
+
+
+def settled_actions(url: str, expected: int, *, seconds: float) -> int:
+    """The actions in the totals once there are `expected`, or after `seconds`."""
+    deadline = time.monotonic() + seconds
+    while True:
+        found = actions_in_totals(url)
+        if found >= expected or time.monotonic() > deadline:
+            return found
+        time.sleep(POLL_S)
+
+
+def _get(url: str, path: str) -> tuple[int, bytes]:
+    parts = urlsplit(url)
+    kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
+    connection = kind(parts.hostname or "", parts.port, timeout=READ_S)
+    try:
+        connection.request("GET", path)
+        answer = connection.getresponse()
+        return answer.status, answer.read()
+    finally:
+        connection.close()
+
+
+def _await(home: Path, process: subprocess.Popen[bytes], log: Path) -> System:
+    deadline = time.monotonic() + START_S
+    while time.monotonic() < deadline and process.poll() is None:
+        demo = demo_of(home)
+        if demo and is_ready(demo["url"]):
+            return System(
+                url=demo["url"],
+                home=home,
+                partner_key=demo["partner_key"],
+                database_url=demo["database_url"],
+                redis_url=demo["redis_url"],
+                pid=process.pid,
+            )
+        time.sleep(POLL_S)
+    end = log.read_bytes()[-TAIL_BYTES:].decode(errors="replace")
+    raise NotRunning(f"`saxaul up` did not become ready. It said:\n{end}")
+
+
+@contextmanager
+def _terminable() -> Iterator[None]:
+    """SIGTERM ends the block as Ctrl-C does, so that nothing that we started is left behind."""
+
+    def interrupt(_: int, __: FrameType | None) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
