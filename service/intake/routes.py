@@ -204,7 +204,7 @@ async def receipt(
     response_model=ReversalResult,
     responses={
         200: {"model": ReversalResult, "description": "It was reversed before."},
-        **documented(404, 409),
+        **documented(400, 404, 409, 413),
     },
 )
 async def reverse(
