@@ -26,7 +26,7 @@ def show_welcome(console: Console, running: Running, *, now: datetime) -> None:
     rows = {
         "API": running.url,
         "Documentation": f"{running.url}/docs",
-        "Totals": f"{running.url}/v1/totals",
+        "Public page": running.url + "/",
         "Database": where_database(running),
         "Keys, tokens": str(running.home / "demo.json"),
         "Logs": str(running.home / "logs"),

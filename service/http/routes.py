@@ -21,7 +21,7 @@ from service.http.problems import (
     status_of,
 )
 
-router = APIRouter(tags=["Operations"], responses=documented(404))
+router = APIRouter(tags=["Operations"], responses=documented(404, 422))
 
 INTERNAL: dict[str, object] = {
     "type": f"/problems/{INTERNAL_CODE}",

@@ -49,7 +49,9 @@ _SET_BALANCE = text("""
 """)
 
 _EARNING = text("""
-    SELECT points - collected - lapsed - reversed AS uncollected, collected - taken_back AS kept
+    SELECT CASE WHEN lapses_at > :now THEN points - collected - lapsed - reversed ELSE 0 END
+               AS uncollected,
+           collected - taken_back AS kept
     FROM earning
     WHERE bucket = :bucket AND person_id = :person AND local_day = :day AND activity = :activity
 """)
@@ -144,10 +146,11 @@ async def append_entry(
 
 
 async def earning_left(
-    session: AsyncSession, person: PersonId, day: date, activity: str
+    session: AsyncSession, person: PersonId, *, day: date, activity: str, now: datetime
 ) -> tuple[int, int]:
-    """(uncollected, collected and not taken back) points of an earning."""
-    found = await session.execute(_EARNING, _named(person, day=day, activity=activity))
+    """(uncollected and not lapsed, collected and not taken back) points of an earning."""
+    named = _named(person, day=day, activity=activity, now=now)
+    found = await session.execute(_EARNING, named)
     row = found.one_or_none()
     return (0, 0) if row is None else (row.uncollected, row.kept)
 

@@ -49,7 +49,9 @@ async def take_back_points(
 ) -> TakenBack:
     """Undo the points of one action. The account must be locked; call once for each action."""
     balance = await store.balance_of(session, person)
-    uncollected, kept = await store.earning_left(session, person, day, activity)
+    uncollected, kept = await store.earning_left(
+        session, person, day=day, activity=activity, now=now
+    )
     taken = split(points, uncollected=uncollected, kept=kept, balance=balance)
     await store.reverse_earning(
         session,

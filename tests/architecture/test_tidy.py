@@ -1,0 +1,154 @@
+"""House rules that no linter knows. Each message says what to do instead."""
+
+import ast
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+TREES = ("service", "workers", "methodologies")
+MODULES = sorted(path.relative_to(ROOT) for tree in TREES for path in (ROOT / tree).rglob("*.py"))
+PURPOSELESS = {"utils", "util", "helpers", "helper", "common", "misc", "base", "manager", "core",
+               "impl", "service", "services", "lib", "tools"}  # fmt: skip
+
+# Where a transaction may begin or end: once for a request, a batch, a job or a command.
+TRANSACTION_DOORS = (
+    "service/http/given.py",
+    "service/http/repeatable.py",
+    "service/intake/commit.py",
+    "service/intake/lane.py",
+    "service/cli.py",
+    "service/demo.py",
+    "service/totals/apply.py",
+    "service/totals/rebuild.py",
+    "service/migrations/",
+    "workers/",
+)
+TRANSACTED = {"session", "holder", "connection", "engine", "transaction"}
+CLOCK = ("service/clock.py",)
+# Where any error must become an answer, a log line or an exit code.
+BROAD_DOORS = (
+    "service/intake/lane.py",
+    "service/intake/routes.py",
+    "service/embedded/",
+    "workers/main.py",
+)
+EXACT = ("methodologies/", "service/intake/", "service/points/")
+CLOCKS = {"now", "utcnow", "today", "time", "time_ns", "monotonic", "monotonic_ns",
+          "perf_counter", "perf_counter_ns"}  # fmt: skip
+CLOCK_OWNERS = {"datetime", "date", "time"}
+
+
+def _in(path: Path, places: tuple[str, ...]) -> bool:
+    return any(str(path).startswith(place) for place in places)
+
+
+def commits(path: Path, node: ast.AST) -> str | None:
+    if (
+        isinstance(node, ast.Call)
+        and isinstance(node.func, ast.Attribute)
+        and node.func.attr in ("commit", "begin")
+        and not _in(path, TRANSACTION_DOORS)
+        and isinstance(node.func.value, ast.Name)
+        and node.func.value.id in TRANSACTED
+    ):
+        return "a transaction ends at the door: take the session that is given, and return"
+    return None
+
+
+def reads_the_clock(path: Path, node: ast.AST) -> str | None:
+    if (
+        isinstance(node, ast.Attribute)
+        and node.attr in CLOCKS
+        and isinstance(node.value, ast.Name)
+        and node.value.id in CLOCK_OWNERS
+        and not _in(path, CLOCK)
+    ):
+        return "take `now` or a Clock as an argument; service/clock.py alone reads the machine's"
+    return None
+
+
+def catches_everything(path: Path, node: ast.AST) -> str | None:
+    broad = {"Exception", "BaseException"}
+    if isinstance(node, ast.ExceptHandler) and not _in(path, BROAD_DOORS):
+        kinds = node.type.elts if isinstance(node.type, ast.Tuple) else [node.type]
+        if any(kind is None or (isinstance(kind, ast.Name) and kind.id in broad) for kind in kinds):
+            return "catch what you can mend, by name; the rest is answered at the door"
+    return None
+
+
+def uses_float(path: Path, node: ast.AST) -> str | None:
+    is_float = (isinstance(node, ast.Constant) and isinstance(node.value, float)) or (
+        isinstance(node, ast.Name) and node.id == "float"
+    )
+    if is_float and _in(path, EXACT) and path.name != "lane.py":
+        return "carbon is int milligrams, factors are Decimal, points are int: no float here"
+    return None
+
+
+RULES: tuple[Callable[[Path, ast.AST], str | None], ...] = (
+    commits,
+    reads_the_clock,
+    catches_everything,
+    uses_float,
+)
+
+
+def seconds_in(tree: ast.AST) -> set[ast.AST]:
+    """Values of constants in seconds: durations are no carbon, and may be floats."""
+    return {
+        node.value
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Assign)
+        and all(isinstance(one, ast.Name) and one.id.endswith("_S") for one in node.targets)
+    }
+
+
+def broken(path: Path, source: str) -> Iterator[str]:
+    tree = ast.parse(source)
+    for node in set(ast.walk(tree)) - seconds_in(tree):
+        for rule in RULES:
+            message = rule(path, node)
+            if message is not None:
+                yield f"{path}:{getattr(node, 'lineno', 1)}: {message}"
+
+
+@pytest.mark.parametrize("path", MODULES, ids=str)
+def test_a_module_keeps_the_house_rules(path: Path) -> None:
+    found = list(broken(path, (ROOT / path).read_text()))
+
+    assert not found, "\n".join(found)
+
+
+@pytest.mark.parametrize("path", MODULES, ids=str)
+def test_a_module_is_named_for_what_it_does(path: Path) -> None:
+    named = path.with_suffix("").name
+
+    assert named not in PURPOSELESS, f"{path}: name the noun or verb of the business instead"
+
+
+@pytest.mark.parametrize("path", MODULES, ids=str)
+def test_a_module_says_what_it_owns(path: Path) -> None:
+    source = (ROOT / path).read_text()
+    if source.strip():
+        assert ast.get_docstring(ast.parse(source)), f"{path}: begin with a docstring of 1-6 lines"
+
+
+@pytest.mark.parametrize(
+    ("path", "line"),
+    [
+        ("service/points/collect.py", "await session.commit()"),
+        ("service/points/collect.py", "session.begin()"),
+        ("service/points/collect.py", "now = datetime.now(UTC)"),
+        ("service/totals/view.py", "time.monotonic()"),
+        ("service/totals/view.py", "date.today()"),
+        ("service/points/collect.py", "try:\n    x\nexcept Exception:\n    pass"),
+        ("service/points/collect.py", "try:\n    x\nexcept (ValueError, BaseException):\n    pass"),
+        ("service/points/collect.py", "try:\n    x\nexcept:\n    pass"),
+        ("methodologies/sheet.py", "x = 0.5"),
+        ("service/points/policy.py", "x = float(y)"),
+    ],
+)
+def test_each_rule_can_be_broken(path: str, line: str) -> None:
+    assert list(broken(Path(path), line))

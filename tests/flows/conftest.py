@@ -1,0 +1,44 @@
+"""Whole systems for the flows: one that is left in peace, and one that things are killed in."""
+
+import sys
+from collections.abc import AsyncIterator, Iterator
+
+import pytest
+from builders import SteppedClock, running_app
+from fastapi import FastAPI
+from flow_system import System, running_system
+
+from service.settings import Settings
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Systems are found in /proc, as `saxaul up` finds its own."""
+    if sys.platform == "linux":
+        return
+    for item in items:
+        if {"system", "fragile"} & set(getattr(item, "fixturenames", ())):
+            item.add_marker(pytest.mark.skip(reason="processes are found in /proc"))
+
+
+@pytest.fixture(scope="session")
+def system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
+    """A system of two API processes. Tests share it: they bring people and events of their own."""
+    with running_system(tmp_path_factory.mktemp("system"), workers=2) as running:
+        assert len(running.pids("api")) == 2
+        yield running
+
+
+@pytest.fixture(scope="session")
+def fragile(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
+    """A system that comes back after each test's harm. Its API keeps no totals in its memory."""
+    home = tmp_path_factory.mktemp("fragile")
+    with running_system(home, totals_cache_seconds=0) as running:
+        yield running
+
+
+@pytest.fixture
+async def quiet_app(new_settings) -> AsyncIterator[FastAPI]:
+    """An application in this process with a database of its own and no worker beside it."""
+    settings: Settings = await new_settings()
+    async with running_app(settings, SteppedClock()) as app:
+        yield app

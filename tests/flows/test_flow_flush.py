@@ -1,0 +1,70 @@
+"""What is in Valkey is lost during a replay: the totals come back, and never fall meanwhile."""
+
+import signal
+from collections.abc import Awaitable, Callable
+
+import pytest
+from builders import unique
+from flow_clients import load, replaying, some_events, watching
+from flow_system import System
+from redis.asyncio import Redis
+
+EVENTS = 1_200
+
+
+async def flush_all(system: System) -> None:
+    async with Redis.from_url(system.demo["redis_url"]) as valkey:
+        await valkey.flushall()
+
+
+async def forget_functions(system: System) -> None:
+    async with Redis.from_url(system.demo["redis_url"]) as valkey:
+        await valkey.function_flush()
+
+
+async def restart(system: System) -> None:
+    system.strike("valkey", signal.SIGTERM)
+
+
+@pytest.mark.parametrize("lose", [flush_all, forget_functions, restart])
+async def test_totals_survive_a_loss_in_valkey(
+    fragile: System, lose: Callable[[System], Awaitable[None]]
+) -> None:
+    name = unique("flush")
+    events = some_events(EVENTS, people=100, name=name)
+    before = await fragile.settled()
+
+    async with (
+        watching(fragile) as watch,
+        load(fragile, clients=2, name=f"{name}-witness", insist=True) as seen,
+        replaying(fragile, name) as replay,
+    ):
+        await replay.feed(events[: EVENTS // 2])
+        await replay.under_way()
+        await lose(fragile)
+        await replay.feed(events[EVENTS // 2 :])
+        done = await replay.end()
+
+    assert done.code == 0, done.text
+    assert watch.views[0]["actions"] >= before["actions"]
+    assert list(watch.steps_back()) == []
+    assert seen.refusals == []
+    assert (await fragile.settled())["actions"] > before["actions"]
+    await fragile.assert_reconciled()
+
+
+async def test_an_empty_valkey_is_never_answered_as_zero(fragile: System) -> None:
+    before = await fragile.settled()
+
+    async with watching(fragile) as watch:
+        for _ in range(10):
+            await flush_all(fragile)
+            await fragile.settled()
+
+    assert {tuple(sorted(view.items(), key=str)) for view in map(_figures, watch.views)} == {
+        tuple(sorted(_figures(before).items(), key=str))
+    }
+
+
+def _figures(view: dict[str, int]) -> dict[str, int]:
+    return {name: view[name] for name in ("avoided_mg", "actions", "people", "points")}

@@ -1,0 +1,91 @@
+"""A program is killed in the middle of a replay: what was acknowledged stays, nothing counts twice.
+
+The replay reads from a pipe that the test holds, so it is always in the middle when the kill comes;
+other clients send all the while and remember what they were told.
+"""
+
+import signal
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+from builders import unique
+from flow_clients import Event, as_lines, load, replaying, some_events
+from flow_system import HANG_S, PROGRAMS, System, running_system
+
+EVENTS = 2_000
+PEOPLE = 120
+CLIENTS = 4
+
+
+@pytest.mark.parametrize("victim", PROGRAMS)
+async def test_a_kill_in_the_middle_of_a_replay_loses_nothing(
+    fragile: System, victim: str, tmp_path: Path
+) -> None:
+    name = unique(victim)
+    events = some_events(EVENTS, people=PEOPLE, name=name)
+
+    async with (
+        load(fragile, clients=CLIENTS, name=f"{name}-witness", insist=True) as seen,
+        replaying(fragile, name) as replay,
+    ):
+        await replay.feed(events[: EVENTS // 2])
+        await replay.under_way()
+        fragile.strike(victim)
+        await replay.feed(events[EVENTS // 2 :])
+        done = await replay.end()
+
+    assert done.code == 0, done.text
+    assert sum(_outcomes(done.outcomes())) == EVENTS
+    assert {status for status, _ in seen.refusals} <= {503}, seen.refusals
+    await seen.assert_recorded(fragile)
+    await fragile.assert_reconciled()
+    await _assert_again_changes_nothing(fragile, events, tmp_path)
+
+
+async def test_a_killed_system_goes_on_where_it_was(tmp_path: Path) -> None:
+    name = unique("whole")
+    events = some_events(EVENTS, people=PEOPLE, name=name)
+    with running_system(tmp_path) as killed:
+        async with replaying(killed, name) as replay:
+            await replay.feed(events[: EVENTS // 2])
+            await replay.under_way()
+            killed.process.send_signal(signal.SIGKILL)
+            killed.process.wait(timeout=HANG_S)
+        known = "SELECT action_id, event_id, outcome, avoided_mg, points FROM action"
+
+    with running_system(tmp_path) as again:
+        before = {row["action_id"]: row for row in await again.fetch(known)}
+        file = _written(events, tmp_path)
+        done = await again.saxaul("replay", str(file), "--format", "cloudevents")
+        after = {row["action_id"]: row for row in await again.fetch(known)}
+
+        assert done.code == 0, done.text
+        assert before
+        assert {name: after[name] for name in before} == before
+        assert len(after) == EVENTS
+        await again.assert_reconciled()
+        await _assert_again_changes_nothing(again, events, tmp_path)
+
+
+async def _assert_again_changes_nothing(
+    system: System, events: Sequence[Event], folder: Path
+) -> None:
+    before = await system.settled()
+
+    done = await system.saxaul("replay", str(_written(events, folder)), "--format", "cloudevents")
+
+    assert done.code == 0, done.text
+    assert done.outcomes() == {"duplicate": len(events)}
+    assert await system.settled() == before
+
+
+def _outcomes(found: dict[str, int]) -> list[int]:
+    """Counts by outcome, without those by reason."""
+    return [count for name, count in found.items() if ":" not in name]
+
+
+def _written(events: Sequence[Event], folder: Path) -> Path:
+    file = folder / "events.jsonl"
+    file.write_bytes(as_lines(events))
+    return file

@@ -1,0 +1,103 @@
+"""Whatever is sent, the answer is one that the OpenAPI document knows, and never a 5xx."""
+
+import os
+from contextlib import suppress
+from typing import Any
+
+import pytest
+import schemathesis
+from builders import SINGLE, a_ride
+from flow_clients import of_the_demo
+from flow_system import System
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis.errors import Unsatisfiable
+from schemathesis.checks import not_a_server_error
+from schemathesis.generation import GenerationMode
+from schemathesis.specs.openapi.checks import (
+    content_type_conformance,
+    response_headers_conformance,
+    response_schema_conformance,
+    status_code_conformance,
+)
+
+CHECKS = (
+    not_a_server_error,
+    status_code_conformance,
+    content_type_conformance,
+    response_headers_conformance,
+    response_schema_conformance,
+)
+EXAMPLES = 15
+ENDLESS = "/v1/totals/stream"  # answers as long as somebody listens
+
+
+@pytest.mark.parametrize("key", ["admin_key", "backfill_key", "person_token", None])
+def test_no_answer_is_undocumented(system: System, key: str | None) -> None:
+    schema = schemathesis.openapi.from_url(f"{system.url}/openapi.json")
+    headers = {} if key is None else {"Authorization": f"Bearer {system.demo[key]}"}
+    found = [
+        problem
+        for operation in (one.ok() for one in schema.get_all_operations())
+        if operation.path != ENDLESS
+        for mode in GenerationMode
+        for problem in _problems(operation, mode, headers)
+    ]
+
+    assert not found, "\n\n".join(found)
+
+
+def _problems(
+    operation: schemathesis.APIOperation, mode: GenerationMode, headers: dict[str, str]
+) -> list[str]:
+    """Each different failure of an operation, once."""
+    found: dict[str, str] = {}
+
+    @settings(
+        max_examples=EXAMPLES,
+        deadline=None,
+        database=None,
+        derandomize="CI" in os.environ,
+        phases=[Phase.explicit, Phase.generate],
+        suppress_health_check=list(HealthCheck),
+    )
+    @given(case=operation.as_strategy(generation_mode=mode))
+    def try_it(case: schemathesis.Case) -> None:
+        answer = case.call(headers=headers, timeout=60)
+        try:
+            case.validate_response(answer, checks=list(CHECKS))
+        except schemathesis.errors.FailureGroup as group:
+            for failure in group.exceptions:
+                label = f"{operation.label}: {answer.status_code} {failure.title}"
+                found.setdefault(label, f"{label}\n{failure}\n{answer.text[:300]}")
+
+    with suppress(Unsatisfiable):  # what takes nothing cannot be sent anything wrong
+        try_it()
+    return list(found.values())
+
+
+async def test_answers_about_what_is_there_are_documented(system: System) -> None:
+    schema = schemathesis.openapi.from_url(f"{system.url}/openapi.json")
+    headers = {"Authorization": f"Bearer {system.demo['backfill_key']}"}
+    async with system.client() as client:
+        answer = await client.post("/v1/events", json=of_the_demo(a_ride()), headers=SINGLE)
+    action = {"action_id": answer.raise_for_status().json()["action_id"]}
+    refund: dict[str, Any] = {"body": {"reason": "refund"}, "media_type": "application/json"}
+    asked: list[tuple[str, str, dict[str, str], dict[str, Any], int]] = [
+        ("/v1/actions/{action_id}", "GET", action, {}, 200),
+        ("/v1/actions/{action_id}/receipt", "GET", action, {}, 200),
+        ("/v1/actions/{action_id}/reversal", "POST", action, refund, 201),
+        ("/v1/actions/{action_id}/reversal", "POST", action, refund, 200),
+        ("/v1/actions/{action_id}", "GET", action, {}, 200),
+        ("/v1/projects/{project_id}", "GET", {"project_id": "alxa-saxaul"}, {}, 200),
+        ("/problems/{code}", "GET", {"code": "event-conflict"}, {}, 200),
+        (
+            "/v1/methodologies/{methodology_id}/{version}", "GET",
+            {"methodology_id": "transit.metro", "version": "1.0.0"}, {}, 200,
+        ),
+    ]  # fmt: skip
+
+    for path, method, parameters, body, status in asked:
+        case = schema[path][method].Case(path_parameters=parameters, **body)
+        answer = case.call(headers=headers, timeout=60)
+        assert answer.status_code == status, f"{path}: {answer.text}"
+        case.validate_response(answer, checks=list(CHECKS))

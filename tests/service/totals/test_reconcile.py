@@ -1,0 +1,117 @@
+"""Every rule of `saxaul reconcile` can fail: each is broken by hand in a database of its own."""
+
+from datetime import timedelta
+
+import pytest
+from builders import (
+    SteppedClock,
+    a_box,
+    a_partner,
+    an_event,
+    an_order,
+    catch_up,
+    client_of,
+    database_named,
+    execute,
+    report_all,
+    running_app,
+    unique,
+)
+from conftest import SOURCES, NewSettings
+
+from service.resources import open_resources
+from service.settings import Settings
+from service.totals.counters import Counters
+from service.totals.reconcile import Check, is_quiet, reconcile
+
+ONE_CREDITED = "SELECT * FROM action WHERE outcome = 'credited' ORDER BY action_id LIMIT 1"
+CORRUPTIONS = {
+    "an event is recorded once": f"CREATE TEMP TABLE twice AS {ONE_CREDITED};"
+    "UPDATE twice SET local_day = local_day - 1; INSERT INTO action SELECT * FROM twice",
+    "a claim is owned by an action that was credited": "UPDATE claim SET action_id ="
+    " gen_random_uuid() WHERE claim_key = (SELECT claim_key FROM claim LIMIT 1)",
+    "balance = sum of entries": "UPDATE account SET balance = balance + 1",
+    "balance_after of the last entry = balance": "UPDATE entry SET balance_after = 7",
+    "earnings = points of actions": "UPDATE earning SET points = points + 1",
+    "collected = entries of collecting": "UPDATE earning SET collected = collected - 1"
+    " WHERE collected > taken_back",
+    "reversed = points taken back": "UPDATE reversal SET points = points + 1",
+    "people counted = people in the journal": "UPDATE account SET counted = false",
+    "journal = actions and reversals": "UPDATE journal SET actions = actions + 1",
+    "issued = held + spent + lapsed + reversed": "UPDATE account SET balance = balance + 1",
+    "journal is applied": "INSERT INTO journal_pending"
+    " SELECT bucket, batch_id, 'totals' FROM journal",
+    "total_day = actions - reversals": "UPDATE total_day SET avoided_mg = avoided_mg + 1",
+    "Valkey = total_day": "UPDATE total_day SET avoided_mg = avoided_mg + 1",
+}
+
+
+@pytest.fixture(scope="module")
+async def healthy(new_settings: NewSettings) -> Settings:
+    """A programme with a bit of everything, closed again so that it can be copied."""
+    settings, clock = await new_settings(), SteppedClock()
+    async with running_app(settings, clock) as app:
+        sender = await a_partner(app.state.resources.sessions, sources=SOURCES)
+        async with client_of(app, sender.key) as client:
+            subject = unique("person")
+            results = await report_all(
+                client,
+                [
+                    an_event(subject=subject),
+                    an_order(subject=subject),
+                    an_event({"region": "FR"}),
+                    a_box(evidencelevel="L0"),
+                    *(an_order(subject="many") for _ in range(8)),
+                ],
+            )
+            clock.advance(hours=20)
+            await client.post(f"/v1/people/{subject}/collect")
+            await client.post("/v1/people/many/collect")
+            clock.now += timedelta(minutes=1)
+            await client.post(
+                f"/v1/actions/{results[1]['action_id']}/reversal", json={"reason": "refund"}
+            )
+            await catch_up(app)
+    return settings
+
+
+async def check(settings: Settings) -> dict[str, Check]:
+    async with open_resources(settings) as resources:
+        counters = Counters(resources.valkey, resources.sessions)
+        assert await is_quiet(resources.sessions) in (True, False)
+        return {one.rule: one for one in await reconcile(resources.sessions, counters)}
+
+
+async def test_a_healthy_ledger_passes_every_rule(healthy: Settings) -> None:
+    checks = await check(healthy)
+
+    assert [one for one in checks.values() if not one.holds] == []
+
+
+async def test_every_rule_is_broken_here(healthy: Settings) -> None:
+    assert set(await check(healthy)) == set(CORRUPTIONS)
+
+
+@pytest.mark.parametrize("rule", CORRUPTIONS)
+async def test_a_broken_rule_is_reported(healthy: Settings, rule: str) -> None:
+    name = unique("broken").replace("-", "_")
+    await execute(
+        database_named(healthy.database_url, "postgres"),
+        f"CREATE DATABASE {name} TEMPLATE {healthy.database_url.rpartition('/')[2]}",
+    )
+    copy = healthy.model_copy(update={"database_url": database_named(healthy.database_url, name)})
+    await execute(copy.database_url, CORRUPTIONS[rule])
+
+    checks = await check(copy)
+
+    assert not checks[rule].holds
+    assert checks[rule].shown
+
+
+async def test_counters_that_cannot_be_read_are_no_proof(healthy: Settings) -> None:
+    away = healthy.model_copy(update={"redis_url": "redis://127.0.0.1:1/0"})
+
+    checks = await check(away)
+
+    assert not checks["Valkey = total_day"].holds
+    assert "cannot be read" in checks["Valkey = total_day"].shown
