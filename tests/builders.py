@@ -6,7 +6,7 @@ may share one database in any order.
 
 import asyncio
 import threading
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -36,6 +36,8 @@ NOW = datetime(2026, 6, 15, 4, 0, tzinfo=UTC)  # noon in China, on a Monday
 ISSUER = "https://issuer.test"
 AUDIENCE = "saxaul"
 PERSON_KEY = "5a" * 32
+SOURCES = ("metro", "bus", "bike", "eats", "mall", "parcel")
+NewSettings = Callable[..., Awaitable[Settings]]
 USUAL = ("events:write", "actions:read", "points:write")
 LEAVE_OUT: Any = object()  # as a value of `data`: the field is not sent
 

@@ -6,7 +6,7 @@ of its own from `new_settings`.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from itertools import cycle
 from pathlib import Path
@@ -14,7 +14,9 @@ from pathlib import Path
 import httpx
 import pytest
 from builders import (
+    SOURCES,
     USUAL,
+    NewSettings,
     SteppedClock,
     a_partner,
     a_token,
@@ -33,8 +35,6 @@ from service.partners.issuer import make_issuer
 from service.settings import Settings
 
 TEMPLATE = "saxaul_template"
-SOURCES = ("metro", "bus", "bike", "eats", "mall", "parcel")
-NewSettings = Callable[..., Awaitable[Settings]]
 
 
 @pytest.fixture(scope="session")

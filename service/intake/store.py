@@ -143,10 +143,12 @@ ON CONFLICT (bucket, person_id, local_day, activity) DO UPDATE SET
     quantity_milli = had.quantity_milli + excluded.quantity_milli,
     lapsed = CASE WHEN had.lapses_at <= $11 THEN had.points - had.collected - had.reversed
                   ELSE had.lapsed END,
-    ripens_at = CASE WHEN had.points - had.collected - had.reversed - had.lapsed = 0
-                       OR had.lapses_at <= $11 THEN excluded.ripens_at
+    ripens_at = CASE WHEN excluded.points > 0
+                       AND (had.points - had.collected - had.reversed - had.lapsed = 0
+                            OR had.lapses_at <= $11) THEN excluded.ripens_at
                      ELSE had.ripens_at END,
-    lapses_at = greatest(had.lapses_at, excluded.lapses_at)
+    lapses_at = CASE WHEN excluded.points > 0 THEN greatest(had.lapses_at, excluded.lapses_at)
+                     ELSE had.lapses_at END
 """
 
 _COUNT = """

@@ -21,7 +21,6 @@ def folder(tmp_path: Path) -> Path:
         copy,
         ignore=shutil.ignore_patterns("__pycache__", "*.md", "[a-z]*.py", "__init__.py"),
     )
-    for version in PACKAGED.glob("*/v*"):
-        target = copy / version.relative_to(PACKAGED)
-        shutil.copy(version / "estimate.py", target / "estimate.py")
+    for estimate in PACKAGED.glob("*/v*/estimate.py"):
+        shutil.copy(estimate, copy / estimate.relative_to(PACKAGED))
     return copy

@@ -6,8 +6,7 @@ from pathlib import Path
 
 import orjson
 import pytest
-from builders import ISSUER, PERSON_KEY, unique
-from conftest import NewSettings
+from builders import ISSUER, PERSON_KEY, NewSettings, unique
 from typer.testing import CliRunner, Result
 
 from service.cli import app

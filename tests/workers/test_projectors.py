@@ -8,6 +8,8 @@ import httpx
 import pytest
 from builders import (
     NOW,
+    SOURCES,
+    NewSettings,
     SteppedClock,
     a_partner,
     an_event,
@@ -18,7 +20,6 @@ from builders import (
     report_all,
     running_app,
 )
-from conftest import SOURCES, NewSettings
 from fastapi import FastAPI
 
 from service.intake.address import month_of

@@ -2,8 +2,16 @@
 
 import httpx
 import pytest
-from builders import BATCH, SteppedClock, a_partner, an_event, client_of, report, running_app
-from conftest import NewSettings
+from builders import (
+    BATCH,
+    NewSettings,
+    SteppedClock,
+    a_partner,
+    an_event,
+    client_of,
+    report,
+    running_app,
+)
 
 from service.http.problems import all_errors
 from service.main import create_app

@@ -11,6 +11,8 @@ from builders import (
     BATCH,
     NOW,
     SINGLE,
+    SOURCES,
+    NewSettings,
     SteppedClock,
     a_partner,
     an_event,
@@ -21,7 +23,6 @@ from builders import (
     running_app,
     unique,
 )
-from conftest import SOURCES, NewSettings
 from fastapi import FastAPI
 
 from service.errors import ShuttingDown

@@ -9,7 +9,7 @@ from service.resources import open_valkey
 from service.settings import Settings
 
 
-@pytest.mark.parametrize("steps", (0, 4, 6, 12))
+@pytest.mark.parametrize("steps", [0, 4, 6, 12])
 async def test_it_ends_while_it_connects(settings: Settings, steps: int) -> None:
     valkey = open_valkey(settings)
     notifier = Notifier(valkey)

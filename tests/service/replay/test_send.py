@@ -3,8 +3,7 @@
 from collections.abc import AsyncIterator
 
 import pytest
-from builders import Running, a_partner, an_event, an_order, unique
-from conftest import SOURCES, NewSettings
+from builders import SOURCES, NewSettings, Running, a_partner, an_event, an_order, unique
 
 from service.replay.record import Record, Unreadable
 from service.replay.send import ReplayStopped, Summary, Target, send

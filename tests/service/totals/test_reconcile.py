@@ -4,6 +4,8 @@ from datetime import timedelta
 
 import pytest
 from builders import (
+    SOURCES,
+    NewSettings,
     SteppedClock,
     a_box,
     a_partner,
@@ -17,7 +19,6 @@ from builders import (
     running_app,
     unique,
 )
-from conftest import SOURCES, NewSettings
 
 from service.resources import open_resources
 from service.settings import Settings

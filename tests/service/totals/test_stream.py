@@ -5,8 +5,7 @@ from collections.abc import AsyncIterator
 import httpx
 import orjson
 import pytest
-from builders import Running, a_partner, an_event, an_order, report
-from conftest import SOURCES, NewSettings
+from builders import SOURCES, NewSettings, Running, a_partner, an_event, an_order, report
 
 from service.resources import open_resources
 

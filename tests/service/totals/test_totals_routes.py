@@ -7,6 +7,8 @@ from datetime import datetime
 import httpx
 import pytest
 from builders import (
+    SOURCES,
+    NewSettings,
     SteppedClock,
     a_bike_ride,
     a_box,
@@ -21,7 +23,6 @@ from builders import (
     running_app,
     unique,
 )
-from conftest import SOURCES, NewSettings
 from fastapi import FastAPI
 
 from service.settings import GOAL_MG
