@@ -59,7 +59,7 @@ class Settings(BaseSettings):
     )
 
     lanes: int = Field(
-        1,
+        2,
         ge=1,
         le=64,
         description="Group-commit queues of one API process; one makes the largest "
