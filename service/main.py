@@ -7,6 +7,7 @@ import argparse
 import asyncio
 import gc
 import logging
+import socket
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from types import FrameType
@@ -19,6 +20,7 @@ from service.book import routes as book_routes
 from service.clock import Clock, system_clock
 from service.forest import routes as forest_routes
 from service.http import routes as http_routes
+from service.http.door import Door
 from service.http.metrics import Metrics
 from service.http.problems import add_problem_handlers
 from service.intake import routes as intake_routes
@@ -164,6 +166,17 @@ def create_app(settings: Settings, clock: Clock = system_clock) -> FastAPI:
     return app
 
 
+def door_of(app: FastAPI) -> Door:
+    """The application behind its door: what phones and the public page ask for most."""
+    return Door(
+        app,
+        {
+            ("POST", "/v1/events"): intake_routes.report_events,
+            ("GET", "/v1/totals"): totals_routes.totals_now,
+        },
+    )
+
+
 def add_schemas(app: FastAPI) -> None:
     """Put what routes read from bytes themselves into the OpenAPI document."""
     generate = app.openapi
@@ -190,7 +203,7 @@ class _Server(uvicorn.Server):
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         door = self.config.app
-        if isinstance(door, intake_routes.EventsDoor) and hasattr(door.app.state, "stopping"):
+        if isinstance(door, Door) and hasattr(door.app.state, "stopping"):
             door.app.state.stopping.set()
         super().handle_exit(sig, frame)
 
@@ -198,12 +211,20 @@ class _Server(uvicorn.Server):
 def calm_collector() -> None:
     """Let the cycle collector look less often, and never at what the start has built.
 
-    A batch makes thousands of small objects that live for one commit and hold no cycles; with the
-    defaults a third of an API process's time went into looking through them again and again.
+    A batch makes thousands of small objects that live for one commit and hold no cycles.
     """
     gc.collect()
     gc.freeze()
     gc.set_threshold(COLLECT_AFTER, 20, 50)
+
+
+def inherited(fd: int) -> socket.socket:
+    """The listening socket behind a descriptor, with its true family and protocol.
+
+    The server's own option takes every descriptor for a Unix socket; accepted connections then
+    keep Nagle's algorithm, and each answer waits 40 ms for the peer's delayed acknowledgement.
+    """
+    return socket.socket(fileno=fd)
 
 
 def run(settings: Settings, fd: int | None) -> None:
@@ -214,10 +235,9 @@ def run(settings: Settings, fd: int | None) -> None:
     app = create_app(settings)
     calm_collector()
     config = uvicorn.Config(
-        intake_routes.EventsDoor(app),
+        door_of(app),
         host=settings.host,
         port=settings.port,
-        fd=fd,
         loop="uvloop",
         http="httptools",
         ws="none",
@@ -229,7 +249,7 @@ def run(settings: Settings, fd: int | None) -> None:
         backlog=BACKLOG,
         timeout_graceful_shutdown=GRACEFUL_S,
     )
-    _Server(config).run()
+    _Server(config).run(sockets=None if fd is None else [inherited(fd)])
 
 
 def main() -> None:

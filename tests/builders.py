@@ -22,8 +22,7 @@ from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 
 from service.clock import Clock, system_clock
 from service.embedded.listener import listen, url_of
-from service.intake.routes import EventsDoor
-from service.main import _Server, create_app
+from service.main import _Server, create_app, door_of
 from service.partners import store
 from service.partners.issuer import mint_token
 from service.partners.keys import make_key
@@ -220,7 +219,7 @@ class Running:
         self.socket = listen("127.0.0.1", 0)
         self.url = url_of(self.socket)
         config = uvicorn.Config(
-            EventsDoor(create_app(settings, SteppedClock())),
+            door_of(create_app(settings, SteppedClock())),
             log_config=None,
             timeout_graceful_shutdown=5,
         )
@@ -243,7 +242,7 @@ def client_of(app: FastAPI, credential: str | None = None) -> httpx.AsyncClient:
     It comes in by the same door as in a server.
     """
     headers = {} if credential is None else {"Authorization": f"Bearer {credential}"}
-    transport = httpx.ASGITransport(EventsDoor(app))
+    transport = httpx.ASGITransport(door_of(app))
     return httpx.AsyncClient(transport=transport, base_url="http://saxaul.test", headers=headers)
 
 

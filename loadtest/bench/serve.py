@@ -22,9 +22,9 @@ def serve(app: FastAPI) -> None:
     """Serve `app` on the inherited socket of `--fd`, until SIGTERM."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--fd", type=int, required=True)
+    listener = socket.socket(fileno=parser.parse_args().fd)
     config = uvicorn.Config(
         app,
-        fd=parser.parse_args().fd,
         loop="uvloop",
         http="httptools",
         ws="none",
@@ -35,7 +35,7 @@ def serve(app: FastAPI) -> None:
         proxy_headers=False,
         backlog=BACKLOG,
     )
-    uvicorn.Server(config).run()
+    uvicorn.Server(config).run(sockets=[listener])
 
 
 @contextmanager

@@ -5,14 +5,12 @@ from typing import Annotated, Any, cast
 from uuid import UUID
 
 import orjson
-from fastapi import APIRouter, Depends, FastAPI, Request, Response
-from starlette.requests import ClientDisconnect
-from starlette.types import Receive, Scope, Send
+from fastapi import APIRouter, Depends, Request, Response
 
 from service.http.given import Now, Transaction, limited_body
 from service.http.metrics import Metrics
 from service.http.pages import PAGE_DEFAULT, Cursor, Limit, Page, page_of, read_cursor
-from service.http.problems import answer_to, documented, problem_of
+from service.http.problems import documented, problem_of
 from service.http.repeatable import IdempotencyKey, once
 from service.intake import read
 from service.intake.estimate import estimate_batch, estimate_event
@@ -42,7 +40,6 @@ from service.points.schemas import Points
 
 router = APIRouter(prefix="/v1", responses=documented(401, 403, 422, 503))
 
-EVENTS_PATH = "/v1/events"
 _JSON = "application/json"
 _EVENT: dict[str, Any] = {"$ref": "#/components/schemas/CloudEvent"}
 _EVENTS: dict[str, Any] = {"type": "array", "maxItems": 1000, "items": _EVENT}
@@ -101,32 +98,6 @@ async def report_events(request: Request) -> Response:
     results = await cast("Intake", request.app.state.intake).report(parsed.events, caller)
     cast("Metrics", request.app.state.metrics).answered(Counter(map(_name, results)))
     return _batch(results) if parsed.is_batch else _single(results[0])
-
-
-class EventsDoor:
-    """Takes `POST /v1/events` ahead of the framework's layers; all else goes on to them.
-
-    A phone's single event spends more time between the server and the route than in parsing,
-    assessing and committing it. The route stays where it is: it documents this one, and is the
-    same function.
-    """
-
-    def __init__(self, app: FastAPI) -> None:
-        self.app = app
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve one ASGI connection."""
-        if scope["type"] != "http" or scope["path"] != EVENTS_PATH or scope["method"] != "POST":
-            await self.app(scope, receive, send)
-            return
-        scope["app"] = self.app
-        try:
-            response = await report_events(Request(scope, receive))
-        except ClientDisconnect:
-            return
-        except Exception as error:
-            response = answer_to(error)
-        await response(scope, receive, send)
 
 
 def _name(result: Result) -> str:

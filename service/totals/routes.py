@@ -48,6 +48,12 @@ AsOf = Annotated[
 ]
 
 
+async def totals_now(request: Request) -> Response:
+    """The totals as they are now, from this process's memory."""
+    body = await (await live_of(request)).body()
+    return Response(body, media_type="application/json", headers=PUBLIC)
+
+
 @router.get("", response_model=TotalsView)
 async def totals(live: Live, as_of: AsOf = None) -> Response:
     """Estimated avoided emissions so far, and the goal. At most a second behind."""
