@@ -6,7 +6,7 @@ import time
 from datetime import datetime, timedelta
 from typing import Any
 
-import gevent  # type: ignore[import-untyped]
+import gevent  # type: ignore[import-untyped]  # ships no types
 from locust import constant_pacing, task
 
 from loadtest.mix import probe, probes_in

@@ -37,7 +37,7 @@ class Curve(LoadTestShape):
 
     def tick(self) -> Tick | None:
         """How many users there should be now, and how quickly to get there."""
-        share = float(self.get_run_time()) / SECONDS  # type: ignore[no-untyped-call]
+        share = float(self.get_run_time()) / SECONDS  # type: ignore[no-untyped-call]  # Locust has no types
         for phase in self.phases:
             if share < phase.until:
                 users = max(len(phase.only or ()) or 8, round(phase.users * SCALE))

@@ -67,18 +67,18 @@ def judge(environment: Environment) -> list[Judged]:
     return judged
 
 
-@events.report_to_master.add_listener  # type: ignore[untyped-decorator]
+@events.report_to_master.add_listener  # type: ignore[untyped-decorator]  # Locust has no types
 def _send(data: dict[str, Any], **_: object) -> None:
     data["tally"] = TALLY.as_dict()
     TALLY.clear()
 
 
-@events.worker_report.add_listener  # type: ignore[untyped-decorator]
+@events.worker_report.add_listener  # type: ignore[untyped-decorator]  # Locust has no types
 def _receive(data: dict[str, Any], **_: object) -> None:
     TALLY.add(Tally.from_dict(data["tally"]))
 
 
-@events.quitting.add_listener  # type: ignore[untyped-decorator]
+@events.quitting.add_listener  # type: ignore[untyped-decorator]  # Locust has no types
 def _end(environment: Environment, **_: object) -> None:
     if isinstance(environment.runner, WorkerRunner):
         return

@@ -32,7 +32,7 @@ from service.journal.notify import Notifier
 from service.partners.people import Hasher
 from service.partners.recognise import Recogniser
 from service.points import routes as points_routes
-from service.points.policy import load_policy
+from service.points.policy import Policy, load_policy
 from service.resources import Resources, SettingMissing, open_resources
 from service.settings import Settings
 from service.totals import routes as totals_routes
@@ -83,11 +83,14 @@ def person_key_of(settings: Settings) -> bytes:
 
 
 def make_intake(
-    resources: Resources, hasher: Hasher, committed: Callable[[int, float], None]
+    resources: Resources,
+    hasher: Hasher,
+    policy: Policy,
+    committed: Callable[[int, float], None],
 ) -> Intake:
     """The lanes of one process, not running yet."""
     settings = resources.settings
-    committer = Committer(resources.pool, load_policy(), resources.clock)
+    committer = Committer(resources.pool, policy, resources.clock)
     return Intake(
         assessor=Assessor(load_catalogue(), hasher, settings),
         lanes=tuple(
@@ -120,7 +123,7 @@ async def _running(app: FastAPI, settings: Settings, clock: Clock) -> AsyncItera
             state.metrics.committed(events, seconds)
             notifier.poke()
 
-        state.intake = make_intake(resources, hasher, committed)
+        state.intake = make_intake(resources, hasher, state.policy, committed)
         state.totals = LiveTotals(
             resources.sessions,
             Counters(resources.valkey, resources.sessions),

@@ -136,9 +136,13 @@ def test_the_script_writes_what_the_server_writes() -> None:
 def test_every_figure_that_the_script_updates_is_in_the_totals() -> None:
     template = file("home.html").content.decode()
 
-    for path in re.findall(r'data-path="([^"]+)"', template):
+    paths = re.findall(r'data-path="([^"]+)"', template)
+
+    assert paths
+    for path in paths:
         value: Any = TOTALS
         for name in path.split("."):
+            assert name in value, path
             value = value[name]
 
 
