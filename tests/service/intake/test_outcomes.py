@@ -226,10 +226,14 @@ async def test_a_claim_is_credited_once_whoever_reports_it(
 
 
 async def test_metro_and_bus_share_the_claim_of_a_trip(partner: httpx.AsyncClient) -> None:
-    trip = unique("trip")
+    trip, subject = unique("trip"), unique("person")
 
     results = await report_all(
-        partner, [an_event({"trip_id": trip}), a_bus_ride({"trip_id": trip})]
+        partner,
+        [
+            an_event({"trip_id": trip}, subject=subject),
+            a_bus_ride({"trip_id": trip}, subject=subject),
+        ],
     )
 
     assert [one["outcome"] for one in results] == ["credited", "already_claimed"]
@@ -238,15 +242,16 @@ async def test_metro_and_bus_share_the_claim_of_a_trip(partner: httpx.AsyncClien
 async def test_an_event_owns_all_of_its_claims_or_none(partner: httpx.AsyncClient) -> None:
     a, b, c = (unique("trip") for _ in range(3))
     several = {"trip_id": None, "trips": 2, "distance_km": "10"}
+    subject = unique("person")  # only one person's events are sure to be decided in their order
 
     results = await report_all(
         partner,
         [
-            an_event({"trip_id": a}),
-            an_event({**several, "trip_ids": [a, b]}),
-            an_event({"trip_id": b}),
-            an_event({**several, "trip_ids": [b, c]}),
-            an_event({"trip_id": c}),
+            an_event({"trip_id": a}, subject=subject),
+            an_event({**several, "trip_ids": [a, b]}, subject=subject),
+            an_event({"trip_id": b}, subject=subject),
+            an_event({**several, "trip_ids": [b, c]}, subject=subject),
+            an_event({"trip_id": c}, subject=subject),
         ],
     )
 
