@@ -1,6 +1,6 @@
 """Write one journal row, and mark it unread for every projector, in the caller's transaction."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -12,8 +12,25 @@ PROJECTORS = ("total_day", "totals")
 
 
 @dataclass(frozen=True, slots=True)
+class Notice:
+    """Something that partners may want to hear of, beside the actions of a batch.
+
+    `type` is the webhook's, `order.placed` for one. `partner` None: whoever asked for the type.
+    `person_id` None: it is about no person. `data` is ready for JSON.
+    """
+
+    type: str
+    partner: str | None
+    person_id: UUID | None
+    data: Mapping[str, object]
+
+
+@dataclass(frozen=True, slots=True)
 class JournalRow:
-    """One batch of facts: `deltas` are what it adds to the totals, `leaves` the actions' hashes."""
+    """One batch of facts: `deltas` are what it adds to the totals, `leaves` the actions' hashes.
+
+    Actions are found by `batch_id`; `notices` are of things that are no actions.
+    """
 
     bucket: int
     batch_id: UUID
@@ -22,6 +39,7 @@ class JournalRow:
     people: int
     deltas: Sequence[dict[str, object]]
     leaves: bytes
+    notices: Sequence[Notice] = ()
 
     def values(self) -> tuple[object, ...]:
         """In the order of APPEND's parameters."""
@@ -33,18 +51,19 @@ class JournalRow:
             self.people,
             orjson.dumps(self.deltas).decode(),
             self.leaves,
+            orjson.dumps(self.notices).decode() if self.notices else None,
             list(PROJECTORS),
         )
 
 
 APPEND = """
 WITH row AS (
-    INSERT INTO journal (bucket, batch_id, kind, actions, people, deltas, leaves)
-    VALUES ($1, $2, $3, $4, $5, $6::jsonb, $7)
+    INSERT INTO journal (bucket, batch_id, kind, actions, people, deltas, leaves, notices)
+    VALUES ($1, $2, $3, $4, $5, $6::jsonb, $7, $8::jsonb)
     RETURNING bucket, batch_id
 )
 INSERT INTO journal_pending (bucket, batch_id, projector)
-SELECT bucket, batch_id, projector FROM row, unnest($8::text[]) AS projector
+SELECT bucket, batch_id, projector FROM row, unnest($9::text[]) AS projector
 """
 
 

@@ -24,6 +24,7 @@ class Journal(SQLModel, table=True):
     people: int = Field(sa_column=Column(Integer, nullable=False))
     deltas: list[dict[str, Any]] = Field(sa_column=Column(JSONB, nullable=False))
     leaves: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
+    notices: list[dict[str, Any]] | None = Field(default=None, sa_column=Column(JSONB))
     recorded_at: datetime = Field(
         sa_column=Column(DateTime(timezone=True), nullable=False, server_default=text("now()"))
     )
