@@ -20,6 +20,7 @@ from sqlalchemy.exc import DBAPIError
 from service.clock import seconds, system_clock
 from service.demo import put_demo
 from service.embedded.up import run_up
+from service.guards.commands import holds_commands
 from service.main import create_app, person_key_of
 from service.migrate import migrate_database
 from service.partners import store
@@ -377,6 +378,9 @@ def _run(work: Coroutine[None, None, Result]) -> Result:
         raise fail(
             f"a server does not answer ({error}). Is `saxaul up` running with this SAXAUL_HOME?"
         ) from error
+
+
+app.add_typer(holds_commands(opened, _run, fail), name="holds")
 
 
 if __name__ == "__main__":

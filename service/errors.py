@@ -17,11 +17,13 @@
     - ActionNotFound
     - ProjectNotFound
     - MethodologyNotFound
+    - HoldNotFound
     - PageNotFound          no such address
   + MethodNotAllowed        the address is right, the verb is not
   + Conflict
     - EventConflict         same source, person and id, other content
     - ReversalConflict      the action was reversed before, for another reason
+    - TransferConflict      the action's carbon went to another scheme before
   + TooLarge
     - BodyTooLarge
     - BatchTooLarge
@@ -33,6 +35,7 @@
     - CursorInvalid         a cursor that we did not hand out
     - IdempotencyKeyReused  the same key came with another body
     - ActionNotReversible   a refused or unclaimed action gave nothing that could be taken back
+    - ActionNotTransferable an action that gave no carbon has none to transfer
   + Unavailable             our capacity or an outage; `retry_after_s` says when to come back
     - LaneFull              too many events are waiting already
     - ShuttingDown          this process is draining
@@ -168,6 +171,13 @@ class MethodologyNotFound(NotFound):
     title = "No such methodology"
 
 
+class HoldNotFound(NotFound):
+    """No carbon of this partner, activity and day is held, or it was released already."""
+
+    code = "hold-not-found"
+    title = "There is no such hold"
+
+
 class PageNotFound(NotFound):
     """There is no such address. The addresses are listed under /docs."""
 
@@ -201,6 +211,13 @@ class ReversalConflict(Conflict):
 
     code = "reversal-conflict"
     title = "The action is already reversed"
+
+
+class TransferConflict(Conflict):
+    """The action's carbon went to another scheme, or under another reference, before."""
+
+    code = "transfer-conflict"
+    title = "The action was transferred elsewhere"
 
 
 class TooLarge(ServiceError):
@@ -278,6 +295,13 @@ class ActionNotReversible(Invalid):
 
     code = "action-not-reversible"
     title = "There is nothing to reverse"
+
+
+class ActionNotTransferable(Invalid):
+    """The action gave no carbon or was reversed: another scheme cannot count it."""
+
+    code = "action-not-transferable"
+    title = "There is nothing to transfer"
 
 
 class Unavailable(ServiceError):

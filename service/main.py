@@ -16,9 +16,11 @@ import uvicorn
 from fastapi import FastAPI
 
 from methodologies.catalogue import load_catalogue
+from methodologies.exclusive import load_exclusions
 from service.book import routes as book_routes
 from service.clock import Clock, system_clock
 from service.forest import routes as forest_routes
+from service.guards import routes as guards_routes
 from service.http import routes as http_routes
 from service.http.door import Door
 from service.http.metrics import Metrics
@@ -90,9 +92,10 @@ def make_intake(
 ) -> Intake:
     """The lanes of one process, not running yet."""
     settings = resources.settings
-    committer = Committer(resources.pool, policy, resources.clock)
+    exclusions = load_exclusions()
+    committer = Committer(resources.pool, policy, resources.clock, exclusions)
     return Intake(
-        assessor=Assessor(load_catalogue(), hasher, settings),
+        assessor=Assessor(load_catalogue(), hasher, settings, exclusions),
         lanes=tuple(
             Lane(
                 committer.commit,
@@ -161,6 +164,7 @@ def create_app(settings: Settings, clock: Clock = system_clock) -> FastAPI:
         totals_routes,
         forest_routes,
         book_routes,
+        guards_routes,
         http_routes,
         web_routes,
     ):

@@ -3,11 +3,14 @@
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
 
 from redis.exceptions import RedisError
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
+from service.clock import system_clock
+from service.guards.watch import load_plausible, watch
 from service.journal.notify import JOURNAL_CHANNEL
 from service.resources import Resources
 from service.totals.apply import apply_days, apply_live
@@ -28,6 +31,7 @@ class Projectors:
     def __init__(self, resources: Resources) -> None:
         self._resources = resources
         self._counters = Counters(resources.valkey, resources.sessions)
+        self._plausible = load_plausible()
         self._wakes: list[asyncio.Event] = []
 
     async def run(self) -> None:
@@ -35,6 +39,7 @@ class Projectors:
         async with asyncio.TaskGroup() as group:
             group.create_task(self._loop("daily totals", self._days))
             group.create_task(self._loop("live totals", self._live))
+            group.create_task(self._guard())
             group.create_task(self._listen())
 
     async def _days(self) -> int:
@@ -49,6 +54,26 @@ class Projectors:
             sums = await rebuild_live(resources.sessions, self._counters, resources.clock)
             _log.warning("live totals were rebuilt (%s): %s mg", lost, sums.carbon().avoided_mg)
             return 1
+
+    async def _guard(self) -> None:
+        """Look at the means of what changed since the last look; the first look is at everything.
+
+        Moves are made one journal row at a time, and the next one waits until this one is counted.
+        """
+        resources, since = self._resources, datetime.min.replace(year=2000, tzinfo=UTC)
+        while True:
+            looked, moved = system_clock(), 0  # as the database writes down when a total changed
+            try:
+                async with resources.sessions() as session, session.begin():
+                    moved = await watch(
+                        session, self._plausible, since=since, now=resources.clock()
+                    )
+                since = looked
+            except PASSING as fault:
+                _log.warning("the guard pauses after: %r", fault)
+            if moved:
+                _log.warning("the guard moved %d cells of the totals: see `saxaul holds`", moved)
+            await asyncio.sleep(PACE_S if moved else resources.settings.guard_seconds)
 
     async def _loop(self, name: str, step: Step) -> None:
         wake = asyncio.Event()

@@ -13,6 +13,7 @@ import orjson
 
 from methodologies.catalogue import Catalogue
 from methodologies.contract import Assessment, DataInvalid, Refusal, UnknownActivity
+from methodologies.exclusive import Exclusions
 from service.errors import ActivityUnknown, EventInFuture, FieldsInvalid
 from service.intake.address import month_of
 from service.intake.event import CloudEvent, Datum
@@ -25,12 +26,14 @@ REGION = "region"
 OLDEST_YEAR = 1900
 LEVEL = "evidencelevel"
 BACKFILL = "events:backfill"
+COUNTED_OVERLAPS = ("none", "merchant_s3")  # a third party's inventory does not take it from ours
 
 
 class Candidate(NamedTuple):
     """An event ready to be committed; a named tuple, since one is made for every event.
 
-    `digest` names its content, `claims` what it would own.
+    `digest` names its content, `claims` what it would own. `overlap` says whose inventory it sits
+    in, `leg` from when to when it lasted, in seconds since 1970, where that matters.
     """
 
     bucket: int
@@ -48,6 +51,8 @@ class Candidate(NamedTuple):
     scope: str
     data: bytes
     digest: bytes
+    overlap: str
+    leg: tuple[int, int] | None
     result: Assessment | Refusal
     claims: tuple[PersonId, ...]
 
@@ -55,8 +60,11 @@ class Candidate(NamedTuple):
 class Assessor:
     """What turning events into candidates needs besides the event."""
 
-    def __init__(self, catalogue: Catalogue, hasher: Hasher, settings: Settings) -> None:
+    def __init__(
+        self, catalogue: Catalogue, hasher: Hasher, settings: Settings, exclusions: Exclusions
+    ) -> None:
         self.catalogue = catalogue
+        self._exclusions = exclusions
         self.hasher = hasher
         self.settings = settings
         self._ahead = -timedelta(seconds=settings.ahead_seconds)
@@ -93,12 +101,15 @@ class Assessor:
         region, data = split_region(event)
         text = _canonical(data)
         day = at.date()
-        scope = event.scope or "3+"
+        scope, overlap = _standing(event)
         if age > self._late and not caller.may(BACKFILL):
             result: Assessment | Refusal = self._too_late
         else:
             result = self.assess(event, region, level, data)
+        stated = event.inventoryoverlap
         content = f"{activity}\n{at.isoformat()}\n{level}\n{scope}\n{region}\n".encode() + text
+        if stated is not None:
+            content += f"\n{stated}".encode()
         offset = at.utcoffset()
         assert offset is not None
         return Candidate(
@@ -117,6 +128,10 @@ class Assessor:
             scope,
             text,
             sha256(content).digest(),
+            overlap,
+            self._exclusions.leg_of(activity, int(at.timestamp()), data)
+            if activity in self._exclusions.legs and not isinstance(result, Refusal)
+            else None,
             result,
             ()
             if isinstance(result, Refusal)
@@ -143,6 +158,23 @@ class Assessor:
                 for name, why in error.errors
             )
             raise FieldsInvalid(f"{errors[0][0]}: {errors[0][1]}.", errors) from error
+
+
+def _standing(event: CloudEvent) -> tuple[str, str]:
+    """(scope, overlap): what sits in the operator's own inventory has scope 3, all else 3+.
+
+    Raises FieldsInvalid when the two contradict each other.
+    """
+    scope, overlap = event.scope, event.inventoryoverlap
+    if overlap is None:
+        return scope or "3+", "s3" if scope == "3" else "none"
+    implied = "3+" if overlap in COUNTED_OVERLAPS else "3"
+    if scope not in (None, implied):
+        raise FieldsInvalid(
+            f"/inventoryoverlap: {overlap} goes with scope {implied}, not with {scope}.",
+            (("/inventoryoverlap", f"goes with scope {implied}; leave one of the two out"),),
+        )
+    return implied, overlap
 
 
 def split_region(event: CloudEvent) -> tuple[str | None, dict[str, Datum]]:

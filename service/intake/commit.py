@@ -13,11 +13,13 @@ from uuid import UUID
 import asyncpg
 
 from methodologies.contract import Refusal
+from methodologies.exclusive import Exclusions
 from service.clock import Clock
 from service.intake import store
 from service.intake.address import OUTSIDE
 from service.intake.candidate import Candidate
 from service.intake.decide import DayKey, DayState, Decider
+from service.intake.legs import legs_of, legs_text
 from service.intake.outcome import Answer, Outcome
 from service.journal.append import APPEND, JournalRow, delta
 from service.points.policy import Policy
@@ -38,6 +40,7 @@ class Committer:
     pool: asyncpg.Pool
     policy: Policy
     clock: Clock
+    exclusions: Exclusions
     _people: "OrderedDict[UUID, None]" = field(default_factory=OrderedDict)
     _months: set[int] = field(default_factory=set)
 
@@ -94,8 +97,15 @@ class Committer:
         now: datetime,
         uncounted: set[UUID],
     ) -> list[Outcome]:
-        days = await _earned(connection, new)
-        decider = Decider(self.policy, batch_id=batch_id, now=now, count=len(new), days=days)
+        days = await _earned(connection, new, sorted(self.exclusions.activities))
+        decider = Decider(
+            self.policy,
+            batch_id=batch_id,
+            now=now,
+            count=len(new),
+            days=days,
+            exclusions=self.exclusions,
+        )
         ids = [decider.next_id(event) for event in new]
         lost = await _claim(connection, new, ids)
         outcomes = [
@@ -106,7 +116,7 @@ class Committer:
         await store.copy_actions(connection, decided.rows)
         earnings = [
             (*key, day.new_actions, day.new_points, day.new_gross_mg, day.new_quantity_milli,
-             day.ripens_at, day.lapses_at)
+             day.ripens_at, day.lapses_at, legs_text(day.new_legs))
             for key, day in decided.days.items() if day.new_actions
         ]  # fmt: skip
         if earnings:
@@ -183,7 +193,9 @@ async def _find_repeats(
     return first, repeats
 
 
-async def _earned(connection: store.Connection, new: Sequence[Candidate]) -> dict[DayKey, DayState]:
+async def _earned(
+    connection: store.Connection, new: Sequence[Candidate], rivals: Sequence[str]
+) -> dict[DayKey, DayState]:
     """What is recorded for every person, day and activity of the events that may be credited."""
     days = {
         (event.bucket, event.person_id, event.local_day, event.activity): DayState()
@@ -193,14 +205,17 @@ async def _earned(connection: store.Connection, new: Sequence[Candidate]) -> dic
     if not days:
         return days
     keys = list(days)
-    for row in await store.earned(connection, keys):
+    for row in await store.earned(connection, keys, rivals):
         days[keys[row["place"] - 1]] = DayState(
             actions=row["actions"] or 0,
             points=row["points"] or 0,
             gross_mg=row["gross_mg"] or 0,
             quantity_milli=row["quantity_milli"] or 0,
-            month_actions=row["month_actions"],
-            month_points=row["month_points"],
+            month_actions=row["month_actions"] or 0,
+            month_points=row["month_points"] or 0,
+            rivals_in_day=frozenset(row["rivals_in_day"] or ()),
+            rivals_in_month=frozenset(row["rivals_in_month"] or ()),
+            legs=legs_of(row["legs"]),
         )
     return days
 

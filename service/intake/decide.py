@@ -10,8 +10,10 @@ from typing import NamedTuple
 from uuid import UUID
 
 from methodologies.contract import Assessment, Edition, Refusal
+from methodologies.exclusive import Exclusions
 from service.intake.address import ActionIds
 from service.intake.candidate import Candidate
+from service.intake.legs import Leg
 from service.intake.outcome import Outcome, leaf_of
 from service.points.policy import Awarded, Policy, Rule, award
 
@@ -24,7 +26,9 @@ ALREADY_CLAIMED = "already_claimed"
 class DayState:
     """What one person has for one activity on a day, and how much of it is new in this batch.
 
-    `month_actions` and `month_points` are the whole month's as recorded, this day included.
+    `month_actions` and `month_points` are the whole month's as recorded, this day included. The
+    rivals are other activities that the person was credited for. `legs` are those of all activities
+    from the day before to the day after, as recorded; `new_legs` this activity's own, of the batch.
     """
 
     actions: int = 0
@@ -37,6 +41,10 @@ class DayState:
     new_quantity_milli: int = 0
     month_actions: int = 0
     month_points: int = 0
+    rivals_in_day: frozenset[str] = frozenset()
+    rivals_in_month: frozenset[str] = frozenset()
+    legs: list[Leg] = field(default_factory=list)
+    new_legs: list[Leg] = field(default_factory=list)
     ripens_at: datetime | None = None
     lapses_at: datetime | None = None
 
@@ -86,6 +94,11 @@ _CLAIMED = _Verdict(
     "The ride, order or invoice behind this event was credited before.",
 )  # fmt: skip
 
+_OVERLAPS = _Verdict(
+    "capped", 0, 0, 0, "overlaps_another_leg",
+    "Another leg of the same person was credited for a part of this time.",
+)  # fmt: skip
+
 
 class Decider:
     """Decides a batch event by event. `days` holds what is recorded for the days concerned."""
@@ -98,8 +111,12 @@ class Decider:
         now: datetime,
         count: int,
         days: dict[DayKey, DayState],
+        exclusions: Exclusions,
     ) -> None:
         self._policy = policy
+        self._exclusions = exclusions
+        self._credited: dict[tuple[UUID, str], set[object]] = {}
+        self._legs: dict[UUID, list[Leg]] = {}
         self._batch_id = batch_id
         self._now = now
         self._ids = ActionIds(now, count)
@@ -131,6 +148,9 @@ class Decider:
         limit = _limit_passed(result.edition, result, day)
         if limit is not None:
             return _Verdict("capped", 0, 0, 0, limit, _said(limit, result.edition)), None
+        excluded = self._excluded(candidate, day)
+        if excluded is not None:
+            return excluded, None
         credited_mg, month = result.credited_mg, self._month(candidate, day)
         points, cap = award(
             terms.rule,
@@ -144,6 +164,7 @@ class Decider:
             day.new_quantity_milli += result.quantity_milli
             month[0] += 1
             month[1] += points
+            self._occupy(candidate, day)
             day.ripens_at, day.lapses_at = terms.ripens_at, terms.lapses_at
         name, detail = "credited" if credited_mg else "zero", None
         if cap is not None:
@@ -152,6 +173,34 @@ class Decider:
         error_mg = -(-credited_mg * result.u_permille // 1000)
         verdict = _Verdict(name, credited_mg, error_mg, points, cap, detail)
         return verdict, terms.ripens_at if points else None
+
+    def _excluded(self, candidate: Candidate, day: DayState) -> _Verdict | None:
+        """Why another action of the person leaves no room for this one, if it does."""
+        if candidate.leg is not None:
+            for began, ended in (*day.legs, *self._legs.get(candidate.person_id, ())):
+                if candidate.leg[0] < ended and began < candidate.leg[1]:
+                    return _OVERLAPS
+        activity, rules = candidate.activity, self._exclusions
+        for rivals, recorded, period, word in (
+            (rules.in_day.get(activity), day.rivals_in_day, candidate.local_day, "day"),
+            (rules.in_month.get(activity), day.rivals_in_month, candidate.month, "month"),
+        ):
+            for rival in sorted(rivals or ()):
+                if rival in recorded or period in self._credited.get(
+                    (candidate.person_id, rival), ()
+                ):
+                    detail = f"{rival} of the same {word} is credited, and the two overlap."
+                    return _Verdict("capped", 0, 0, 0, f"excluded_that_{word}", detail)
+        return None
+
+    def _occupy(self, candidate: Candidate, day: DayState) -> None:
+        """Keep the time and the periods that a credited action takes."""
+        if candidate.leg is not None:
+            day.new_legs.append(candidate.leg)
+            self._legs.setdefault(candidate.person_id, []).append(candidate.leg)
+        if candidate.activity in self._exclusions.activities:
+            periods = self._credited.setdefault((candidate.person_id, candidate.activity), set())
+            periods.update((candidate.local_day, candidate.month))
 
     def _terms_of(self, candidate: Candidate) -> _Terms:
         """Points of a late event ripen at once, and have their full time until they lapse."""
@@ -204,7 +253,7 @@ class Decider:
             methodology, gross_mg = result.methodology, result.gross_mg
             quantity_milli = result.quantity_milli
         (bucket, person_id, source, event_id, local_day, _, partner, activity, region, occurred_at,
-         utc_offset_min, level, scope, data, digest, _, _) = candidate  # fmt: skip
+         utc_offset_min, level, scope, data, digest, overlap, _, _, _) = candidate  # fmt: skip
         name, avoided_mg, error_mg, points, reason, detail = verdict
         outcome = Outcome(
             source, event_id, action_id, self._batch_id, name, avoided_mg, points, methodology,
@@ -218,7 +267,7 @@ class Decider:
             bucket, person_id, source, event_id, local_day, action_id, self._batch_id, partner,
             activity, region, occurred_at, utc_offset_min, self._now, level, scope, methodology,
             name, reason, detail, gross_mg, avoided_mg, error_mg, quantity_milli, points,
-            ripens_at, data.decode(), digest,
+            ripens_at, data.decode(), digest, overlap,
         ))  # fmt: skip
         return outcome
 

@@ -38,6 +38,7 @@ DATA_FIELDS_MAX = 64
 LIST_ITEMS_MAX = 64
 ERRORS_SHOWN_MAX = 20
 
+OVERLAP = r"^(none|s1|s2|s3(_cat([1-9]|1[0-5]))?|merchant_s3)$"
 _PRINTABLE = r"^[^\x00-\x1f\x7f]+$"
 Name = Annotated[str, Field(min_length=1, max_length=64, pattern=_PRINTABLE)]
 Subject = Annotated[str, Field(min_length=1, max_length=128, pattern=_PRINTABLE)]
@@ -83,6 +84,11 @@ class CloudEvent(BaseModel):
     )
     scope: Literal["3", "3+"] | None = Field(
         None, description="3 for what sits in an operator's own inventory; default 3+."
+    )
+    inventoryoverlap: Annotated[str, Field(pattern=OVERLAP)] | None = Field(
+        None,
+        description="Whose inventory it sits in: none, the operator's s1, s2, s3 or s3_cat1 to "
+        "s3_cat15 (scope 3), or merchant_s3, a third party's. Default none, or s3 with scope 3.",
     )
     data: Annotated[dict[Name, Datum], Field(max_length=DATA_FIELDS_MAX)] = Field(
         description="Activity data, region and evidence ids; numbers or decimal strings."

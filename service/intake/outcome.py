@@ -70,6 +70,11 @@ def leaf_of(outcome: Outcome, gross_mg: int) -> bytes:
     return sha256(text.encode()).digest()
 
 
+def leaf_of_transfer(action_id: UUID, scheme: str, reference: str) -> bytes:
+    """The leaf hash of a transfer, made as an action's is."""
+    return sha256(f"\0{action_id.hex}|transfer|{scheme}|{reference}".encode()).digest()
+
+
 def leaf_of_reversal(action_id: UUID, reason: str, avoided_mg: int, points: int) -> bytes:
     """The leaf hash of a reversal, made as an action's is."""
     return sha256(f"\0{action_id.hex}|reversal|{reason}|{avoided_mg}|{points}".encode()).digest()

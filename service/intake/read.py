@@ -21,14 +21,22 @@ _COLUMNS = """
     action.recorded_at, action.local_day, action.evidence_level, action.scope,
     action.methodology, action.outcome, action.reason, action.detail, action.gross_mg,
     action.avoided_mg, action.uncertainty_mg, action.points, action.ripens_at,
-    action.data, action.digest,
+    action.data, action.digest, action.overlap AS inventory_overlap,
     reversal.reason AS reversal_reason, reversal.recorded_at AS reversed_at,
-    reversal.points AS reversed_points
+    reversal.points AS reversed_points,
+    transfer.scheme AS transfer_scheme, transfer.reference AS transfer_reference,
+    transfer.recorded_at AS transferred_at,
+    EXISTS (SELECT 1 FROM hold WHERE hold.partner = action.partner
+            AND hold.activity = action.activity AND hold.local_day = action.local_day
+            AND hold.released_at IS NULL) AS held
 """
 _FROM = """
     FROM action LEFT JOIN reversal
         ON reversal.bucket = action.bucket AND reversal.person_id = action.person_id
         AND reversal.action_id = action.action_id
+    LEFT JOIN transfer
+        ON transfer.bucket = action.bucket AND transfer.person_id = action.person_id
+        AND transfer.action_id = action.action_id
 """
 
 _ONE = (
@@ -52,6 +60,9 @@ _CARBON = text("""
       AND NOT EXISTS (
           SELECT 1 FROM reversal WHERE reversal.bucket = action.bucket
           AND reversal.person_id = action.person_id AND reversal.action_id = action.action_id)
+      AND NOT EXISTS (
+          SELECT 1 FROM transfer WHERE transfer.bucket = action.bucket
+          AND transfer.person_id = action.person_id AND transfer.action_id = action.action_id)
     GROUP BY action.activity ORDER BY action.activity
 """)
 
@@ -109,6 +120,10 @@ async def actions_before(
 
 
 async def carbon_of(session: AsyncSession, person: PersonId) -> Sequence[RowMapping]:
-    """A person's estimated avoided emissions by activity: L1 and above, Scope 3+, not reversed."""
+    """A person's estimated avoided emissions by activity, as far as they are in the total.
+
+    L1 and above, Scope 3+, neither reversed nor transferred. A partner's held day still counts
+    here: a hold is about the batch, not about the person.
+    """
     named = {"bucket": person.bucket, "person": person.id}
     return (await session.execute(_CARBON, named)).mappings().all()

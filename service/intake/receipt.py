@@ -53,7 +53,13 @@ def receipt_of(catalogue: Catalogue, action: RowMapping) -> dict[str, object]:
             "region": action["region"],
             "evidence_level": action["evidence_level"],
             "scope": action["scope"],
+            "inventory_overlap": action["inventory_overlap"],
             "data": action["data"],
+        },
+        "standing": {
+            "held": action["held"],
+            "transferred_to": action["transfer_scheme"],
+            "reversed": action["reversal_reason"],
         },
         "assessment": None if explanation is None else explanation.as_dict(),
         "digests": {

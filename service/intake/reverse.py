@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from service.clock import uuid7
 from service.errors import ActionNotReversible, ReversalConflict
 from service.intake.outcome import leaf_of_reversal
+from service.intake.transfer import scope_now
 from service.journal.append import JournalRow, append, delta
 from service.partners.people import PersonId
 from service.points.store import lock_account
@@ -97,11 +98,14 @@ async def reverse_action(
             "now": now,
         },
     )
-    await append(session, _journal_row(action, batch_id, region, reversed_now))
+    scope = await scope_now(session, action)
+    await append(session, _journal_row(action, batch_id, region, scope, reversed_now))
     return reversed_now
 
 
-def _journal_row(action: RowMapping, batch_id: UUID, region: str, done: Reversed) -> JournalRow:
+def _journal_row(
+    action: RowMapping, batch_id: UUID, region: str, scope: str, done: Reversed
+) -> JournalRow:
     return JournalRow(
         bucket=action["bucket"],
         batch_id=batch_id,
@@ -116,7 +120,7 @@ def _journal_row(action: RowMapping, batch_id: UUID, region: str, done: Reversed
                 partner=action["partner"],
                 region=region,
                 evidence_level=action["evidence_level"],
-                scope=action["scope"],
+                scope=scope,
                 actions=-1,
                 gross_mg=-action["gross_mg"],
                 avoided_mg=-action["avoided_mg"],

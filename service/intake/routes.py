@@ -31,7 +31,11 @@ from service.intake.schemas import (
     ReversalOfAction,
     ReversalRequest,
     ReversalResult,
+    TransferOfAction,
+    TransferRequest,
+    TransferResult,
 )
+from service.intake.transfer import transfer_action
 from service.partners.caller import Caller
 from service.partners.given import People, ThisCaller, ThisPerson, caller_of
 from service.points import store as points
@@ -221,6 +225,64 @@ async def reverse(
     return Response(answered.body, status, answered.headers, media_type=_JSON)
 
 
+@router.post(
+    "/actions/{action_id}/transfer",
+    tags=["Actions"],
+    status_code=201,
+    response_model=TransferResult,
+    responses={
+        200: {"model": TransferResult, "description": "It was transferred before."},
+        **documented(400, 404, 409, 413),
+    },
+)
+async def transfer(
+    action_id: UUID,
+    to: TransferRequest,
+    caller: ThisCaller,
+    people: People,
+    session: Transaction,
+    intake: ThisIntake,
+    now: Now,
+    idempotency_key: IdempotencyKey = None,
+) -> Response:
+    """Say that another scheme sold or credited an action's carbon: it leaves the total."""
+    caller.need("events:write")
+    found = await read.find_action(session, action_id, caller, people)
+    explanation = explain_action(intake.assessor.catalogue, found)
+    region = "" if explanation is None or explanation.region is None else explanation.region
+    status = 200
+
+    async def write() -> TransferResult:
+        nonlocal status
+        done = await transfer_action(
+            session,
+            found,
+            region=region,
+            scheme=to.scheme,
+            reference=to.reference,
+            partner=caller.partner,
+            now=now,
+        )
+        status = 200 if done.replayed else 201
+        return TransferResult(
+            action_id=action_id,
+            avoided_mg=str(found["avoided_mg"]),
+            scheme=done.scheme,
+            reference=done.reference,
+            recorded_at=done.recorded_at,
+        )
+
+    answered = await once(
+        session,
+        caller=caller.name,
+        key=idempotency_key,
+        request=b"transfer " + action_id.bytes + to.model_dump_json().encode(),
+        now=now,
+        write=write,
+    )
+    return Response(answered.body, status, answered.headers, media_type=_JSON)
+
+
 @router.get("/people/{subject}", tags=["People and points"])
 async def statement(person: ThisPerson, session: Transaction, now: Now) -> PersonStatement:
     """A person's points and estimated avoided emissions, kept apart."""
@@ -267,6 +329,13 @@ def _row(row: Any) -> ActionRow:
             recorded_at=row["reversed_at"],
             points=row["reversed_points"],
         )
+    transfer = None
+    if row["transfer_scheme"] is not None:
+        transfer = TransferOfAction(
+            scheme=row["transfer_scheme"],
+            reference=row["transfer_reference"],
+            recorded_at=row["transferred_at"],
+        )
     offset = row["utc_offset_min"]
     return ActionRow.model_validate(
         {
@@ -276,6 +345,7 @@ def _row(row: Any) -> ActionRow:
             "ripens_at": local_text(row["ripens_at"], offset),
             "gross_mg": str(row["gross_mg"]),
             "avoided_mg": str(row["avoided_mg"]),
+            "transfer": transfer,
             "reversal": reversal,
         }
     )

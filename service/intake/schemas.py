@@ -68,6 +68,39 @@ class ReversalResult(BaseModel):
     recorded_at: datetime
 
 
+class TransferRequest(BaseModel):
+    """To which scheme an action's carbon went, and under which of its references."""
+
+    model_config = ConfigDict(extra="forbid")
+    scheme: Annotated[
+        str,
+        Field(
+            min_length=1, max_length=64, pattern=r"^[^\x00-\x1f\x7f]+$", examples=["beijing-maas"]
+        ),
+    ]
+    reference: Annotated[
+        str,
+        Field(
+            min_length=1, max_length=128, pattern=r"^[^\x00-\x1f\x7f]+$", examples=["2026-Q1-0007"]
+        ),
+    ]
+
+
+class TransferOfAction(BaseModel):
+    """That an action's carbon left the total, since another scheme counts it."""
+
+    scheme: str
+    reference: str
+    recorded_at: datetime
+
+
+class TransferResult(TransferOfAction):
+    """What was moved out of the total. The action's points stay."""
+
+    action_id: UUID
+    avoided_mg: Milligrams
+
+
 class ReversalOfAction(BaseModel):
     """That an action was undone."""
 
@@ -98,6 +131,9 @@ class ActionRow(BaseModel):
     points: int
     ripens_at: datetime | None
     data: dict[str, Any]
+    inventory_overlap: str
+    held: bool = Field(description="The partner's day is held: its carbon is not in the total.")
+    transfer: TransferOfAction | None
     reversal: ReversalOfAction | None
 
 

@@ -50,6 +50,7 @@ ACTION_COLUMNS = (
     "ripens_at",
     "data",
     "digest",
+    "overlap",
 )
 PARTITION_LOCK = 0x5A78_0001  # advisory lock: one process opens months at a time
 
@@ -109,23 +110,40 @@ DELETE FROM claim USING unnest($1::int2[], $2::uuid[]) AS given(bucket, claim_ke
 WHERE claim.bucket = given.bucket AND claim.claim_key = given.claim_key
 """
 
+# One walk over a person's month, and the days beside it, answers all that a decision needs: the
+# activity's own sums, which others exclude it, and when the person was on the way.
 _EARNED = """
 SELECT given.place::int4, earning.*
-FROM unnest($1::int2[], $2::uuid[], $3::date[], $4::text[]) WITH ORDINALITY
-     AS given(bucket, person_id, local_day, activity, place)
+FROM (
+    SELECT *, date_trunc('month', local_day)::date AS month,
+           (date_trunc('month', local_day) + interval '1 month')::date AS month_end
+    FROM unnest($1::int2[], $2::uuid[], $3::date[], $4::text[]) WITH ORDINALITY
+         AS keys(bucket, person_id, local_day, activity, place)
+) AS given
 CROSS JOIN LATERAL (
-    SELECT sum(actions) FILTER (WHERE local_day = given.local_day) AS actions,
-           sum(points) FILTER (WHERE local_day = given.local_day) AS points,
-           sum(gross_mg) FILTER (WHERE local_day = given.local_day)::int8 AS gross_mg,
-           sum(quantity_milli) FILTER (WHERE local_day = given.local_day)::int8 AS quantity_milli,
-           sum(actions) AS month_actions,
-           sum(points) AS month_points
-    FROM earning
-    WHERE earning.bucket = given.bucket
-      AND earning.person_id = given.person_id
-      AND earning.local_day >= date_trunc('month', given.local_day)::date
-      AND earning.local_day < (date_trunc('month', given.local_day) + interval '1 month')::date
-      AND earning.activity = given.activity
+    SELECT sum(actions) FILTER (WHERE is_own AND local_day = given.local_day) AS actions,
+           sum(points) FILTER (WHERE is_own AND local_day = given.local_day) AS points,
+           sum(gross_mg) FILTER (WHERE is_own AND local_day = given.local_day)::int8 AS gross_mg,
+           sum(quantity_milli) FILTER (WHERE is_own AND local_day = given.local_day)::int8
+               AS quantity_milli,
+           sum(actions) FILTER (WHERE is_own AND in_month) AS month_actions,
+           sum(points) FILTER (WHERE is_own AND in_month) AS month_points,
+           array_agg(activity) FILTER (WHERE is_rival AND local_day = given.local_day)
+               AS rivals_in_day,
+           array_agg(activity) FILTER (WHERE is_rival AND in_month) AS rivals_in_month,
+           string_agg(legs, ' ') FILTER (
+               WHERE local_day BETWEEN given.local_day - 1 AND given.local_day + 1) AS legs
+    FROM (
+        SELECT earning.*, earning.activity = given.activity AS is_own,
+               earning.activity <> given.activity AND earning.activity = ANY ($5::text[])
+                   AS is_rival,
+               earning.local_day >= given.month AND earning.local_day < given.month_end AS in_month
+        FROM earning
+        WHERE earning.bucket = given.bucket
+          AND earning.person_id = given.person_id
+          AND earning.local_day >= least(given.month, given.local_day - 1)
+          AND earning.local_day < greatest(given.month_end, given.local_day + 2)
+    ) AS around
     HAVING count(*) > 0
 ) AS earning
 """
@@ -133,19 +151,22 @@ CROSS JOIN LATERAL (
 # Points that had lapsed stay lapsed; new ones start their own time to ripen.
 _EARN = """
 INSERT INTO earning AS had (bucket, person_id, local_day, activity, actions, points, gross_mg,
-                            quantity_milli, ripens_at, lapses_at)
+                            quantity_milli, ripens_at, lapses_at, legs)
 SELECT * FROM unnest($1::int2[], $2::uuid[], $3::date[], $4::text[], $5::int4[], $6::int4[],
-                     $7::int8[], $8::int8[], $9::timestamptz[], $10::timestamptz[])
+                     $7::int8[], $8::int8[], $9::timestamptz[], $10::timestamptz[], $11::text[])
 ON CONFLICT (bucket, person_id, local_day, activity) DO UPDATE SET
     actions = had.actions + excluded.actions,
     points = had.points + excluded.points,
     gross_mg = had.gross_mg + excluded.gross_mg,
     quantity_milli = had.quantity_milli + excluded.quantity_milli,
-    lapsed = CASE WHEN had.lapses_at <= $11 THEN had.points - had.collected - had.reversed
+    legs = CASE WHEN had.legs IS NULL THEN excluded.legs
+                WHEN excluded.legs IS NULL THEN had.legs
+                ELSE had.legs || ' ' || excluded.legs END,
+    lapsed = CASE WHEN had.lapses_at <= $12 THEN had.points - had.collected - had.reversed
                   ELSE had.lapsed END,
     ripens_at = CASE WHEN excluded.points > 0
                        AND (had.points - had.collected - had.reversed - had.lapsed = 0
-                            OR had.lapses_at <= $11) THEN excluded.ripens_at
+                            OR had.lapses_at <= $12) THEN excluded.ripens_at
                      ELSE had.ripens_at END,
     lapses_at = CASE WHEN excluded.points > 0 THEN greatest(had.lapses_at, excluded.lapses_at)
                      ELSE had.lapses_at END
@@ -228,9 +249,13 @@ async def move_claims(
 async def earned(
     connection: Connection,
     keys: Sequence[tuple[int, UUID, date, str]],
+    rivals: Sequence[str],
 ) -> list[asyncpg.Record]:
-    """What is recorded for each (bucket, person, day, activity): places from 1, and sums."""
-    return await connection.fetch(_EARNED, *map(list, zip(*keys, strict=True)))
+    """What is recorded for each (bucket, person, day, activity): places from 1, and sums.
+
+    `rivals` are the activities that may exclude others; those that the person has are named.
+    """
+    return await connection.fetch(_EARNED, *map(list, zip(*keys, strict=True)), rivals)
 
 
 async def copy_actions(connection: Connection, rows: Sequence[tuple[object, ...]]) -> None:

@@ -18,7 +18,7 @@ class Action(SQLModel, table=True):
 
     `gross_mg` is the signed result of the methodology before any limit, `avoided_mg` what is
     credited, `uncertainty_mg` half the width of its 95 percent interval; all in milligrams CO2e.
-    `digest` is the SHA-256 of the event's content.
+    `digest` is the SHA-256 of the event's content, `overlap` the inventory that it also sits in.
     """
 
     __tablename__ = "action"
@@ -63,6 +63,7 @@ class Action(SQLModel, table=True):
     )
     data: dict[str, Any] = Field(sa_column=Column(JSONB, nullable=False))
     digest: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
+    overlap: str = Field(sa_column=Column(Text, nullable=False, server_default="none"))
 
 
 class Claim(SQLModel, table=True):
@@ -75,6 +76,24 @@ class Claim(SQLModel, table=True):
     bucket: int = Field(sa_column=Column(SmallInteger, primary_key=True, autoincrement=False))
     claim_key: UUID = Field(primary_key=True)
     action_id: UUID
+
+
+class Transfer(SQLModel, table=True):
+    """An action whose carbon was sold or issued as a credit elsewhere: it leaves the total.
+
+    The amounts are those that were moved, in milligrams CO2e; points stay.
+    """
+
+    __tablename__ = "transfer"
+    bucket: int = Field(sa_column=Column(SmallInteger, primary_key=True, autoincrement=False))
+    person_id: UUID = Field(primary_key=True)
+    action_id: UUID = Field(primary_key=True)
+    batch_id: UUID
+    scheme: str
+    reference: str
+    partner: str
+    local_day: date
+    recorded_at: datetime = Field(sa_column=Column(DateTime(timezone=True), nullable=False))
 
 
 class Reversal(SQLModel, table=True):

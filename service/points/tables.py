@@ -25,6 +25,7 @@ class Earning(SQLModel, table=True):
 
     What is left to collect is `points - collected - lapsed - reversed`. `reversed` was taken back
     before it was collected, `taken_back` (a part of `collected`) afterwards, from the balance.
+    `legs` are the times of credited legs, as `service.intake.legs` writes them.
     """
 
     __tablename__ = "earning"
@@ -49,6 +50,7 @@ class Earning(SQLModel, table=True):
     lapsed: int = Field(sa_column=Column(Integer, nullable=False, server_default="0"))
     reversed: int = Field(sa_column=Column(Integer, nullable=False, server_default="0"))
     taken_back: int = Field(sa_column=Column(Integer, nullable=False, server_default="0"))
+    legs: str | None = Field(default=None, description="When the person was on the way.")
 
 
 class Entry(SQLModel, table=True):

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from datetime import datetime
+from decimal import Decimal
 from typing import Annotated, Literal, cast
 
 from fastapi import APIRouter, Depends, Query, Request, Response
@@ -81,6 +82,7 @@ async def series(
                 avoided_mg=str(row["avoided_mg"]),
                 actions=row["actions"],
                 points=row["points"],
+                uncertainty_pct=_positive(row["uncertainty_pct"]),
             )
             for row in rows
         ],
@@ -128,3 +130,8 @@ async def _changes(request: Request, live: LiveTotals) -> AsyncIterator[bytes]:
 def _without_moment(body: bytes) -> bytes:
     """The totals without `as_of`, which moves on while nothing else changes."""
     return body.partition(b'"avoided_mg"')[2]
+
+
+def _positive(pct: Decimal | None) -> str | None:
+    """A relative uncertainty; None beside a figure that is not above 0."""
+    return None if pct is None or pct < 0 else str(pct)

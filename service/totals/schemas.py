@@ -8,6 +8,12 @@ from pydantic import BaseModel, Field
 Milligrams = Annotated[str, Field(pattern=r"^-?[0-9]+$", description="Milligrams CO2e.")]
 
 
+Pct = Annotated[
+    str | None,
+    Field(description="Relative uncertainty at 95 percent confidence; null for an empty figure."),
+]
+
+
 class Trees(BaseModel):
     """Trees of all projects; three separate figures, never added to avoided emissions."""
 
@@ -22,6 +28,7 @@ class ByActivity(BaseModel):
     activity: str
     avoided_mg: Milligrams
     actions: int
+    uncertainty_pct: Pct
 
 
 class ByMethodology(BaseModel):
@@ -30,6 +37,7 @@ class ByMethodology(BaseModel):
     methodology: str
     avoided_mg: Milligrams
     actions: int
+    uncertainty_pct: Pct
 
 
 class ByLevel(BaseModel):
@@ -38,6 +46,7 @@ class ByLevel(BaseModel):
     evidence_level: str
     avoided_mg: Milligrams
     actions: int
+    uncertainty_pct: Pct
 
 
 class ByRegion(BaseModel):
@@ -46,6 +55,23 @@ class ByRegion(BaseModel):
     region: str
     avoided_mg: Milligrams
     actions: int
+    uncertainty_pct: Pct
+
+
+class Apart(BaseModel):
+    """What is measured and not in the total: held, counted elsewhere, or self-declared."""
+
+    why: str
+    avoided_mg: Milligrams
+    actions: int
+
+
+class Verified(BaseModel):
+    """The part that an auditor sampled (L3) or verified (L4); all else is an estimate."""
+
+    avoided_mg: Milligrams
+    actions: int
+    uncertainty_pct: Pct
 
 
 class GoalView(BaseModel):
@@ -85,6 +111,8 @@ class TotalsView(BaseModel):
     by_methodology: list[ByMethodology]
     by_evidence_level: list[ByLevel]
     by_region: list[ByRegion]
+    verified: Verified
+    kept_apart: list[Apart]
     goal: GoalView
     uncertainty: Uncertainty
 
@@ -96,6 +124,7 @@ class Period(BaseModel):
     avoided_mg: Milligrams
     actions: int
     points: int
+    uncertainty_pct: Pct
 
 
 class Series(BaseModel):

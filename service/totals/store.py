@@ -35,7 +35,7 @@ _ADD = text(f"""
     INSERT INTO total_day AS had ({_DAY_KEY}, {_WHATS})
     SELECT {_DAY_KEY}, {_SUMMED} FROM ({_TAKEN_DELTAS}) AS delta
     GROUP BY {_DAY_KEY} ORDER BY {_DAY_KEY}
-    ON CONFLICT ({_DAY_KEY}) DO UPDATE SET {_MORE}
+    ON CONFLICT ({_DAY_KEY}) DO UPDATE SET {_MORE}, changed_at = now()
 """)
 
 _REBUILD = text(f"""
@@ -51,22 +51,30 @@ _NOW_KNOWN = text(f"""
         WHERE projector = 'total_day'
     ) AS known GROUP BY 1, 2, 3, 4, 5
 """)
+# What another scheme counts is kept apart, whatever it was before.
+_SCOPE = "CASE WHEN transfer.action_id IS NULL THEN scope ELSE 'transferred' END"
 _PEOPLE = text("SELECT count(*) FROM account WHERE counted")
 
 _FACTS = text(f"""
     SELECT {_FACT_KEY}, {_SUMMED} FROM (
-        SELECT local_day, activity, split_part(methodology, '@', 1) AS methodology,
-               split_part(methodology, '@', 2) AS version, partner, evidence_level, scope,
+        SELECT action.local_day, activity, split_part(methodology, '@', 1) AS methodology,
+               split_part(methodology, '@', 2) AS version, action.partner, evidence_level,
+               {_SCOPE} AS scope,
                1 AS actions, gross_mg, avoided_mg, uncertainty_mg, points::int8
-        FROM action WHERE outcome IN ('credited', 'capped', 'zero')
+        FROM action LEFT JOIN transfer USING (bucket, person_id, action_id)
+        WHERE outcome IN ('credited', 'capped', 'zero')
         UNION ALL
         SELECT action.local_day, action.activity, split_part(methodology, '@', 1),
-               split_part(methodology, '@', 2), partner, evidence_level, scope,
+               split_part(methodology, '@', 2), action.partner, evidence_level, {_SCOPE},
                -1, -reversal.gross_mg, -reversal.avoided_mg, -action.uncertainty_mg,
                -reversal.points::int8
         FROM reversal JOIN action ON action.bucket = reversal.bucket
             AND action.person_id = reversal.person_id AND action.action_id = reversal.action_id
             AND action.local_day = reversal.local_day
+            LEFT JOIN transfer ON transfer.bucket = action.bucket
+            AND transfer.person_id = action.person_id AND transfer.action_id = action.action_id
+        UNION ALL
+        SELECT {_FACT_KEY}, {_WHATS} FROM ({_ALL_DELTAS} WHERE journal.kind = 'hold') AS moved
     ) AS fact GROUP BY {_FACT_KEY}
 """)
 
@@ -79,14 +87,21 @@ _FILTERED = f"""
 """
 _PERIOD = "to_char(local_day, CAST(:format AS text))"
 
-_SERIES = text(f"""
-    SELECT {_PERIOD} AS period, {_SUMMED} FROM total_day WHERE {_FILTERED}
-    GROUP BY 1 ORDER BY 1 LIMIT :limit
-""")
-_SERIES_AS_OF = text(f"""
-    SELECT {_PERIOD} AS period, {_SUMMED} FROM ({_ALL_DELTAS} WHERE recorded_at <= :as_of) AS known
-    WHERE {_FILTERED} GROUP BY 1 ORDER BY 1 LIMIT :limit
-""")
+# Half-widths add up linearly inside a methodology version, as root-sum-square between them.
+_BY_PERIOD = f"""
+    SELECT period, sum(actions)::int8 AS actions, sum(avoided_mg)::int8 AS avoided_mg,
+           sum(points)::int8 AS points,
+           round(sqrt(sum(uncertainty_mg::numeric ^ 2)) / nullif(sum(avoided_mg), 0) * 100, 1)
+               AS uncertainty_pct
+    FROM (
+        SELECT {_PERIOD} AS period, methodology, version, {_SUMMED}
+        FROM {{known}} WHERE {_FILTERED} GROUP BY 1, 2, 3
+    ) AS parts GROUP BY period ORDER BY period LIMIT :limit
+"""
+_SERIES = text(_BY_PERIOD.format(known="total_day"))
+_SERIES_AS_OF = text(
+    _BY_PERIOD.format(known=f"({_ALL_DELTAS} WHERE recorded_at <= :as_of) AS known")
+)
 _AS_OF = text(f"""
     SELECT {_CELL}, {_SUMMED} FROM ({_ALL_DELTAS} WHERE recorded_at <= :as_of) AS known
     GROUP BY 1, 2, 3, 4, 5

@@ -8,6 +8,13 @@ from typing import NamedTuple
 from service.totals.keys import FIELD_SEPARATOR, PEOPLE_FIELD
 
 COUNTED_SCOPE = "3+"
+APART = {  # what is measured and not in the total, by the scope of its cell
+    "3": "operator_inventory",
+    "held": "held",
+    "transferred": "transferred",
+}
+SELF_DECLARED = "self_declared"
+VERIFIED_LEVELS = ("L3", "L4")
 UNCOUNTED_LEVEL = "L0"
 WHATS = ("actions", "gross_mg", "avoided_mg", "uncertainty_mg", "points")
 
@@ -60,17 +67,41 @@ class Sums:
         """The Scope 3+ total: L1 and above."""
         return _added(total for cell, total in self.cells.items() if cell.is_carbon)
 
+    def verified(self) -> "Sums":
+        """The part of the total that an auditor sampled or verified: L3 and L4."""
+        return Sums(
+            {
+                cell: total
+                for cell, total in self.cells.items()
+                if cell.is_carbon and cell.evidence_level in VERIFIED_LEVELS
+            }
+        )
+
+    def apart(self) -> dict[str, Sum]:
+        """What is measured and kept out of the total, by the reason why."""
+        found = {why: Sum() for why in (*APART.values(), SELF_DECLARED)}
+        for cell, total in self.cells.items():
+            if cell.scope in APART:
+                found[APART[cell.scope]].add(total)
+            elif not cell.is_carbon:
+                found[SELF_DECLARED].add(total)
+        return found
+
     def everything(self) -> Sum:
         """All cells, whatever their scope and level: for points, and to prove equality."""
         return _added(self.cells.values())
 
-    def carbon_by(self, name: str) -> dict[str, Sum]:
-        """The Scope 3+ total, split by one field of the cell."""
-        found: dict[str, Sum] = defaultdict(Sum)
+    def carbon_split(self, name: str) -> dict[str, "Sums"]:
+        """The cells of the Scope 3+ total, split by one field of the cell."""
+        found: dict[str, Sums] = defaultdict(Sums)
         for cell, total in self.cells.items():
             if cell.is_carbon:
-                found[getattr(cell, name)].add(total)
+                found[getattr(cell, name)].cells[cell] = total
         return dict(sorted(found.items()))
+
+    def carbon_by(self, name: str) -> dict[str, Sum]:
+        """The Scope 3+ total, split by one field of the cell and added up."""
+        return {value: part.carbon() for value, part in self.carbon_split(name).items()}
 
     def without_empty(self) -> "Sums":
         """The same without cells in which everything is 0 (all of it was reversed)."""

@@ -1,8 +1,8 @@
 """The durable daily totals: a projection of the journal, droppable and rebuilt from it."""
 
-from datetime import date
+from datetime import date, datetime
 
-from sqlalchemy import BigInteger, Column
+from sqlalchemy import BigInteger, Column, DateTime, Index, text
 from sqlmodel import Field, SQLModel
 
 
@@ -10,6 +10,7 @@ class TotalDay(SQLModel, table=True):
     """Sums of one local day, by everything that a total may be split by. Milligrams CO2e."""
 
     __tablename__ = "total_day"
+    __table_args__ = (Index("total_day_by_change", "changed_at"),)
     local_day: date = Field(primary_key=True)
     activity: str = Field(primary_key=True)
     methodology: str = Field(primary_key=True)
@@ -23,3 +24,6 @@ class TotalDay(SQLModel, table=True):
     avoided_mg: int = Field(sa_column=Column(BigInteger, nullable=False))
     uncertainty_mg: int = Field(sa_column=Column(BigInteger, nullable=False))
     points: int = Field(sa_column=Column(BigInteger, nullable=False))
+    changed_at: datetime = Field(
+        sa_column=Column(DateTime(timezone=True), nullable=False, server_default=text("now()"))
+    )

@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from datetime import date, datetime
+from typing import TypedDict
 
 from redis.exceptions import RedisError
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
@@ -13,6 +14,7 @@ from service.totals import store
 from service.totals.counters import Counters, CountersLost
 from service.totals.goal import TRAILING, goal_on
 from service.totals.schemas import (
+    Apart,
     ByActivity,
     ByLevel,
     ByMethodology,
@@ -21,6 +23,7 @@ from service.totals.schemas import (
     TotalsView,
     Trees,
     Uncertainty,
+    Verified,
 )
 from service.totals.sums import Sums
 from service.totals.uncertainty import relative_pct
@@ -97,20 +100,25 @@ async def view_of(
         points=sums.everything().points,
         trees=Trees(**await store.trees(session)),
         by_activity=[
-            ByActivity(activity=name, avoided_mg=str(one.avoided_mg), actions=one.actions)
-            for name, one in sums.carbon_by("activity").items()
+            ByActivity(activity=name, **_figures(part))
+            for name, part in sums.carbon_split("activity").items()
         ],
         by_methodology=[
-            ByMethodology(methodology=name, avoided_mg=str(one.avoided_mg), actions=one.actions)
-            for name, one in sums.carbon_by("methodology").items()
+            ByMethodology(methodology=name, **_figures(part))
+            for name, part in sums.carbon_split("methodology").items()
         ],
         by_evidence_level=[
-            ByLevel(evidence_level=name, avoided_mg=str(one.avoided_mg), actions=one.actions)
-            for name, one in sums.carbon_by("evidence_level").items()
+            ByLevel(evidence_level=name, **_figures(part))
+            for name, part in sums.carbon_split("evidence_level").items()
         ],
         by_region=[
-            ByRegion(region=name, avoided_mg=str(one.avoided_mg), actions=one.actions)
-            for name, one in sums.carbon_by("region").items()
+            ByRegion(region=name, **_figures(part))
+            for name, part in sums.carbon_split("region").items()
+        ],
+        verified=Verified(**_figures(sums.verified())),
+        kept_apart=[
+            Apart(why=why, avoided_mg=str(one.avoided_mg), actions=one.actions)
+            for why, one in sums.apart().items()
         ],
         goal=GoalView(
             target_mg=str(GOAL_MG),
@@ -125,4 +133,20 @@ async def view_of(
         uncertainty=Uncertainty(
             relative_pct=None if error_pct is None else str(error_pct), method=METHOD
         ),
+    )
+
+
+class _Figures(TypedDict):
+    avoided_mg: str
+    actions: int
+    uncertainty_pct: str | None
+
+
+def _figures(part: Sums) -> _Figures:
+    """What is shown of a part of the total, its uncertainty beside it (rule R16)."""
+    carbon, error_pct = part.carbon(), relative_pct(part)
+    return _Figures(
+        avoided_mg=str(carbon.avoided_mg),
+        actions=carbon.actions,
+        uncertainty_pct=None if error_pct is None else str(error_pct),
     )

@@ -25,6 +25,7 @@ from builders import (
 )
 from fastapi import FastAPI
 
+from methodologies.exclusive import load_exclusions
 from service.errors import ShuttingDown
 from service.intake.commit import Committer
 from service.intake.event import CloudEvent
@@ -182,7 +183,7 @@ async def dying_lane(app: FastAPI, settings: Settings) -> AsyncIterator[Lane]:
     async with asyncpg.create_pool(
         settings.database_url, min_size=0, max_size=2, connection_class=Dying
     ) as pool:
-        committer = Committer(pool, load_policy(), clock)
+        committer = Committer(pool, load_policy(), clock, load_exclusions())
         lane = Lane(committer.commit, clock, lambda *_: None, queue_events=100, batch_events=100)
         task = asyncio.create_task(lane.run())
         yield lane

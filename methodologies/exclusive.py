@@ -1,0 +1,85 @@
+"""Which actions of one person exclude each other in time: read from EXCLUSIVE.yaml. Pure."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from pathlib import Path
+from typing import Literal
+
+from methodologies.document import Cursor, read_document
+
+FILE = Path(__file__).parent / "EXCLUSIVE.yaml"
+DURATION = "duration_min"
+LEG_MAX_S = 86_400  # longer "legs" are left to the sheets' own limits
+
+Period = Literal["day", "month"]
+PERIODS: tuple[Period, ...] = ("day", "month")
+
+
+@dataclass(frozen=True, slots=True)
+class Exclusions:
+    """Activities whose legs may not overlap, and by activity the others that it excludes."""
+
+    legs: frozenset[str]
+    in_day: Mapping[str, frozenset[str]]
+    in_month: Mapping[str, frozenset[str]]
+
+    @property
+    def activities(self) -> frozenset[str]:
+        """Every activity that excludes another one for a period."""
+        return frozenset(self.in_day) | frozenset(self.in_month)
+
+    @property
+    def named(self) -> frozenset[str]:
+        """Every activity that the rules speak of."""
+        return self.legs | self.activities
+
+    def leg_of(
+        self, activity: str, began_s: int, data: Mapping[str, object]
+    ) -> tuple[int, int] | None:
+        """When a leg began and ended, in seconds since 1970, the end excluded; None if unknown.
+
+        Rounded down to a whole second, so that legs which touch do not overlap.
+        """
+        if activity not in self.legs:
+            return None
+        duration = data.get(DURATION)
+        if duration is None or isinstance(duration, (bool, list)):
+            return None
+        length_s = int(Decimal(str(duration)) * 60)
+        return (began_s, began_s + length_s) if 0 < length_s <= LEG_MAX_S else None
+
+
+def load_exclusions(file: Path = FILE) -> Exclusions:
+    """CatalogueBroken: with file, line and reason, for what is not fit for use."""
+    root = read_document(file, shown_as=file.name).table(needs=["legs", "periods"])
+    legs = root["legs"].table(needs=["activities", "why"])
+    legs["why"].text()
+    found: dict[Period, dict[str, frozenset[str]]] = {period: {} for period in PERIODS}
+    for name, group in root["periods"].entries():
+        fields = group.table(needs=["period", "sides", "why"])
+        fields["why"].text()
+        rivals = found[_period(fields["period"])]
+        for activity, others in _rivals(fields["sides"]).items():
+            if activity in rivals:
+                raise name.broken(f"{activity!r} is in two groups of the same period")
+            rivals[activity] = others
+    return Exclusions(frozenset(legs["activities"].texts()), found["day"], found["month"])
+
+
+def _period(cursor: Cursor) -> Period:
+    value = cursor.one_of(PERIODS)
+    return "day" if value == "day" else "month"
+
+
+def _rivals(cursor: Cursor) -> dict[str, frozenset[str]]:
+    sides = [(side, frozenset(side.texts())) for side in cursor.items()]
+    if len(sides) < 2:
+        raise cursor.broken("a group needs two sides or more")
+    rivals: dict[str, frozenset[str]] = {}
+    for side, names in sides:
+        others = frozenset().union(*(other for _, other in sides if other is not names))
+        if names & others:
+            raise side.broken(f"{min(names & others)!r} is on two sides")
+        rivals.update(dict.fromkeys(names, others))
+    return rivals

@@ -1,0 +1,158 @@
+"""SQL of the guards. No decisions, no commit, no HTTP."""
+
+from collections.abc import Sequence
+from datetime import date, datetime
+
+from sqlalchemy import RowMapping, text
+from sqlalchemy.ext.asyncio import AsyncSession
+
+GUARD_LOCK = 0x5A78_0004  # one guard at a time: two would move the same carbon twice
+_CELL = (
+    "total_day.local_day, total_day.activity, methodology, version, total_day.partner, region, "
+    "evidence_level, scope"
+)
+_WHATS = "total_day.actions, gross_mg, avoided_mg, uncertainty_mg, points"
+_ORDER = "opened_at DESC, partner DESC, activity DESC, local_day DESC"
+
+_TRY_LOCK = text("SELECT pg_try_advisory_xact_lock(:lock)")
+_MOVING = text("""
+    SELECT EXISTS (
+        SELECT 1 FROM journal_pending JOIN journal USING (bucket, batch_id)
+        WHERE projector = 'total_day' AND kind = 'hold')
+""")
+
+# What changed since the last look, summed over versions, regions and levels.
+_MEANS = text("""
+    SELECT partner, activity, local_day, sum(actions)::int8 AS actions,
+           div(sum(avoided_mg), nullif(sum(actions), 0))::int8 AS mean_mg
+    FROM total_day
+    WHERE scope IN ('3+', 'held') AND evidence_level <> 'L0'
+      AND (partner, activity, local_day) IN (
+          SELECT partner, activity, local_day FROM total_day
+          WHERE changed_at >= :since AND activity = ANY (CAST(:activities AS text[])))
+    GROUP BY partner, activity, local_day HAVING sum(actions) >= :least
+""")
+_OPEN = text("""
+    INSERT INTO hold (partner, activity, local_day, actions, mean_mg, least_mg, most_mg, opened_at)
+    VALUES (:partner, :activity, :day, :actions, :mean_mg, :least_mg, :most_mg, :now)
+    ON CONFLICT DO NOTHING
+""")
+_TO_HOLD = text(f"""
+    SELECT {_CELL}, {_WHATS} FROM total_day JOIN hold USING (partner, activity, local_day)
+    WHERE released_at IS NULL AND scope = '3+' AND evidence_level <> 'L0'
+      AND (total_day.actions, gross_mg, avoided_mg, uncertainty_mg, points) <> (0, 0, 0, 0, 0)
+    LIMIT :limit
+""")
+_TO_RELEASE = text(f"""
+    SELECT {_CELL}, {_WHATS} FROM total_day JOIN hold USING (partner, activity, local_day)
+    WHERE released_at IS NOT NULL AND scope = 'held'
+      AND (total_day.actions, gross_mg, avoided_mg, uncertainty_mg, points) <> (0, 0, 0, 0, 0)
+    LIMIT :limit
+""")
+_RELEASE = text("""
+    UPDATE hold SET released_at = :now, released_by = :by, reason = :reason
+    WHERE partner = :partner AND activity = :activity AND local_day = :day AND released_at IS NULL
+    RETURNING *
+""")
+_ONE = text("""
+    SELECT * FROM hold WHERE partner = :partner AND activity = :activity AND local_day = :day
+""")
+_LIST = text(f"""
+    SELECT * FROM hold
+    WHERE (opened_at, partner, activity, local_day)
+          < (CAST(:opened_at AS timestamptz), CAST(:partner AS text), CAST(:activity AS text),
+             CAST(:day AS date))
+      AND (CAST(:active AS bool) IS NULL OR (released_at IS NULL) = CAST(:active AS bool))
+      AND (CAST(:of AS text) IS NULL OR partner = CAST(:of AS text))
+    ORDER BY {_ORDER} LIMIT :limit
+""")
+_ACTIVE = text("SELECT count(*) FROM hold WHERE released_at IS NULL")
+
+
+async def lock_guard(session: AsyncSession) -> bool:
+    """Whether this transaction may guard: no other does, and all that was moved is applied."""
+    if not (await session.execute(_TRY_LOCK, {"lock": GUARD_LOCK})).scalar_one():
+        return False
+    return not (await session.execute(_MOVING)).scalar_one()
+
+
+async def means(
+    session: AsyncSession, *, activities: Sequence[str], since: datetime, least_actions: int
+) -> Sequence[RowMapping]:
+    """Credited milligrams an action, of partners' days that changed, with enough actions."""
+    named = {"activities": activities, "since": since, "least": least_actions}
+    return (await session.execute(_MEANS, named)).mappings().all()
+
+
+async def open_hold(session: AsyncSession, row: RowMapping, *, bounds: tuple[int, int],
+                    now: datetime) -> None:  # fmt: skip
+    """Hold a partner's day, unless it is held or was released."""
+    named = {
+        "partner": row["partner"],
+        "activity": row["activity"],
+        "day": row["local_day"],
+        "actions": row["actions"],
+        "mean_mg": row["mean_mg"],
+        "least_mg": bounds[0],
+        "most_mg": bounds[1],
+        "now": now,
+    }
+    await session.execute(_OPEN, named)
+
+
+async def cells_to_hold(session: AsyncSession, limit: int) -> Sequence[RowMapping]:
+    """Cells of the total that belong to a hold."""
+    return (await session.execute(_TO_HOLD, {"limit": limit})).mappings().all()
+
+
+async def cells_to_release(session: AsyncSession, limit: int) -> Sequence[RowMapping]:
+    """Held cells whose hold was released."""
+    return (await session.execute(_TO_RELEASE, {"limit": limit})).mappings().all()
+
+
+async def release(
+    session: AsyncSession,
+    *,
+    partner: str,
+    activity: str,
+    day: date,
+    by: str,
+    reason: str,
+    now: datetime,
+) -> RowMapping | None:
+    """Release an active hold; None when there is no active one."""
+    named = {
+        "partner": partner, "activity": activity, "day": day, "by": by, "reason": reason,
+        "now": now,
+    }  # fmt: skip
+    return (await session.execute(_RELEASE, named)).mappings().one_or_none()
+
+
+async def find(
+    session: AsyncSession, *, partner: str, activity: str, day: date
+) -> RowMapping | None:
+    """A hold, active or released."""
+    named = {"partner": partner, "activity": activity, "day": day}
+    return (await session.execute(_ONE, named)).mappings().one_or_none()
+
+
+async def holds_before(
+    session: AsyncSession,
+    *,
+    before: tuple[datetime, str, str, date],
+    active: bool | None,
+    of: str | None,
+    limit: int,
+) -> Sequence[RowMapping]:
+    """Holds, newest first, before a place; of one partner, or of all."""
+    opened_at, partner, activity, day = before
+    named = {
+        "opened_at": opened_at, "partner": partner, "activity": activity, "day": day,
+        "active": active, "of": of, "limit": limit,
+    }  # fmt: skip
+    return (await session.execute(_LIST, named)).mappings().all()
+
+
+async def active_holds(session: AsyncSession) -> int:
+    """How many partners' days are held."""
+    return int((await session.execute(_ACTIVE)).scalar_one())

@@ -1,0 +1,129 @@
+"""Use case: an action's carbon was sold, or issued as a credit elsewhere: it leaves the total.
+
+What is counted by another scheme is not counted here. The action, its receipt and its points stay.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import RowMapping, text
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from service.clock import uuid7
+from service.errors import ActionNotTransferable, TransferConflict
+from service.intake.outcome import leaf_of_transfer
+from service.journal.append import JournalRow, append, delta
+from service.partners.people import PersonId
+from service.points.store import lock_account
+
+TRANSFERRED = "transferred"
+
+_FIND = text("""
+    SELECT scheme, reference, recorded_at FROM transfer
+    WHERE bucket = :bucket AND person_id = :person AND action_id = :action
+""")
+_REVERSED = text("""
+    SELECT EXISTS (SELECT 1 FROM reversal
+                   WHERE bucket = :bucket AND person_id = :person AND action_id = :action)
+""")
+_RECORD = text("""
+    INSERT INTO transfer (bucket, person_id, action_id, batch_id, scheme, reference, partner,
+                          local_day, recorded_at)
+    VALUES (:bucket, :person, :action, :batch, :scheme, :reference, :partner, :day, :now)
+""")
+
+
+@dataclass(frozen=True, slots=True)
+class Transferred:
+    """To which scheme, under which of its references; `replayed` when it was done before."""
+
+    scheme: str
+    reference: str
+    recorded_at: datetime
+    replayed: bool
+
+
+async def transfer_action(
+    session: AsyncSession,
+    action: RowMapping,
+    *,
+    region: str,
+    scheme: str,
+    reference: str,
+    partner: str,
+    now: datetime,
+) -> Transferred:
+    """Take an action's carbon out of the total. `region` is the one whose methodology assessed it.
+
+    Idempotent by action, scheme and reference. Raises ActionNotTransferable for one that has no
+    carbon in the total, and TransferConflict when it went elsewhere before.
+    """
+    person = PersonId(action["bucket"], action["person_id"])
+    await lock_account(session, person, now)
+    named = {"bucket": person.bucket, "person": person.id, "action": action["action_id"]}
+    done = (await session.execute(_FIND, named)).mappings().one_or_none()
+    if done is not None:
+        if (done["scheme"], done["reference"]) != (scheme, reference):
+            raise TransferConflict(
+                f"The action was transferred before, to {done['scheme']} as {done['reference']!r}."
+            )
+        return Transferred(**done, replayed=True)
+    if action["avoided_mg"] == 0 or (await session.execute(_REVERSED, named)).scalar_one():
+        raise ActionNotTransferable(
+            "The action gave no carbon, or was reversed: there is nothing to transfer."
+        )
+    batch_id = uuid7(now)
+    await session.execute(
+        _RECORD,
+        {
+            **named,
+            "batch": batch_id,
+            "scheme": scheme,
+            "reference": reference,
+            "partner": partner,
+            "day": action["local_day"],
+            "now": now,
+        },
+    )
+    await append(
+        session,
+        JournalRow(
+            bucket=person.bucket,
+            batch_id=batch_id,
+            kind="transfer",
+            actions=0,
+            people=0,
+            deltas=[
+                _delta(action, region, action["scope"], -1),
+                _delta(action, region, TRANSFERRED, 1),
+            ],
+            leaves=leaf_of_transfer(action["action_id"], scheme, reference),
+        ),
+    )
+    return Transferred(scheme, reference, now, replayed=False)
+
+
+async def scope_now(session: AsyncSession, action: RowMapping) -> str:
+    """The part of the totals that an action's carbon is in; its account must be locked."""
+    named = {
+        "bucket": action["bucket"], "person": action["person_id"], "action": action["action_id"],
+    }  # fmt: skip
+    moved = (await session.execute(_FIND, named)).one_or_none()
+    return str(action["scope"]) if moved is None else TRANSFERRED
+
+
+def _delta(action: RowMapping, region: str, scope: str, sign: int) -> dict[str, object]:
+    return delta(
+        local_day=action["local_day"].isoformat(),
+        activity=action["activity"],
+        methodology=action["methodology"],
+        partner=action["partner"],
+        region=region,
+        evidence_level=action["evidence_level"],
+        scope=scope,
+        actions=sign,
+        gross_mg=sign * action["gross_mg"],
+        avoided_mg=sign * action["avoided_mg"],
+        uncertainty_mg=sign * action["uncertainty_mg"],
+        points=sign * action["points"],
+    )

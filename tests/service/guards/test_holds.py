@@ -1,0 +1,187 @@
+"""An implausible mean holds a partner's day: the carbon waits, the people keep their points."""
+
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime
+
+import httpx
+import pytest
+from builders import (
+    SOURCES,
+    USUAL,
+    NewSettings,
+    SteppedClock,
+    a_partner,
+    an_event,
+    an_order,
+    catch_up,
+    client_of,
+    report_all,
+    running_app,
+)
+from fastapi import FastAPI
+
+from methodologies.plausible import load_plausible
+from service.guards.watch import watch
+from service.totals.counters import Counters
+from service.totals.reconcile import reconcile
+
+EVER = datetime(2000, 1, 1, tzinfo=UTC)
+DAY = "2026-06-15"
+
+
+@pytest.fixture
+async def app(new_settings: NewSettings) -> AsyncIterator[FastAPI]:
+    """An application with a database of its own: the totals of everybody are looked at."""
+    async with running_app(await new_settings(), SteppedClock()) as running:
+        yield running
+
+
+@pytest.fixture
+async def sender(app: FastAPI) -> AsyncIterator[httpx.AsyncClient]:
+    made = await a_partner(
+        app.state.resources.sessions, name="acme", sources=SOURCES, scopes=(*USUAL, "admin")
+    )
+    async with client_of(app, made.key) as client:
+        yield client
+
+
+async def look(app: FastAPI) -> int:
+    """One look of the guard, with the journal applied before and after."""
+    resources = app.state.resources
+    await catch_up(app)
+    async with resources.sessions() as session, session.begin():
+        moved = await watch(session, load_plausible(), since=EVER, now=resources.clock())
+    await catch_up(app)
+    return moved
+
+
+async def totals_of(app: FastAPI) -> dict[str, int]:
+    """Milligrams in the total, and held."""
+    async with client_of(app) as client:
+        totals = (await client.get("/v1/totals?as_of=2030-01-01T00:00:00Z")).json()
+    held = next(row for row in totals["kept_apart"] if row["why"] == "held")
+    return {"counted": int(totals["avoided_mg"]), "held": int(held["avoided_mg"])}
+
+
+async def all_hold(app: FastAPI) -> bool:
+    resources = app.state.resources
+    checks = await reconcile(resources.sessions, Counters(resources.valkey, resources.sessions))
+    return all(check.holds for check in checks)
+
+
+def long_rides(count: int = 30):
+    """Metro rides of 60 km: 3,844,800 mg each, three times the largest plausible mean."""
+    return [an_event({"distance_km": "60"}) for _ in range(count)]
+
+
+async def test_an_implausible_day_is_held(app: FastAPI, sender: httpx.AsyncClient) -> None:
+    results = await report_all(sender, [*long_rides(), an_order()])
+
+    moved = await look(app)
+
+    assert moved == 1
+    assert await totals_of(app) == {"counted": 12_521, "held": 30 * 3_844_800}
+    assert all(one["points"] == 3_844 for one in results[:30])
+    action = (await sender.get(f"/v1/actions/{results[0]['action_id']}")).json()
+    assert action["held"] is True
+    assert await all_hold(app)
+
+
+async def test_a_plausible_day_is_counted(app: FastAPI, sender: httpx.AsyncClient) -> None:
+    await report_all(sender, [an_event() for _ in range(30)])
+
+    assert await look(app) == 0
+    assert (await totals_of(app))["held"] == 0
+
+
+async def test_a_few_actions_raise_no_alarm(app: FastAPI, sender: httpx.AsyncClient) -> None:
+    await report_all(sender, long_rides(29))
+
+    assert await look(app) == 0
+
+
+async def test_later_events_of_a_held_day_are_held_too(
+    app: FastAPI, sender: httpx.AsyncClient
+) -> None:
+    await report_all(sender, long_rides())
+    await look(app)
+    await report_all(sender, [an_event()])
+
+    assert await look(app) == 1
+    assert await totals_of(app) == {"counted": 0, "held": 30 * 3_844_800 + 794_592}
+    assert await look(app) == 0
+
+
+async def test_a_reversal_of_a_held_action_comes_right(
+    app: FastAPI, sender: httpx.AsyncClient
+) -> None:
+    results = await report_all(sender, long_rides())
+    await look(app)
+    answer = await sender.post(
+        f"/v1/actions/{results[0]['action_id']}/reversal", json={"reason": "fraud"}
+    )
+    await look(app)
+
+    assert answer.status_code == 201
+    assert await totals_of(app) == {"counted": 0, "held": 29 * 3_844_800}
+    assert await all_hold(app)
+
+
+async def test_two_looks_without_counting_between_move_once(
+    app: FastAPI, sender: httpx.AsyncClient
+) -> None:
+    await report_all(sender, long_rides())
+    await catch_up(app)
+    resources = app.state.resources
+    moved = []
+    for _ in range(2):
+        async with resources.sessions() as session, session.begin():
+            moved.append(await watch(session, load_plausible(), since=EVER, now=resources.clock()))
+    await catch_up(app)
+
+    assert moved == [1, 0]
+    assert await totals_of(app) == {"counted": 0, "held": 30 * 3_844_800}
+
+
+async def test_a_release_lets_everything_in_for_good(
+    app: FastAPI, sender: httpx.AsyncClient
+) -> None:
+    await report_all(sender, long_rides())
+    await look(app)
+    listed = (await sender.get("/v1/holds?active=true")).json()["data"]
+    path = f"/v1/holds/acme/transit.metro/{DAY}/release"
+
+    answer = await sender.post(path, json={"reason": "an express line"})
+    again = await sender.post(path, json={"reason": "another"})
+    await look(app)
+
+    assert [(row["partner"], row["actions"], row["mean_mg"]) for row in listed] == [
+        ("acme", 30, "3844800")
+    ]
+    assert (answer.status_code, answer.json()["reason"]) == (200, "an express line")
+    assert again.json() == answer.json()
+    assert await totals_of(app) == {"counted": 30 * 3_844_800, "held": 0}
+    assert await look(app) == 0
+    assert await all_hold(app)
+
+
+async def test_holds_are_listed_a_page_at_a_time(app: FastAPI, sender: httpx.AsyncClient) -> None:
+    await report_all(sender, long_rides())
+    await report_all(
+        sender,
+        [an_event({"distance_km": "60"}, time="2026-06-14T08:00:00+08:00") for _ in range(30)],
+    )
+    await look(app)
+
+    first = (await sender.get("/v1/holds?limit=1")).json()
+    second = (await sender.get(f"/v1/holds?limit=1&cursor={first['next_cursor']}")).json()
+
+    assert {row["local_day"] for row in first["data"] + second["data"]} == {DAY, "2026-06-14"}
+    assert second["next_cursor"] is None
+
+
+async def test_releasing_what_was_never_held_is_not_found(sender: httpx.AsyncClient) -> None:
+    answer = await sender.post(f"/v1/holds/acme/cycle.bike/{DAY}/release", json={"reason": "x"})
+
+    assert answer.status_code == 404
+    assert answer.json()["type"] == "/problems/hold-not-found"
