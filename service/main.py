@@ -6,11 +6,12 @@
 import argparse
 import asyncio
 import gc
-import logging
 import socket
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from functools import partial
 from types import FrameType
+from typing import TYPE_CHECKING
 
 import uvicorn
 from fastapi import FastAPI
@@ -23,6 +24,7 @@ from service.forest import routes as forest_routes
 from service.guards import routes as guards_routes
 from service.http import routes as http_routes
 from service.http.door import Door
+from service.http.logs import open_log
 from service.http.metrics import Metrics
 from service.http.problems import add_problem_handlers
 from service.intake import routes as intake_routes
@@ -31,6 +33,7 @@ from service.intake.commit import Committer
 from service.intake.lane import Lane
 from service.intake.report import Intake, running
 from service.journal.notify import Notifier
+from service.journal.take import lags
 from service.partners.people import Hasher
 from service.partners.recognise import Recogniser
 from service.points import routes as points_routes
@@ -42,6 +45,10 @@ from service.totals.counters import Counters
 from service.totals.view import LiveTotals
 from service.web import routes as web_routes
 
+if TYPE_CHECKING:
+    from service.http.tracing import Tracing
+
+VERSION = "0.1.0"
 GRACEFUL_S = 20  # running requests may take this long after a signal; streams end by themselves
 BACKLOG = 2048
 COLLECT_AFTER = 50_000  # new containers between two looks at the young ones
@@ -110,6 +117,16 @@ def make_intake(
     )
 
 
+def open_tracing(settings: Settings) -> "Tracing | None":
+    """Traces, where SAXAUL_OTLP_TRACES_URL says where to; else None."""
+    if settings.otlp_traces_url is None:
+        return None
+    # Who does not trace does not pay for the libraries.
+    from service.http.tracing import Tracing  # noqa: PLC0415
+
+    return Tracing(settings, VERSION)
+
+
 @asynccontextmanager
 async def _running(app: FastAPI, settings: Settings, clock: Clock) -> AsyncIterator[None]:
     hasher = Hasher(person_key_of(settings))
@@ -117,13 +134,16 @@ async def _running(app: FastAPI, settings: Settings, clock: Clock) -> AsyncItera
         state = app.state
         state.resources = resources
         state.hasher = hasher
-        state.metrics = Metrics()
+        state.metrics = Metrics(VERSION)
+        tracing = state.tracing = open_tracing(settings)
         state.recognise = Recogniser(settings, resources.sessions, clock)
         state.policy = load_policy()
         notifier = Notifier(resources.valkey)
 
         def committed(events: int, seconds: float) -> None:
             state.metrics.committed(events, seconds)
+            if tracing is not None:
+                tracing.committed(events, seconds)
             notifier.poke()
 
         state.intake = make_intake(resources, hasher, state.policy, committed)
@@ -133,11 +153,14 @@ async def _running(app: FastAPI, settings: Settings, clock: Clock) -> AsyncItera
             clock,
             settings.totals_cache_seconds,
         )
+        state.lags = partial(lags, resources.sessions)
         state.streams = 0
         state.stopping = asyncio.Event()
         async with notifier.running(), running(state.intake):
             yield
             state.stopping.set()
+        if tracing is not None:
+            await asyncio.to_thread(tracing.close)
 
 
 def create_app(settings: Settings, clock: Clock = system_clock) -> FastAPI:
@@ -150,13 +173,14 @@ def create_app(settings: Settings, clock: Clock = system_clock) -> FastAPI:
 
     app = FastAPI(
         title="Saxaul",
-        version="0.1.0",
+        version=VERSION,
         summary="Green actions in, estimated avoided emissions and points out.",
         lifespan=lifespan,
         openapi_tags=TAGS,
         docs_url=None,
         redoc_url=None,
     )
+    app.state.tracing = None  # until the resources are open
     add_problem_handlers(app)
     for module in (
         intake_routes,
@@ -173,7 +197,7 @@ def create_app(settings: Settings, clock: Clock = system_clock) -> FastAPI:
     return app
 
 
-def door_of(app: FastAPI) -> Door:
+def door_of(app: FastAPI, *, slow_seconds: float) -> Door:
     """The application behind its door: what phones and the public page ask for most."""
     return Door(
         app,
@@ -181,6 +205,8 @@ def door_of(app: FastAPI) -> Door:
             ("POST", "/v1/events"): intake_routes.report_events,
             ("GET", "/v1/totals"): totals_routes.totals_now,
         },
+        endless=frozenset((f"{totals_routes.router.prefix}/stream",)),
+        slow_seconds=slow_seconds,
     )
 
 
@@ -236,13 +262,11 @@ def inherited(fd: int) -> socket.socket:
 
 def run(settings: Settings, fd: int | None) -> None:
     """Serve until SIGTERM or SIGINT, then answer what was taken and stop."""
-    logging.basicConfig(
-        level=settings.log_level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s"
-    )
+    open_log(settings)
     app = create_app(settings)
     calm_collector()
     config = uvicorn.Config(
-        door_of(app),
+        door_of(app, slow_seconds=settings.slow_seconds),
         host=settings.host,
         port=settings.port,
         loop="uvloop",

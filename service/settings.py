@@ -5,7 +5,7 @@
 
 from datetime import date
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import AliasChoices, Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -88,3 +88,20 @@ class Settings(BaseSettings):
         5.0, description="How long a revoked or changed API key may still be accepted."
     )
     log_level: str = Field("info", description="debug, info, warning or error.")
+    log_format: Literal["text", "json"] = Field(
+        "text", description="Lines for people, or one JSON object a line."
+    )
+    slow_seconds: Annotated[float, Field(gt=0, le=600)] = Field(
+        2.0, description="A request that takes longer is in the log."
+    )
+    worker_metrics_port: int = Field(
+        0, ge=0, le=65535, description="Port of the worker's metrics; 0 serves none."
+    )
+    otlp_traces_url: str | None = Field(
+        None,
+        description="Where traces go (OTLP over HTTP), e.g. http://collector:4318/v1/traces. "
+        "Unset: none are made.",
+    )
+    trace_ratio: Annotated[float, Field(ge=0, le=1)] = Field(
+        0.01, description="Share of requests that are traced."
+    )

@@ -219,7 +219,7 @@ class Running:
         self.socket = listen("127.0.0.1", 0)
         self.url = url_of(self.socket)
         config = uvicorn.Config(
-            door_of(create_app(settings, SteppedClock())),
+            door_of(create_app(settings, SteppedClock()), slow_seconds=60),
             log_config=None,
             timeout_graceful_shutdown=5,
         )
@@ -242,7 +242,7 @@ def client_of(app: FastAPI, credential: str | None = None) -> httpx.AsyncClient:
     It comes in by the same door as in a server.
     """
     headers = {} if credential is None else {"Authorization": f"Bearer {credential}"}
-    transport = httpx.ASGITransport(door_of(app))
+    transport = httpx.ASGITransport(door_of(app, slow_seconds=60))
     return httpx.AsyncClient(transport=transport, base_url="http://saxaul.test", headers=headers)
 
 

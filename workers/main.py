@@ -13,10 +13,13 @@ import orjson
 from arq.connections import RedisSettings
 from arq.cron import cron
 from arq.worker import run_worker
+from prometheus_client import start_http_server
 
+from service.http.logs import open_log
 from service.resources import open_resources, redis_url_of
 from service.settings import Settings
 from service.tasks import end
+from workers.metrics import WorkerMetrics
 from workers.months import open_months
 from workers.projectors import Projectors
 
@@ -26,9 +29,17 @@ _log = logging.getLogger(__name__)
 async def start(ctx: dict[str, Any]) -> None:
     """Open the resources and start the projectors."""
     stack = ctx["stack"] = AsyncExitStack()
-    resources = await stack.enter_async_context(open_resources(Settings()))
+    settings = Settings()
+    resources = await stack.enter_async_context(open_resources(settings))
     ctx["resources"] = resources
-    ctx["projectors"] = asyncio.create_task(_supervise(Projectors(resources)), name="projectors")
+    metrics = WorkerMetrics()
+    if settings.worker_metrics_port:
+        server, _ = start_http_server(
+            settings.worker_metrics_port, settings.host, registry=metrics.registry
+        )
+        stack.callback(server.shutdown)
+    projectors = Projectors(resources, metrics)
+    ctx["projectors"] = asyncio.create_task(_supervise(projectors), name="projectors")
 
 
 async def stop(ctx: dict[str, Any]) -> None:
@@ -65,9 +76,7 @@ class WorkerSettings:
 def main() -> None:
     """Run until SIGTERM or SIGINT."""
     settings = Settings()
-    logging.basicConfig(
-        level=settings.log_level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s"
-    )
+    open_log(settings)
     run_worker(
         vars(WorkerSettings) | {"redis_settings": RedisSettings.from_dsn(redis_url_of(settings))}
     )

@@ -10,12 +10,14 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from service.clock import system_clock
+from service.guards.store import active_holds
 from service.guards.watch import load_plausible, watch
 from service.journal.notify import JOURNAL_CHANNEL
 from service.resources import Resources
-from service.totals.apply import apply_days, apply_live
+from service.totals.apply import DAYS, LIVE, apply_days, apply_live
 from service.totals.counters import Counters, CountersLost
 from service.totals.rebuild import rebuild_live
+from workers.metrics import WorkerMetrics
 
 PAUSE_AFTER_FAULT_S = 0.5
 PACE_S = 0.1  # many small commits are applied as one step; the promise is one second
@@ -28,8 +30,9 @@ Step = Callable[[], Awaitable[int]]
 class Projectors:
     """One loop for each projection: after work a short pace, without work until a hint."""
 
-    def __init__(self, resources: Resources) -> None:
+    def __init__(self, resources: Resources, metrics: WorkerMetrics) -> None:
         self._resources = resources
+        self._metrics = metrics
         self._counters = Counters(resources.valkey, resources.sessions)
         self._plausible = load_plausible()
         self._wakes: list[asyncio.Event] = []
@@ -44,16 +47,21 @@ class Projectors:
 
     async def _days(self) -> int:
         async with self._resources.sessions() as session, session.begin():
-            return await apply_days(session)
+            applied = await apply_days(session)
+        self._metrics.applied(DAYS, applied)
+        return applied
 
     async def _live(self) -> int:
         resources = self._resources
         try:
-            return await apply_live(resources.sessions, self._counters, resources.clock)
+            applied = await apply_live(resources.sessions, self._counters, resources.clock)
         except CountersLost as lost:
             sums = await rebuild_live(resources.sessions, self._counters, resources.clock)
             _log.warning("live totals were rebuilt (%s): %s mg", lost, sums.carbon().avoided_mg)
+            self._metrics.rebuilds.inc()
             return 1
+        self._metrics.applied(LIVE, applied)
+        return applied
 
     async def _guard(self) -> None:
         """Look at the means of what changed since the last look; the first look is at everything.
@@ -68,8 +76,11 @@ class Projectors:
                     moved = await watch(
                         session, self._plausible, since=since, now=resources.clock()
                     )
+                    self._metrics.holds.set(await active_holds(session))
                 since = looked
+                self._metrics.moved.inc(moved)
             except PASSING as fault:
+                self._metrics.faults.labels("guard").inc()
                 _log.warning("the guard pauses after: %r", fault)
             if moved:
                 _log.warning("the guard moved %d cells of the totals: see `saxaul holds`", moved)
@@ -88,6 +99,7 @@ class Projectors:
             except PASSING as fault:
                 if not isinstance(fault, TimeoutError):
                     _log.warning("%s pause after: %r", name, fault)
+                    self._metrics.faults.labels(name).inc()
                     await asyncio.sleep(PAUSE_AFTER_FAULT_S)
             wake.clear()
 

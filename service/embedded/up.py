@@ -2,6 +2,7 @@
 
 import os
 import secrets
+import shutil
 import signal
 import socket
 import sys
@@ -26,6 +27,7 @@ from service.embedded.process import STAY, Process, StartupError, spawn, stop, t
 from service.embedded.supervisor import Child, Supervisor
 from service.embedded.valkey import TERMINATE, await_valkey, prepare_valkey, spawn_valkey
 from service.embedded.welcome import Running, show_welcome
+from service.http.metrics import SHARED_DIR
 from service.settings import Settings
 
 DRAIN_S = 30.0
@@ -70,12 +72,13 @@ def up(stage: Stage, home: Home) -> None:
         database_url = stage.settings.database_url or start_database(stage)
         redis_url = stage.settings.redis_url or start_counters(stage)
         env = environment(stage, url=url, database_url=database_url, redis_url=redis_url)
+        shared = shared_metrics(stage)
 
         run_once(stage, "migrate", "Migrating the database", env)
         run_once(stage, "demo", "Preparing demo partner, people and projects", env)
         with step(stage.console, "Starting worker and API"):
             start_worker(stage, env)
-            start_api(stage, env, listener)
+            start_api(stage, env | shared, listener)
             await_ready(stage, url, redis_url)
 
         embedded = stage.settings.database_url is None
@@ -129,6 +132,16 @@ def start_api(stage: Stage, env: Mapping[str, str], listener: socket.socket) -> 
     stage.supervisor.start(
         *(python_child(stage, name, command, env, pass_fds=(listener.fileno(),)) for name in names)
     )
+
+
+def shared_metrics(stage: Stage) -> dict[str, str]:
+    """Where several API processes add up their metrics; one needs no folder."""
+    if stage.settings.workers == 1:
+        return {}
+    folder = stage.home / "metrics"
+    shutil.rmtree(folder, ignore_errors=True)  # of an earlier run
+    folder.mkdir()
+    return {SHARED_DIR: str(folder)}
 
 
 def python_child(

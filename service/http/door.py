@@ -1,14 +1,25 @@
-"""A door ahead of the framework for the few addresses that are asked for most."""
+"""The outermost layer: names each request, counts it, and answers the busiest addresses itself."""
 
+import logging
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
+from typing import TYPE_CHECKING
 
 from fastapi import FastAPI, Request, Response
 from starlette.requests import ClientDisconnect
-from starlette.types import Receive, Scope, Send
+from starlette.types import Message, Receive, Scope, Send
 
+from service.clock import seconds
+from service.http.logs import REQUEST, REQUEST_ID, request_id_of
+from service.http.metrics import Metrics
 from service.http.problems import answer_to
 
+if TYPE_CHECKING:
+    from service.http.tracing import Tracing
+
 Answer = Callable[[Request], Awaitable[Response]]
+CLIENT_GONE = 499
+_log = logging.getLogger(__name__)
 
 
 class Door:
@@ -18,14 +29,51 @@ class Door:
     functions: the layers between the server and a route cost more than these routes do.
     """
 
-    def __init__(self, app: FastAPI, answers: Mapping[tuple[str, str], Answer]) -> None:
+    def __init__(
+        self,
+        app: FastAPI,
+        answers: Mapping[tuple[str, str], Answer],
+        *,
+        endless: frozenset[str],
+        slow_seconds: float,
+    ) -> None:
+        """`endless` are the paths whose answers last as long as their readers like."""
         self.app = app
         self._answers = answers
+        self._endless = endless
+        self._slow_seconds = slow_seconds
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one ASGI connection."""
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        request_id = request_id_of(scope["headers"])
+        header = (REQUEST_ID, request_id.encode())
+        status = CLIENT_GONE
+
+        async def send_named(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                message["headers"] = [*message["headers"], header]
+            await send(message)
+
+        token = REQUEST.set(request_id)
+        started = seconds()
+        tracing: Tracing | None = self.app.state.tracing
+        try:
+            with _span(tracing, scope, request_id) as traced:
+                await self._serve(scope, receive, send_named)
+                traced.append(status)
+        finally:
+            took = seconds() - started
+            self._count(scope, status, took)
+            REQUEST.reset(token)
+
+    async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
         answer = None
-        if scope["type"] == "http" and not scope["query_string"]:
+        if not scope["query_string"]:
             answer = self._answers.get((scope["method"], scope["path"]))
         if answer is None:
             await self.app(scope, receive, send)
@@ -38,3 +86,32 @@ class Door:
         except Exception as error:
             response = answer_to(error)
         await response(scope, receive, send)
+
+    def _count(self, scope: Scope, status: int, took_s: float) -> None:
+        metrics: Metrics = self.app.state.metrics
+        is_endless = scope["path"] in self._endless
+        metrics.served(status, None if is_endless else took_s)
+        if status >= 500 or (took_s > self._slow_seconds and not is_endless):
+            _log.warning(
+                "%s %s was answered %d after %.3f s",
+                scope["method"],
+                scope["path"],
+                status,
+                took_s,
+                extra={
+                    "fields": {
+                        "method": scope["method"],
+                        "path": scope["path"],
+                        "status": status,
+                        "seconds": round(took_s, 3),
+                    }
+                },
+            )
+
+
+def _span(
+    tracing: "Tracing | None", scope: Scope, request_id: str
+) -> AbstractContextManager[list[int]]:
+    if tracing is None:
+        return nullcontext([])
+    return tracing.request(scope["method"], scope["path"], scope["headers"], request_id)

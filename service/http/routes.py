@@ -64,6 +64,11 @@ async def metrics(request: Request) -> Response:
     """Prometheus' text format."""
     state = request.app.state
     found = cast("Metrics", state.metrics)
+    try:
+        for projector, lag_s in (await state.lags()).items():
+            found.lag.labels(projector).set(lag_s)
+    except (DBAPIError, OSError, PoolTimeout):
+        found.lag.clear()  # no figure is better than an old one
     found.lane_depth.set(sum(lane.depth for lane in state.intake.lanes))
     found.streams.set(state.streams)
     return Response(found.text(), media_type=CONTENT_TYPE)

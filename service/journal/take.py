@@ -7,7 +7,9 @@ from uuid import UUID
 
 from sqlalchemy import text
 from sqlalchemy.dialects.postgresql import JSONB
-from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
+
+from service.journal.append import PROJECTORS
 
 TAKE_MAX = 500
 
@@ -70,6 +72,12 @@ async def programme_id(session: AsyncSession) -> UUID:
 async def pending(session: AsyncSession, projector: str) -> int:
     """How many rows a projector has still to apply."""
     return int((await session.execute(_PENDING, {"projector": projector})).scalar_one())
+
+
+async def lags(sessions: async_sessionmaker[AsyncSession]) -> dict[str, float]:
+    """Seconds that each projector is behind."""
+    async with sessions() as session:
+        return {projector: await lag_seconds(session, projector) for projector in PROJECTORS}
 
 
 async def lag_seconds(session: AsyncSession, projector: str) -> float:

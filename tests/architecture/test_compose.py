@@ -19,7 +19,9 @@ each_service = pytest.mark.parametrize("name", sorted(SERVICES))
 
 
 def test_the_system_is_complete() -> None:
-    assert set(SERVICES) == {"postgres", "valkey", "migrate", "api", "worker", "locust"}
+    assert set(SERVICES) == {
+        "postgres", "valkey", "migrate", "api", "worker", "locust", "prometheus",
+    }  # fmt: skip
 
 
 @each_service
@@ -56,7 +58,7 @@ def test_its_image_is_pinned_to_a_version(name: str) -> None:
     repository, _, tag = SERVICES[name]["image"].partition(":")
 
     assert repository
-    assert re.match(r"\d+\.\d+", tag), f"{name} must name a version"
+    assert re.match(r"v?\d+\.\d+", tag), f"{name} must name a version"
 
 
 @each_service

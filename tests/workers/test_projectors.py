@@ -30,6 +30,7 @@ from service.totals.apply import LIVE, apply_live
 from service.totals.counters import Counters, CountersLost
 from service.totals.rebuild import rebuild_days, rebuild_live
 from service.totals.reconcile import reconcile
+from workers.metrics import WorkerMetrics
 from workers.months import open_months
 from workers.projectors import Projectors
 
@@ -229,7 +230,7 @@ async def test_the_worker_follows_by_itself_and_heals_a_flush(
                 return
             await asyncio.sleep(0.01)
 
-    task = asyncio.create_task(Projectors(app.state.resources).run())
+    task = asyncio.create_task(Projectors(app.state.resources, WorkerMetrics()).run())
     try:
         await report(client, an_event())
         await counted(794592)

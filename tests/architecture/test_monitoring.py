@@ -1,0 +1,85 @@
+"""The dashboard and the alerts speak of metrics that there are, and Prometheus can read them."""
+
+import json
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+from prometheus_client import CollectorRegistry
+
+from service.http.metrics import Metrics
+from workers.metrics import WorkerMetrics
+
+FOLDER = Path("docs/monitoring")
+NAMED = re.compile(r"\b(?:saxaul|process|python)_[a-z_]+\b")
+promtool = shutil.which("promtool")
+
+
+def samples() -> set[str]:
+    """Every name under which a program shows a figure."""
+    registries: tuple[CollectorRegistry, ...] = (Metrics("1").registry, WorkerMetrics().registry)
+    found = set()
+    for registry in registries:
+        for family in registry.collect():
+            endings = {"counter": ("_total",), "histogram": ("_bucket", "_sum", "_count")}
+            for ending in endings.get(family.type, ("",)):
+                found.add(family.name + ending)
+    return found
+
+
+def expressions() -> list[str]:
+    """What the dashboard and the alerts ask for."""
+    board = json.loads((FOLDER / "grafana-dashboard.json").read_text())
+    panels = [target["expr"] for panel in board["panels"] for target in panel["targets"]]
+    alerts = re.findall(r"expr: (.*)", (FOLDER / "alerts.yml").read_text())
+    return [*panels, *alerts]
+
+
+@pytest.mark.parametrize("expression", expressions())
+def test_an_expression_names_metrics_that_there_are(expression: str) -> None:
+    named = set(NAMED.findall(expression))
+
+    assert named or "up{" in expression
+    assert named <= samples()
+
+
+def test_every_figure_of_ours_is_on_the_dashboard() -> None:
+    asked = {name for expression in expressions() for name in NAMED.findall(expression)}
+    ours = {
+        name.removesuffix("_bucket").removesuffix("_sum").removesuffix("_count")
+        for name in samples()
+        if name.startswith("saxaul_")
+    }
+
+    shown = {name.removesuffix("_bucket") for name in asked}
+    assert ours - shown <= {"saxaul_guard_moves_total"}
+
+
+@pytest.mark.skipif(promtool is None, reason="promtool is not installed (Debian: prometheus)")
+@pytest.mark.parametrize("registry", [Metrics("1").registry, WorkerMetrics().registry])
+def test_promtool_finds_nothing_to_say_about_the_metrics(registry: CollectorRegistry) -> None:
+    from prometheus_client import generate_latest  # noqa: PLC0415
+
+    ours = b"".join(
+        line for line in generate_latest(registry).splitlines(keepends=True) if b"saxaul_" in line
+    )
+    assert promtool is not None
+    done = subprocess.run(
+        [promtool, "check", "metrics"], input=ours, capture_output=True, check=False, timeout=60
+    )
+
+    assert (done.returncode, done.stdout + done.stderr) == (0, b"")
+
+
+@pytest.mark.skipif(promtool is None, reason="promtool is not installed (Debian: prometheus)")
+def test_promtool_can_read_the_alerts() -> None:
+    assert promtool is not None
+    done = subprocess.run(
+        [promtool, "check", "rules", str(FOLDER / "alerts.yml")],
+        capture_output=True, text=True, check=False, timeout=60,
+    )  # fmt: skip
+
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "6 rules found" in done.stdout
