@@ -36,6 +36,8 @@
     - IdempotencyKeyReused  the same key came with another body
     - ActionNotReversible   a refused or unclaimed action gave nothing that could be taken back
     - ActionNotTransferable an action that gave no carbon has none to transfer
+  + TooMany                 your quota; `retry_after_s` says when there is more
+    - QuotaExceeded         this caller asked for more than its quota of a minute
   + Unavailable             our capacity or an outage; `retry_after_s` says when to come back
     - LaneFull              too many events are waiting already
     - ShuttingDown          this process is draining
@@ -302,6 +304,30 @@ class ActionNotTransferable(Invalid):
 
     code = "action-not-transferable"
     title = "There is nothing to transfer"
+
+
+class TooMany(ServiceError):
+    """More than your quota. Nothing was recorded: send the same request again later."""
+
+    code = "too-many"
+    title = "Too many requests"
+    retry_after_s: int = 1
+
+
+class QuotaExceeded(TooMany):
+    """This caller asked for more than its quota of a minute. `Retry-After` says when to go on."""
+
+    code = "quota-exceeded"
+    title = "The quota is used up"
+
+    def __init__(self, cost: int, left: int, limit: int, retry_after_s: int) -> None:
+        """Each request costs 1, and each event of a batch."""
+        super().__init__(
+            f"This costs {cost}, and {left} of your {limit} a minute are left. Send the same "
+            f"request again in {retry_after_s} seconds"
+            + (", in smaller batches." if cost > limit else ".")
+        )
+        self.retry_after_s = retry_after_s
 
 
 class Unavailable(ServiceError):

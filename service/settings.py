@@ -84,6 +84,15 @@ class Settings(BaseSettings):
     totals_cache_seconds: Annotated[float, Field(ge=0, le=10)] = Field(
         0.25, description="How long an API process may answer totals from its own memory."
     )
+    partner_quota_per_minute: int = Field(
+        1_200_000,
+        ge=0,
+        description="What a partner may ask for in a minute: each request costs 1, each event of "
+        "a batch 1. 0 is no quota. `saxaul partner quota` sets another for one partner.",
+    )
+    person_quota_per_minute: int = Field(
+        600, ge=0, description="What a person's token may ask for in a minute; 0 is no quota."
+    )
     key_cache_seconds: Annotated[float, Field(ge=0, le=300)] = Field(
         5.0, description="How long a revoked or changed API key may still be accepted."
     )

@@ -13,6 +13,7 @@ from service.clock import seconds
 from service.http.logs import REQUEST, REQUEST_ID, request_id_of
 from service.http.metrics import Metrics
 from service.http.problems import answer_to
+from service.http.quota import SPENT, Spent
 
 if TYPE_CHECKING:
     from service.http.tracing import Tracing
@@ -56,7 +57,9 @@ class Door:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                message["headers"] = [*message["headers"], header]
+                spent: Spent | None = scope.get(SPENT)
+                told = () if spent is None else spent.headers()
+                message["headers"] = [*message["headers"], header, *told]
             await send(message)
 
         token = REQUEST.set(request_id)

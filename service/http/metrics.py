@@ -61,6 +61,10 @@ class Metrics:
             "saxaul_projection_lag_seconds", "Age of the oldest journal row not applied yet.",
             ["projector"], registry=registry, multiprocess_mode="mostrecent",
         )  # fmt: skip
+        self.quota_unchecked = Counter(
+            "saxaul_quota_unchecked_total", "Times that Valkey could not be asked for a quota.",
+            registry=registry,
+        )  # fmt: skip
         build = Gauge(
             "saxaul_build_info", "1; the labels say what runs.", ["version", "python"],
             registry=registry, multiprocess_mode="max",

@@ -13,7 +13,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from starlette.exceptions import HTTPException
 
 from service import errors
-from service.errors import DatabaseAway, FieldsInvalid, ServiceError, Unavailable
+from service.errors import DatabaseAway, FieldsInvalid, ServiceError, TooMany, Unavailable
 
 MEDIA_TYPE = "application/problem+json"
 STATUS: dict[type[ServiceError], int] = {
@@ -26,6 +26,7 @@ STATUS: dict[type[ServiceError], int] = {
     errors.TooLarge: 413,
     errors.UnsupportedType: 415,
     errors.Invalid: 422,
+    errors.TooMany: 429,
     errors.Unavailable: 503,
 }
 INTERNAL_CODE = "internal-error"
@@ -65,7 +66,7 @@ def response_of(error: Exception) -> Response:
     """A problem as a response, with the headers that its status asks for."""
     problem = problem_of(error)
     headers = {}
-    if isinstance(error, Unavailable):
+    if isinstance(error, (Unavailable, TooMany)):
         headers["Retry-After"] = str(error.retry_after_s)
     if isinstance(error, errors.Unauthenticated):
         headers["WWW-Authenticate"] = 'Bearer realm="saxaul"'
@@ -99,7 +100,7 @@ def documented(*statuses: int) -> dict[int | str, dict[str, Any]]:
         status: {
             "description": titles[status],
             "content": {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}},
-            **({"headers": headers} if status == STATUS[Unavailable] else {}),
+            **({"headers": headers} if status in (STATUS[Unavailable], STATUS[TooMany]) else {}),
         }
         for status in statuses
     }

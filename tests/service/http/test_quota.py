@@ -1,0 +1,98 @@
+"""A caller's quota of a minute is never passed, and is not asked for while Valkey is away."""
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import pytest
+from builders import unique
+
+from service.errors import QuotaExceeded
+from service.http.metrics import Metrics
+from service.http.quota import Quota
+from service.settings import Settings
+
+
+@pytest.fixture
+async def quota(settings: Settings) -> AsyncIterator[Quota]:
+    assert settings.redis_url is not None
+    made = Quota(settings.redis_url, Metrics("1"))
+    yield made
+    await made.close()
+
+
+@pytest.fixture
+async def other_process(settings: Settings) -> AsyncIterator[Quota]:
+    assert settings.redis_url is not None
+    made = Quota(settings.redis_url, Metrics("1"))
+    yield made
+    await made.close()
+
+
+async def test_what_is_left_goes_down(quota: Quota) -> None:
+    caller = unique("caller")
+
+    first = await quota.spend(caller, 1, limit=100)
+    second = await quota.spend(caller, 30, limit=100)
+
+    assert first is not None
+    assert second is not None
+    assert (first.left, second.left) == (99, 69)
+    assert 0 < second.resets_s <= 60
+    assert second.headers()[0] == (b"ratelimit-policy", b'"minute";q=100;w=60')
+    assert second.headers()[1][1].startswith(b'"minute";r=69;t=')
+
+
+async def test_more_than_the_quota_is_refused_and_takes_nothing(quota: Quota) -> None:
+    caller = unique("caller")
+    await quota.spend(caller, 90, limit=100)
+
+    with pytest.raises(QuotaExceeded, match="10 of your 100") as refused:
+        await quota.spend(caller, 11, limit=100)
+
+    assert 1 <= refused.value.retry_after_s <= 60
+    assert await quota.spend(caller, 10, limit=100) is not None
+
+
+async def test_a_batch_above_the_whole_quota_is_told_to_be_smaller(quota: Quota) -> None:
+    with pytest.raises(QuotaExceeded, match="smaller batches"):
+        await quota.spend(unique("caller"), 101, limit=100)
+
+
+async def test_two_processes_share_one_quota(quota: Quota, other_process: Quota) -> None:
+    caller, limit, taken = unique("caller"), 1_000, 0
+
+    async def ask(of: Quota) -> int:
+        try:
+            await of.spend(caller, 3, limit=limit)
+        except QuotaExceeded:
+            return 0
+        return 3
+
+    for _ in range(20):
+        taken += sum(
+            await asyncio.gather(*(ask(of) for of in (quota, other_process) for _ in range(15)))
+        )
+
+    # What one process took and did not spend yet is not there for the other.
+    assert limit - 2 * limit // 100 - 3 <= taken <= limit
+
+
+async def test_callers_do_not_share(quota: Quota) -> None:
+    await quota.spend(unique("caller"), 100, limit=100)
+
+    assert await quota.spend(unique("caller"), 100, limit=100) is not None
+
+
+async def test_no_quota_asks_nobody(quota: Quota) -> None:
+    assert await quota.spend(unique("caller"), 10**9, limit=0) is None
+
+
+async def test_events_go_on_without_valkey() -> None:
+    metrics = Metrics("1")
+    quota = Quota("redis://127.0.0.1:1/0", metrics)
+
+    answers = [await quota.spend("caller", 1, limit=1) for _ in range(5)]
+
+    assert answers == [None] * 5
+    assert b"saxaul_quota_unchecked_total 1.0" in metrics.text()
+    await quota.close()
