@@ -9,6 +9,7 @@ on, and the metrics say so.
 from collections import OrderedDict
 from dataclasses import dataclass
 from math import ceil
+from typing import Any, cast
 
 from limits import RateLimitItemPerMinute
 from limits.aio.storage import RedisStorage
@@ -96,7 +97,7 @@ class Quota:
 
     async def close(self) -> None:
         """Hang up."""
-        await self._storage.bridge.get_connection().aclose()
+        await cast("Any", self._storage.bridge).get_connection().aclose()
 
     def _lease(self, caller: str) -> _Lease:
         lease = self._leases.get(caller)
