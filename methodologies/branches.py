@@ -52,7 +52,8 @@ class Branch:
         """The formula of a line with its numbers filled in.
 
         A name stands for the factor of that role, else for the number input of that name, else for
-        the factor whose role is the value of the text input of that name (`{mode}`).
+        the switch of that name (1 or 0), else for the factor whose role is the value of the text
+        input of that name (`{mode}`).
         """
 
         def number_of(place: re.Match[str]) -> str:
@@ -61,6 +62,8 @@ class Branch:
                 return plain(values[name])
             if name in inputs.numbers:
                 return plain(inputs.numbers[name])
+            if name in inputs.switches:
+                return "1" if inputs.switches[name] else "0"
             return plain(values[inputs.texts[name]])
 
         return _PLACE.sub(number_of, self.formulas[line])

@@ -25,7 +25,14 @@ from methodologies.digest import digest_of
 from methodologies.document import Cursor, read_document
 from methodologies.factors import Factors, read_factors
 from methodologies.inputs import InputReader
-from methodologies.sheet import read_conditions, read_inputs, read_names, read_ratios
+from methodologies.sheet import (
+    check_attribution,
+    read_conditions,
+    read_inputs,
+    read_names,
+    read_ratios,
+    read_together,
+)
 from methodologies.values import Input
 
 PACKAGED = Path(__file__).resolve().parent
@@ -110,10 +117,11 @@ def read_version(folder: Path) -> Version:
             "rules",
             *_MEANINGS,
         ],
-        may=["any_of", "ratios", "conditions"],
+        may=["any_of", "together", "ratios", "conditions", "attribution"],
     )
     for name in _MEANINGS:
         sheet[name].plain()
+    check_attribution(sheet.get("attribution"))
     inputs = read_inputs(sheet["inputs"])
     branches = read_branches(
         sheet["rules"],
@@ -129,6 +137,7 @@ def read_version(folder: Path) -> Version:
             edition.activity,
             inputs,
             any_of=read_names(sheet.get("any_of"), inputs),
+            together=read_together(sheet.get("together"), inputs),
             ratios=read_ratios(sheet.get("ratios"), inputs),
             conditions=read_conditions(sheet.get("conditions"), inputs),
         ),

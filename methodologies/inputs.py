@@ -66,7 +66,9 @@ class InputReader:
         "_numbers_default",
         "_others",
         "_ratios",
+        "_switches_default",
         "_texts_default",
+        "_together",
     )
 
     def __init__(
@@ -75,10 +77,12 @@ class InputReader:
         inputs: tuple[Input, ...],
         *,
         any_of: tuple[str, ...],
+        together: tuple[tuple[str, ...], ...],
         ratios: tuple[Ratio, ...],
         conditions: tuple[Condition, ...],
     ) -> None:
         self._activity = activity
+        self._together = together
         self._ratios = ratios
         self._conditions = conditions
         self._checks = bool(ratios or conditions)
@@ -90,12 +94,16 @@ class InputReader:
         self._claims = tuple((one.name, f"{one.claim}:", one.counts) for one in inputs if one.claim)
         given = {one.name: one.default for one in inputs if one.default is not None}
         self._numbers_default = {n: Decimal(v) for n, v in given.items() if n in self._numbers}
-        self._texts_default = {n: v for n, v in given.items() if n in self._others}
+        switches = {one.name for one in inputs if one.kind == "switch"}
+        self._switches_default = {n: v == "true" for n, v in given.items() if n in switches}
+        self._texts_default = {
+            n: v for n, v in given.items() if n in self._others and n not in switches
+        }
 
     def read(self, data: Mapping[str, object]) -> Reading:
         """DataInvalid: a name, type or value that cannot be read, or an input that is missing."""
         numbers, texts = self._numbers_default.copy(), self._texts_default.copy()
-        inputs = Inputs(numbers, texts, {}, {})
+        inputs = Inputs(numbers, texts, self._switches_default.copy(), {})
         errors: list[tuple[str, str]] = []
         flags: tuple[str, ...] = ()
         implausible = ""
@@ -158,6 +166,12 @@ class InputReader:
             else:
                 wanted = "is required" if len(names) == 1 else f"give one of {', '.join(names)}"
                 errors.append((names[0], f"{wanted} for {self._activity}"))
+        for names in self._together:
+            given = [name for name in names if data.get(name) is not None]
+            if given:
+                errors += [
+                    (name, f"is required with {given[0]}") for name in names if name not in given
+                ]
 
     def _refusal(self, inputs: Inputs, implausible: str) -> Refusal | None:
         for one in self._conditions:

@@ -53,6 +53,8 @@ def _read_input(name: str, entry: Cursor) -> Input:
         raise entry.broken(f"{name}: min is above max")
     if one.kind == "choice" and one.default is not None and one.default not in one.choices:
         raise entry.broken(f"{name}: the default is not one of its choices")
+    if one.kind == "switch" and one.default not in (None, "true", "false"):
+        raise entry.broken(f'{name}: the default of a switch is "true" or "false"')
     return one
 
 
@@ -95,6 +97,23 @@ def read_conditions(block: Cursor | None, inputs: tuple[Input, ...]) -> tuple[Co
             )
         )
     return tuple(conditions)
+
+
+def read_together(block: Cursor | None, inputs: tuple[Input, ...]) -> tuple[tuple[str, ...], ...]:
+    """Groups of inputs that are given together or not at all."""
+    groups = tuple(read_names(group, inputs) for group in block.items()) if block else ()
+    if block is not None and any(len(group) < 2 for group in groups):
+        raise block.broken("a group of inputs that belong together has two or more")
+    return groups
+
+
+def check_attribution(block: Cursor | None) -> None:
+    """Shares of one reduction by actor. CatalogueBroken: together they are more than the whole."""
+    if block is None:
+        return
+    shares = [share.number() for _, share in block.entries()]
+    if not shares or min(shares) < 0 or sum(shares) > 1:
+        raise block.broken("the shares of the actors are 0 or more, and at most 1 together")
 
 
 def read_names(block: Cursor | None, inputs: tuple[Input, ...]) -> tuple[str, ...]:
