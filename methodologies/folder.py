@@ -39,7 +39,7 @@ PACKAGED = Path(__file__).resolve().parent
 FILES = ("cases.yaml", "estimate.py", "factors.yaml", "methodology.yaml")
 
 _VERSION = re.compile(r"[1-9][0-9]{0,3}\.[0-9]{1,4}\.[0-9]{1,4}", re.ASCII)
-_ID = re.compile(r"[a-z_]{1,30}(\.[a-z_]{1,30}){1,3}", re.ASCII)
+_ID = re.compile(r"[a-z_]{1,30}(\.[a-z_][a-z0-9_]{0,29}){1,3}", re.ASCII)
 _MEANINGS = (
     "title",
     "approach",
