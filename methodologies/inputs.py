@@ -166,12 +166,12 @@ class InputReader:
             else:
                 wanted = "is required" if len(names) == 1 else f"give one of {', '.join(names)}"
                 errors.append((names[0], f"{wanted} for {self._activity}"))
-        for names in self._together:
-            given = [name for name in names if data.get(name) is not None]
-            if given:
-                errors += [
-                    (name, f"is required with {given[0]}") for name in names if name not in given
-                ]
+        for first, *others in self._together:
+            absent = data.get(first) is None
+            for name in others:
+                if (data.get(name) is None) is not absent:
+                    missing, given = (first, name) if absent else (name, first)
+                    errors.append((missing, f"is required with {given}"))
 
     def _refusal(self, inputs: Inputs, implausible: str) -> Refusal | None:
         for one in self._conditions:
