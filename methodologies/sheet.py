@@ -108,8 +108,11 @@ def read_together(block: Cursor | None, inputs: tuple[Input, ...]) -> tuple[tupl
 
 
 def check_attribution(block: Cursor | None) -> None:
-    """Shares of one reduction by actor. CatalogueBroken: together they are more than the whole."""
-    if block is None:
+    """How one result is shared: in words, or as a share for each actor.
+
+    CatalogueBroken: the shares are more than the whole.
+    """
+    if block is None or isinstance(block.plain(), str):
         return
     shares = [share.number() for _, share in block.entries()]
     if not shares or min(shares) < 0 or sum(shares) > 1:

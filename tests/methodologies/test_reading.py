@@ -100,6 +100,12 @@ def test_shares_of_actors_are_read_with_the_sheet(folder: Path) -> None:
     assert sheet["attribution"] == {"rider": "0.5", "operator": "0.25"}
 
 
+def test_shares_of_actors_may_be_told_in_words(folder: Path) -> None:
+    changed(folder, BIKE, ("overlap:", "attribution: half and half\noverlap:"))
+
+    assert lock(folder)
+
+
 @pytest.mark.parametrize("shares", ['{rider: "0.6", operator: "0.5"}', '{rider: "-0.1"}', "{}"])
 def test_shares_of_actors_that_are_more_than_the_whole_are_refused(
     folder: Path, shares: str

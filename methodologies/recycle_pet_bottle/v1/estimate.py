@@ -14,13 +14,13 @@ def estimate(inputs: Inputs, factors: FactorTable) -> Estimate:
     if inputs.texts["end_fate"] == "disposed":
         return Estimate("disposed", NOTHING, NOTHING, NOTHING)
 
-    mass_kg = inputs.numbers.get("mass_kg")
-    branch = "per_bottle" if mass_kg is None else "weighed"
-    values = factors[branch]
-    if mass_kg is None:
-        mass_g = inputs.numbers["bottles"] * values["bottle"]
+    if "mass_kg" in inputs.numbers:
+        branch, mass_g = "weighed", inputs.numbers["mass_kg"] * G_PER_KG
     else:
-        mass_g = mass_kg * G_PER_KG
+        branch = "per_bottle"
+        mass_g = inputs.numbers["bottles"] * factors[branch]["bottle"]
+
+    values = factors[branch]
     added = WHOLE - values["rate"]
     baseline_g = mass_g * values["primary"] * added
     project_g = mass_g * values["closed"] * added
