@@ -27,10 +27,11 @@ _OPERATIONS: dict[type[ast.operator], Callable[[Decimal, Decimal], Decimal]] = {
     ast.Mult: lambda left, right: left * right,
     ast.Div: lambda left, right: left / right,
 }
+_CHOICES: dict[str, Callable[[Decimal, Decimal], Decimal]] = {"min": min, "max": max}
 
 
 def evaluate(text: str) -> Decimal:
-    """The value of a written sum of plain decimal numbers with + - * / and parentheses.
+    """The value of a written sum of plain decimal numbers with + - * / ( ), min(,) and max(,).
 
     ValueError: anything else stands in the text, or it divides by zero.
     """
@@ -47,10 +48,14 @@ def _value(node: ast.expr, text: str) -> Decimal:
         return _OPERATIONS[type(node.op)](_value(node.left, text), _value(node.right, text))
     if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub):
         return -_value(node.operand, text)
+    if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and not node.keywords:
+        choose = _CHOICES.get(node.func.id)
+        if choose and len(node.args) == 2:
+            return choose(_value(node.args[0], text), _value(node.args[1], text))
     if isinstance(node, ast.Constant):
         # The digits as written: what the parser made of them is binary.
         return Decimal(ast.get_source_segment(text, node) or "")
-    raise ValueError(f"{text!r} holds more than numbers, + - * / and parentheses")
+    raise ValueError(f"{text!r} holds more than numbers, + - * / ( ), min and max")
 
 
 def plain(number: Decimal) -> str:

@@ -5,7 +5,7 @@ are what a receipt shows; `estimate.py` does the sum, and a receipt fails if the
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
@@ -27,12 +27,18 @@ BANDS = (
 ABOVE_ALL_BANDS = Decimal("0.73")
 
 _PLACE = re.compile(r"\{([a-z_0-9]+)\}")
+_SUM = re.compile(r"\[([a-z_0-9]+): ([^][]+)\]")
+_NEAREST = "*."  # stands for the region in the id of a factor: *.grid.avg_co2
 _REGION = re.compile(r"[A-Z]{2}(-[A-Z0-9]{1,3})?", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
 class Branch:
-    """One rule of one region. `factors` maps the role in the formula to a factor's id."""
+    """One rule of one region. `factors` maps the role in the formula to a factor's id.
+
+    An id such as `*.grid.avg_co2` means that of the nearest region which has such a factor:
+    cn-zj.grid.avg_co2, cn.grid.avg_co2, global.grid.avg_co2.
+    """
 
     name: str
     region: str
@@ -52,18 +58,29 @@ class Branch:
         """The formula of a line with its numbers filled in.
 
         A name stands for the factor of that role, else for the number input of that name, else for
-        the factor whose role is the value of the text input of that name (`{mode}`).
+        the switch of that name (1 or 0), else for the factor whose role is the value of the text
+        input of that name (`{mode}`). A part such as `[trips: {persons} * {km}]` is the sum over
+        the entries of a list, with their columns.
         """
 
-        def number_of(place: re.Match[str]) -> str:
-            name = place[1]
-            if name in values:
-                return plain(values[name])
-            if name in inputs.numbers:
-                return plain(inputs.numbers[name])
-            return plain(values[inputs.texts[name]])
+        def sum_of(part: re.Match[str]) -> str:
+            terms = [filled(part[2], entry) for entry in inputs.rows[part[1]]]
+            return f"({' + '.join(terms)})"
 
-        return _PLACE.sub(number_of, self.formulas[line])
+        def filled(text: str, given: Inputs) -> str:
+            def number_of(place: re.Match[str]) -> str:
+                name = place[1]
+                if name in values:
+                    return plain(values[name])
+                if name in given.numbers:
+                    return plain(given.numbers[name])
+                if name in given.switches:
+                    return "1" if given.switches[name] else "0"
+                return plain(values[given.texts[name]])
+
+            return _PLACE.sub(number_of, text)
+
+        return filled(_SUM.sub(sum_of, self.formulas[line]), inputs)
 
 
 Branches = Mapping[str, Mapping[str, Branch]]  # by region, then by name
@@ -80,6 +97,21 @@ def chain_of(region: str) -> tuple[str, ...]:
     return (region, "GLOBAL") if region == country else (region, country, "GLOBAL")
 
 
+def named_by(reference: str, factors: Iterable[str]) -> list[str]:
+    """The ids of factors that a reference of a rule may mean."""
+    if not reference.startswith(_NEAREST):
+        return [reference]
+    family = reference.removeprefix(_NEAREST)
+    return [id_ for id_ in factors if id_.partition(".")[2] == family]
+
+
+def ids_from(reference: str, chain: tuple[str, ...]) -> list[str]:
+    """The ids to look for in a chain of regions, the nearest first."""
+    if not reference.startswith(_NEAREST):
+        return [reference]
+    return [f"{region.lower()}.{reference.removeprefix(_NEAREST)}" for region in chain]
+
+
 def multiplier(u_pct: Decimal) -> Decimal:
     """The conservativeness factor of a relative uncertainty."""
     for upper, factor in BANDS:
@@ -88,7 +120,13 @@ def multiplier(u_pct: Decimal) -> Decimal:
     return ABOVE_ALL_BANDS
 
 
-def read_branches(rules: Cursor, *, inputs: frozenset[str], factors: frozenset[str]) -> Branches:
+def read_branches(
+    rules: Cursor,
+    *,
+    inputs: frozenset[str],
+    lists: Mapping[str, frozenset[str]],
+    factors: frozenset[str],
+) -> Branches:
     """The block `rules`. CatalogueBroken: an unknown factor or name, or a CF outside its band."""
     found: dict[str, Mapping[str, Branch]] = {}
     for key, entry in rules.entries():
@@ -96,14 +134,22 @@ def read_branches(rules: Cursor, *, inputs: frozenset[str], factors: frozenset[s
         if region != "GLOBAL" and not is_region(region):
             raise key.broken(f"{region!r} is not an ISO 3166 region")
         found[region] = {
-            name.text(): _read_branch(name.text(), region, branch, inputs=inputs, factors=factors)
+            name.text(): _read_branch(
+                name.text(), region, branch, inputs=inputs, lists=lists, factors=factors
+            )
             for name, branch in entry.entries()
         }
     return found
 
 
 def _read_branch(
-    name: str, region: str, branch: Cursor, *, inputs: frozenset[str], factors: frozenset[str]
+    name: str,
+    region: str,
+    branch: Cursor,
+    *,
+    inputs: frozenset[str],
+    lists: Mapping[str, frozenset[str]],
+    factors: frozenset[str],
 ) -> Branch:
     given = branch.table(
         needs=["u_pct", "cf", "factors", "formulas"], may=["valid_from", "valid_to", "flags", "why"]
@@ -113,14 +159,18 @@ def _read_branch(
         raise given["cf"].broken(f"an uncertainty of {u_pct} % has the factor {multiplier(u_pct)}")
     roles: dict[str, str] = {}
     for role, factor in given["factors"].entries():
-        if factor.text() not in factors:
+        if not factors.intersection(named_by(factor.text(), factors)):
             raise factor.broken(f"the factor {factor.text()!r} is not in factors.yaml")
         roles[role.text()] = factor.text()
     lines = given["formulas"].table(needs=LINES)
     for line in lines.values():
-        for place in _PLACE.findall(line.text()):
-            if place not in roles and place not in inputs:
-                raise line.broken(f"{{{place}}} is neither a factor's role here nor an input")
+        for over, part in [("", _SUM.sub("", line.text())), *_SUM.findall(line.text())]:
+            if over and over not in lists:
+                raise line.broken(f"[{over}: ] is not about a list of the inputs")
+            known = lists[over] if over else inputs
+            for place in _PLACE.findall(part):
+                if place not in roles and place not in known:
+                    raise line.broken(f"{{{place}}} is neither a factor's role here nor an input")
     return Branch(
         name=name,
         region=region,

@@ -35,6 +35,8 @@ class Edition:
 
     The three daily limits bound one person, one local day: the number of actions, the sum of the
     input named `quantity` in thousandths of its unit, and the sum of gross mg. None: no limit.
+    `yearly` bounds the sum of that same quantity over a calendar year, for each thing that the id
+    input `yearly_per` names.
     """
 
     id: str
@@ -50,6 +52,8 @@ class Edition:
     daily_actions: int | None
     daily_quantity_milli: int | None
     daily_gross_mg: int | None
+    yearly_quantity_milli: int | None
+    yearly_per: str | None
     digest: str  # "sha256:..." of the folder, as in LOCK
     sheet: Mapping[str, object]  # methodology.yaml as read, ready for JSON
 
@@ -79,6 +83,7 @@ class Inputs(NamedTuple):
     texts: dict[str, str]
     switches: dict[str, bool]
     ids: dict[str, tuple[str, ...]]
+    rows: dict[str, "tuple[Inputs, ...]"]  # of a list; a bare number has the list's own name
 
 
 class Estimate(NamedTuple):

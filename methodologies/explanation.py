@@ -22,6 +22,7 @@ from methodologies.contract import (
 )
 from methodologies.factors import Factor
 from methodologies.inputs import Reading
+from methodologies.lists import as_read
 from methodologies.place import Place, Rule
 
 
@@ -175,6 +176,7 @@ def _as_read(inputs: Inputs) -> dict[str, object]:
         **inputs.texts,
         **inputs.switches,
         **{name: list(ids) for name, ids in inputs.ids.items()},
+        **{name: [as_read(one, name) for one in rows] for name, rows in inputs.rows.items()},
     }
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
 
-from methodologies.branches import Branches, read_branches
+from methodologies.branches import Branches, named_by, read_branches
 from methodologies.cases import Case, read_cases
 from methodologies.contract import (
     LEVELS,
@@ -25,14 +25,22 @@ from methodologies.digest import digest_of
 from methodologies.document import Cursor, read_document
 from methodologies.factors import Factors, read_factors
 from methodologies.inputs import InputReader
-from methodologies.sheet import read_conditions, read_inputs, read_names, read_ratios
+from methodologies.sheet import (
+    check_attribution,
+    read_bands,
+    read_conditions,
+    read_inputs,
+    read_names,
+    read_ratios,
+    read_together,
+)
 from methodologies.values import Input
 
 PACKAGED = Path(__file__).resolve().parent
 FILES = ("cases.yaml", "estimate.py", "factors.yaml", "methodology.yaml")
 
 _VERSION = re.compile(r"[1-9][0-9]{0,3}\.[0-9]{1,4}\.[0-9]{1,4}", re.ASCII)
-_ID = re.compile(r"[a-z_]{1,30}(\.[a-z_]{1,30}){1,3}", re.ASCII)
+_ID = re.compile(r"[a-z_]{1,30}(\.[a-z_][a-z0-9_]{0,29}){0,3}", re.ASCII)
 _MEANINGS = (
     "title",
     "approach",
@@ -110,14 +118,26 @@ def read_version(folder: Path) -> Version:
             "rules",
             *_MEANINGS,
         ],
-        may=["any_of", "ratios", "conditions"],
+        may=[
+            "any_of",
+            "together",
+            "ratios",
+            "conditions",
+            "bands",
+            "distinct",
+            "yearly",
+            "attribution",
+        ],
     )
     for name in _MEANINGS:
         sheet[name].plain()
+    check_attribution(sheet.get("attribution"))
     inputs = read_inputs(sheet["inputs"])
+    bands = read_bands(sheet.get("bands"), inputs)
     branches = read_branches(
         sheet["rules"],
-        inputs=frozenset(one.name for one in inputs),
+        inputs=frozenset([*(one.name for one in inputs), *(band.name for band in bands)]),
+        lists={one.name: frozenset(c.name for c in one.columns) for one in inputs if one.columns},
         factors=frozenset(factors),
     )
     _refuse_unread(factors, branches, shown=shown)
@@ -129,8 +149,11 @@ def read_version(folder: Path) -> Version:
             edition.activity,
             inputs,
             any_of=read_names(sheet.get("any_of"), inputs),
+            together=read_together(sheet.get("together"), inputs),
             ratios=read_ratios(sheet.get("ratios"), inputs),
             conditions=read_conditions(sheet.get("conditions"), inputs),
+            bands=bands,
+            distinct=read_names(sheet.get("distinct"), inputs),
         ),
         branches=branches,
         factors=factors,
@@ -168,6 +191,7 @@ def _read_edition(
         raise sheet["id"].broken(f"{id_} {version} belongs into {place}")
     daily = sheet["daily"].table(needs=["actions", "quantity", "gross_g"])
     quantity, quantity_max = _read_quantity(daily["quantity"], inputs)
+    yearly_per, yearly_max = _read_yearly(sheet.get("yearly"), inputs, quantity)
     evidence = sheet["evidence"].table(needs=["minimum", "why"])
     return Edition(
         id=id_,
@@ -183,6 +207,8 @@ def _read_edition(
         daily_actions=None if daily["actions"].is_null() else daily["actions"].count(),
         daily_quantity_milli=quantity_max,
         daily_gross_mg=None if daily["gross_g"].is_null() else daily["gross_g"].count() * 1000,
+        yearly_quantity_milli=yearly_max,
+        yearly_per=yearly_per,
         digest=digest_of(folder),
         sheet=cast("Mapping[str, object]", root.plain()),
     )
@@ -196,12 +222,24 @@ def _read_quantity(daily: Cursor, inputs: tuple[Input, ...]) -> tuple[str | None
     return name, given["at_most"].count() * 1000
 
 
+def _read_yearly(
+    yearly: Cursor | None, inputs: tuple[Input, ...], quantity: str | None
+) -> tuple[str | None, int | None]:
+    if yearly is None:
+        return None, None
+    given = yearly.table(needs=["input", "at_most", "per"])
+    given["input"].one_of([quantity] if quantity else [])
+    per = given["per"].one_of([one.name for one in inputs if one.kind == "id"])
+    return per, given["at_most"].count() * 1000
+
+
 def _refuse_unread(factors: Factors, branches: Branches, *, shown: str) -> None:
     read = {
         id_
         for region in branches.values()
         for branch in region.values()
-        for id_ in branch.factors.values()
+        for reference in branch.factors.values()
+        for id_ in named_by(reference, factors)
     }
     for id_ in factors:
         if id_ not in read:

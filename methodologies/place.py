@@ -9,7 +9,7 @@ from decimal import Decimal, getcontext, setcontext
 from typing import NamedTuple
 
 from methodologies.arithmetic import ARITHMETIC, MG_PER_G
-from methodologies.branches import Branch, chain_of
+from methodologies.branches import Branch, chain_of, ids_from
 from methodologies.contract import (
     LEVELS,
     PROGRAMME_END,
@@ -143,7 +143,7 @@ def place_of(version: Version, region: str, day: date) -> Place:
         here = version.branches.get(wider, {})
         branches |= {name: branch for name, branch in here.items() if branch.holds_on(day)}
     rules = {name: _rule(branch, version, chain, day) for name, branch in branches.items()}
-    values = {name: _values(rule, version, day) for name, rule in rules.items()}
+    values = {name: _values(rule, version, chain, day) for name, rule in rules.items()}
     absent = f"{edition.reference} has no rule '{{branch}}' for {region} on {day}"
     return Place(
         version,
@@ -173,11 +173,30 @@ def _refusal(edition: Edition, region: str, day: date, *, covered: bool) -> Refu
 def _rule(branch: Branch, version: Version, chain: tuple[str, ...], day: date) -> Rule:
     found = {
         role: factor
-        for role, id_ in branch.factors.items()
-        if (factor := in_force(version.factors[id_], day))
+        for role, reference in branch.factors.items()
+        if (factor := _nearest(reference, version, chain, day))
     }
     flags = (*branch.flags, *_doubts(found, chain))
-    return Rule(branch, branch.cf, branch.region, flags, found, int(branch.u_pct * 10))
+    region = _region_of(branch, found, chain)
+    return Rule(branch, branch.cf, region, flags, found, int(branch.u_pct * 10))
+
+
+def _nearest(reference: str, version: Version, chain: tuple[str, ...], day: date) -> Factor | None:
+    for id_ in ids_from(reference, chain):
+        factor = in_force(version.factors.get(id_, ()), day)
+        if factor:
+            return factor
+    return None
+
+
+def _region_of(branch: Branch, found: Mapping[str, Factor], chain: tuple[str, ...]) -> str:
+    """The region of the rule, or the nearer one of a factor that was looked for in the chain."""
+    nearer = {branch.region} | {
+        found[role].region
+        for role, reference in branch.factors.items()
+        if role in found and reference != found[role].id
+    }
+    return next(region for region in chain if region in nearer)
 
 
 def _doubts(factors: Mapping[str, Factor], chain: tuple[str, ...]) -> tuple[str, ...]:
@@ -190,12 +209,14 @@ def _doubts(factors: Mapping[str, Factor], chain: tuple[str, ...]) -> tuple[str,
     return tuple(flag for flag, holds in doubts.items() if holds)
 
 
-def _values(rule: Rule, version: Version, day: date) -> FactorValues:
+def _values(rule: Rule, version: Version, chain: tuple[str, ...], day: date) -> FactorValues:
     branch = rule.branch
     absent = {
         role: f"{id_} has no value in force on {day}; it has {days_covered(version.factors[id_])}"
-        for role, id_ in branch.factors.items()
+        for role, reference in branch.factors.items()
         if role not in rule.factors
+        for id_ in ids_from(reference, chain)
+        if id_ in version.factors
     }
     nothing = f"{version.edition.reference} has no factor '{{role}}' for {branch.region}"
     return FactorValues(

@@ -17,7 +17,8 @@ TEXT_MAX = 128
 ID_MAX = 64
 IDS_MAX = 50
 NUMERIC = ("number", "count")
-KINDS = (*NUMERIC, "text", "choice", "switch", "id", "ids")
+LISTS = ("numbers", "rows")
+KINDS = (*NUMERIC, *LISTS, "text", "choice", "switch", "id", "ids")
 
 # Reading is exact or refused: a number that would be rounded in 18 digits raises here.
 _EXACT = Context(
@@ -29,7 +30,8 @@ _EXACT = Context(
 _exactly = _EXACT.create_decimal
 _PLAIN_NUMBER = re.compile(r"[+-]?[0-9]{1,40}(\.[0-9]{1,40})?", re.ASCII)
 
-Put = Callable[[str, object, Inputs], None]
+# Files a value; the answer is what the sheet's limits have against it, if anything.
+Put = Callable[[str, object, Inputs], str | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +39,9 @@ class Input:
     """One declared input. Limits belong to numbers and counts, `choices` to a choice.
 
     `claim` is the kind of the thing that an id names; `counts` is the number input that says how
-    many such things the event is about, so that an id or a list of ids can be held against it.
+    many such things the event is about, so that an id or a list of ids can be held against it. An
+    event without an `expected` input is accepted and flagged. A list has at most `at_most` entries
+    with these `columns`; the entry of a list of numbers has one column, named like the list.
     """
 
     name: str
@@ -51,6 +55,9 @@ class Input:
     choices: tuple[str, ...]
     claim: str | None
     counts: str | None
+    expected: bool = False
+    at_most: int | None = None
+    columns: tuple["Input", ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -206,7 +206,10 @@ def _refuse_nul(data: dict[str, Datum]) -> None:
     """Raises FieldsInvalid when a text holds NUL, which the database cannot store as text."""
     for name, value in data.items():
         parts = value if isinstance(value, list) else [value]
-        if any(isinstance(part, str) and "\0" in part for part in parts):
+        words = [
+            word for part in parts for word in (part.values() if isinstance(part, dict) else [part])
+        ]
+        if any(isinstance(word, str) and "\0" in word for word in words):
             raise FieldsInvalid(
                 f"/data/{name}: a text holds the character NUL, which cannot be stored.",
                 ((f"/data/{name}", "must not hold the character U+0000"),),

@@ -45,7 +45,8 @@ Subject = Annotated[str, Field(min_length=1, max_length=128, pattern=_PRINTABLE)
 Text = Annotated[StrictStr, Field(max_length=256)]
 Number = Annotated[Decimal, Field(allow_inf_nan=False)]
 Scalar = Text | StrictBool | Number | None
-Datum = Scalar | Annotated[list[Scalar], Field(max_length=LIST_ITEMS_MAX)]
+Row = Annotated[dict[Name, Scalar], Field(max_length=DATA_FIELDS_MAX)]
+Datum = Scalar | Annotated[list[Scalar | Row], Field(max_length=LIST_ITEMS_MAX)]
 
 
 class CloudEvent(BaseModel):
