@@ -27,7 +27,7 @@ async def test_a_list_of_objects_is_assessed_and_shown_again(partner: httpx.Asyn
 
     assert answer["avoided_mg"] == "127586505"
     receipt = (await partner.get(f"/v1/actions/{answer['action_id']}/receipt")).json()
-    assert receipt["inputs"]["avoided_trips"] == [
+    assert receipt["assessment"]["inputs"]["avoided_trips"] == [
         {"km_round_trip": "2558", "mode": "hsr", "persons": "2"}
     ]
 
