@@ -56,14 +56,12 @@ def load_exclusions(file: Path = FILE) -> Exclusions:
     legs = root["legs"].table(needs=["activities", "why"])
     legs["why"].text()
     found: dict[Period, dict[str, frozenset[str]]] = {period: {} for period in PERIODS}
-    for name, group in root["periods"].entries():
+    for _, group in root["periods"].entries():
         fields = group.table(needs=["period", "sides", "why"])
         fields["why"].text()
         rivals = found[_period(fields["period"])]
         for activity, others in _rivals(fields["sides"]).items():
-            if activity in rivals:
-                raise name.broken(f"{activity!r} is in two groups of the same period")
-            rivals[activity] = others
+            rivals[activity] = rivals.get(activity, frozenset()) | others
     return Exclusions(frozenset(legs["activities"].texts()), found["day"], found["month"])
 
 

@@ -207,6 +207,14 @@ anything = st.one_of(
     st.decimals(),
     st.text("aZ0-. _/\u96ea\x00\ud800", max_size=140),
     st.lists(st.text("a0 \u96ea", max_size=4), max_size=3),
+    st.lists(
+        st.dictionaries(
+            st.sampled_from(["km_round_trip", "mode", "persons", "x"]),
+            st.one_of(st.decimals(), st.sampled_from(["hsr", "600", None, True, []])),
+            max_size=3,
+        ),
+        max_size=3,
+    ),
     st.sampled_from(["1e5", "１２", " 1", "1_0", "+1", "0x1", "NaN", "shared_bike", "\ud800"]),
 )
 names = st.sampled_from(

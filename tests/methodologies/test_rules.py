@@ -36,6 +36,15 @@ def test_sides_exclude_each_other(tmp_path: Path) -> None:
     assert rules.in_month == {}
 
 
+def test_an_activity_may_be_in_several_groups(tmp_path: Path) -> None:
+    more = EXCLUSIVE + "  steps: {period: day, sides: [[walk], [steps]], why: one holds the other}"
+
+    rules = load_exclusions(written(tmp_path, more))
+
+    assert rules.in_day["walk"] == {"rest", "steps"}
+    assert rules.in_day["ride"] == {"rest"}
+
+
 @pytest.mark.parametrize(
     ("old", "new", "line", "said"),
     [
