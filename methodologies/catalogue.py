@@ -37,21 +37,37 @@ def load_catalogue(*folders: Path) -> "Catalogue":
     versions: dict[str, Version] = {}
     registers = []
     for folder in folders or (PACKAGED,):
-        found = read_folder(folder)
-        check_lock(folder, published_in(found))
-        withdrawn = read_lines(folder / WITHDRAWN)
-        for reference in withdrawn.keys() - {one.edition.reference for one in found}:
-            line = withdrawn[reference][0]
-            raise CatalogueBroken(WITHDRAWN, line, f"there is no {reference} to withdraw")
+        try:
+            found, withdrawn, register = _read(folder)
+        except CatalogueBroken as broken:
+            if len(folders) < 2:
+                raise
+            file = f"{folder}/{broken.file}"  # of many folders, which one
+            raise CatalogueBroken(file, broken.line, broken.reason, broken.rule) from broken
+        registers.append(register)
         for version in found:
             reference = version.edition.reference
             if reference in versions:
-                raise CatalogueBroken(str(folder), 1, f"{reference} is there twice")
+                raise CatalogueBroken(
+                    str(folder), 1, f"{reference} is there twice", "id-and-version-once"
+                )
             versions[reference] = _withdraw(version) if reference in withdrawn else version
-        registers.append(read_register(folder))
     catalogue = Catalogue(tuple(versions.values()), merged(registers))
     refuse_doubtful(catalogue.register, catalogue.factors_used())
     return catalogue
+
+
+def _read(
+    folder: Path,
+) -> tuple[tuple[Version, ...], Mapping[str, tuple[int, str]], Register]:
+    """The versions of one folder, its withdrawals and its register."""
+    found = read_folder(folder)
+    check_lock(folder, published_in(found))
+    withdrawn = read_lines(folder / WITHDRAWN)
+    for reference in withdrawn.keys() - {one.edition.reference for one in found}:
+        line = withdrawn[reference][0]
+        raise CatalogueBroken(WITHDRAWN, line, f"there is no {reference} to withdraw")
+    return found, withdrawn, read_register(folder)
 
 
 class Catalogue:

@@ -49,6 +49,9 @@ DETAILS: Mapping[str, tuple[str, ...]] = {
 QUALITIES = ("temporal", "geographic", "technological", "reliability")
 _TEXTS = ("locator", "notes", "waiver", "derivation", "judgement")
 _DAYS = ("published_at", "accessed_at")
+# What a row has beside a factor's own fields.
+ROW_FIELDS = ("version", "family", "area", "review_by", *_DAYS, *DETAILS, "data_quality",
+              "supersedes", "superseded_by")  # fmt: skip
 _REFERENCE = re.compile(r"\{([^}]*)\}")
 _ID = re.compile(r"[a-z0-9-]{1,30}(\.[a-z0-9_-]{1,40}){1,5}", re.ASCII)
 

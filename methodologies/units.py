@@ -5,6 +5,7 @@ Carbon dioxide and its equivalent are dimensions of their own: they are not adde
 
 import re
 from functools import cache
+from typing import Any
 
 import pint
 
@@ -42,9 +43,9 @@ _UNIT = re.compile(rf"{_TERM}( ?[*/] ?{_TERM})*")
 
 
 @cache
-def registry() -> pint.UnitRegistry:  # type: ignore[type-arg]  # generic only in pint's own stubs
+def registry() -> "pint.UnitRegistry[Any]":
     """Pint's units, and those of this field."""
-    units = pint.UnitRegistry()
+    units: pint.UnitRegistry[Any] = pint.UnitRegistry()
     units.define("gCarbon = [carbon_dioxide]")
     units.define("gCarbonEq = [carbon_dioxide_equivalent]")
     for gas in ("Carbon", "CarbonEq"):

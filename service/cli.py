@@ -17,6 +17,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 from sqlalchemy.exc import DBAPIError
 
+from service.book import commands as book_commands
 from service.clock import seconds, system_clock
 from service.demo import put_demo
 from service.embedded.up import run_up
@@ -44,6 +45,10 @@ app = typer.Typer(
 )
 keys_app = typer.Typer(help="API keys of partners.", no_args_is_help=True)
 app.add_typer(keys_app, name="keys")
+app.add_typer(book_commands.factors_app, name="factors")
+app.add_typer(book_commands.methodology_app, name="methodology")
+app.add_typer(book_commands.receipt_app, name="receipt")
+app.command("book")(book_commands.book)
 out = Console()
 err = Console(stderr=True)
 

@@ -8,6 +8,7 @@ import asyncio
 import gc
 import logging
 import socket
+import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from types import FrameType
@@ -15,8 +16,10 @@ from types import FrameType
 import uvicorn
 from fastapi import FastAPI
 
-from methodologies.catalogue import load_catalogue
+from methodologies.catalogue import Catalogue
+from methodologies.contract import CatalogueBroken
 from service.book import routes as book_routes
+from service.book.plugins import load_all
 from service.clock import Clock, system_clock
 from service.forest import routes as forest_routes
 from service.http import routes as http_routes
@@ -86,13 +89,14 @@ def make_intake(
     resources: Resources,
     hasher: Hasher,
     policy: Policy,
+    catalogue: Catalogue,
     committed: Callable[[int, float], None],
 ) -> Intake:
     """The lanes of one process, not running yet."""
     settings = resources.settings
     committer = Committer(resources.pool, policy, resources.clock)
     return Intake(
-        assessor=Assessor(load_catalogue(), hasher, settings),
+        assessor=Assessor(catalogue, hasher, settings),
         lanes=tuple(
             Lane(
                 committer.commit,
@@ -108,8 +112,11 @@ def make_intake(
 
 
 @asynccontextmanager
-async def _running(app: FastAPI, settings: Settings, clock: Clock) -> AsyncIterator[None]:
+async def _running(
+    app: FastAPI, settings: Settings, clock: Clock, catalogue: Catalogue | None
+) -> AsyncIterator[None]:
     hasher = Hasher(person_key_of(settings))
+    catalogue = catalogue or load_all(settings.methodology_path, clock().date())
     async with open_resources(settings, clock) as resources:
         state = app.state
         state.resources = resources
@@ -123,7 +130,7 @@ async def _running(app: FastAPI, settings: Settings, clock: Clock) -> AsyncItera
             state.metrics.committed(events, seconds)
             notifier.poke()
 
-        state.intake = make_intake(resources, hasher, state.policy, committed)
+        state.intake = make_intake(resources, hasher, state.policy, catalogue, committed)
         state.totals = LiveTotals(
             resources.sessions,
             Counters(resources.valkey, resources.sessions),
@@ -137,12 +144,17 @@ async def _running(app: FastAPI, settings: Settings, clock: Clock) -> AsyncItera
             state.stopping.set()
 
 
-def create_app(settings: Settings, clock: Clock = system_clock) -> FastAPI:
-    """The application; it opens its resources when it starts and drains its lanes at the end."""
+def create_app(
+    settings: Settings, clock: Clock = system_clock, catalogue: Catalogue | None = None
+) -> FastAPI:
+    """The application; it opens its resources when it starts and drains its lanes at the end.
+
+    Without a catalogue it loads one when it starts.
+    """
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        async with _running(app, settings, clock):
+        async with _running(app, settings, clock, catalogue):
             yield
 
     app = FastAPI(
@@ -235,7 +247,11 @@ def run(settings: Settings, fd: int | None) -> None:
     logging.basicConfig(
         level=settings.log_level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s"
     )
-    app = create_app(settings)
+    try:
+        catalogue = load_all(settings.methodology_path, system_clock().date())
+    except CatalogueBroken as broken:
+        sys.exit(f"The API does not start, since a methodology is not fit for use:\n  {broken}")
+    app = create_app(settings, system_clock, catalogue)
     calm_collector()
     config = uvicorn.Config(
         door_of(app),
