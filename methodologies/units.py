@@ -5,9 +5,10 @@ Carbon dioxide and its equivalent are dimensions of their own: they are not adde
 
 import re
 from functools import cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import pint
+if TYPE_CHECKING:
+    import pint
 
 # Things that are counted. Each is a dimension of its own: a gram per bag is no gram per cup.
 COUNTED = (
@@ -45,6 +46,9 @@ _UNIT = re.compile(rf"{_TERM}( ?[*/] ?{_TERM})*")
 @cache
 def registry() -> "pint.UnitRegistry[Any]":
     """Pint's units, and those of this field."""
+    # Half a second to import and build: paid by what checks units, not by every command.
+    import pint  # noqa: PLC0415
+
     units: pint.UnitRegistry[Any] = pint.UnitRegistry()
     units.define("gCarbon = [carbon_dioxide]")
     units.define("gCarbonEq = [carbon_dioxide_equivalent]")
@@ -72,7 +76,7 @@ def refusal_of(unit: str) -> str | None:
         return f"the unit {unit!r} does not parse: write names with * and / between them"
     try:
         registry().parse_units(text)
-    except pint.UndefinedUnitError as wrong:
+    except AttributeError as wrong:  # pint's UndefinedUnitError is one
         return f"the unit {unit!r} does not parse: {wrong}"
     return None
 

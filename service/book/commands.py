@@ -103,7 +103,7 @@ def _findings_table(findings: tuple[Finding, ...]) -> Table:
         mark = "[red]REFUSED[/]" if one.refused else "[yellow]look[/]" if one.warns else ""
         names = ", ".join(one.names[:NAMES_SHOWN])
         more = len(one.names) - NAMES_SHOWN
-        table.add_row(one.what, str(len(one.names)), mark or "[green]ok[/]",
+        table.add_row(one.what, str(one.count), mark or "[green]ok[/]",
                       escape(names) + (f" and {more} more" if more > 0 else ""))  # fmt: skip
     return table
 
@@ -250,7 +250,7 @@ def book(
 ) -> None:
     """Build the methodology book as a static site, with a page for every version."""
     try:
-        names = write_book(_catalogue(""), folder, today_or(None))
+        names = write_book(_catalogue(""), folder)
     except CatalogueBroken as broken:
         raise fail(broken) from broken
     except OSError as wrong:

@@ -44,7 +44,7 @@ async def methodology(
     return sheet_of(catalogue, edition)
 
 
-@router.get("/factors", responses=documented(400))
+@router.get("/factors")
 async def factors(
     catalogue: ThisCatalogue,
     factor_id: Annotated[

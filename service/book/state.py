@@ -31,7 +31,8 @@ class Finding:
     names: tuple[str, ...]
     refused: bool
     warns: bool
-    lines: tuple[str, ...] = ()
+    lines: tuple[str, ...]
+    count: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,11 +85,12 @@ def _of_copies(compared: tuple[Compared, ...]) -> tuple[Finding, ...]:
     }
     wrong = tuple(f"{one.methodology} {one.factor.id}" for one in compared if one.refused)
     return (
-        _plain("copies in folders that are the row", names["equal"]),
+        Finding("", "copies in folders that are the row", (), False, False, (),
+                len(names["equal"])),
         _plain("copies of a superseded row", names["superseded"]),
         _plain("copies declared local", names["local"]),
         Finding("copy-is-the-row", "copies that differ, or have no row", wrong, bool(broken),
-                False, tuple(map(str, broken))),
+                False, tuple(map(str, broken)), len(wrong)),
     )  # fmt: skip
 
 
@@ -101,7 +103,7 @@ def _of_rows(catalogue: Catalogue, idle: set[str]) -> tuple[Finding, ...]:
     conflicts = tuple(row.key for row in rows if "conflict" in row.factor.flags)
     return (
         Finding("unit-parses", "units that do not parse", tuple(wrong), bool(wrong), False,
-                tuple(f"{units[unit]}: {refusal}" for unit, refusal in wrong.items())),
+                tuple(f"{units[unit]}: {refusal}" for unit, refusal in wrong.items()), len(wrong)),
         _plain("in conflict with another source", conflicts),
         _plain("from memory and in use, with a waiver",
                tuple(row.key for row in rows
@@ -121,12 +123,12 @@ def _of_reviews(rows: tuple[Row, ...], today: date) -> tuple[Finding, ...]:
 
     return (
         Finding("reviewed-in-time", "reviews due, in the days of grace",
-                tuple(row.key for row in soon), False, bool(soon), lines(soon)),
+                tuple(row.key for row in soon), False, bool(soon), lines(soon), len(soon)),
         Finding("reviewed-in-time", "reviews overdue: the program would not start",
-                tuple(row.key for row in over), bool(over), False, lines(over)),
+                tuple(row.key for row in over), bool(over), False, lines(over), len(over)),
     )  # fmt: skip
 
 
 def _plain(what: str, names: tuple[str, ...], *, warns: bool = False) -> Finding:
     lines = names if warns else ()
-    return Finding("", what, names, False, warns and bool(names), lines)
+    return Finding("", what, names, False, warns and bool(names), lines, len(names))
