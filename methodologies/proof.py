@@ -141,7 +141,9 @@ def _impure(source: str) -> str | None:
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Name)
     }
     strange = sorted((imported - MAY_IMPORT) | (called - MAY_CALL - _functions(tree)))
-    return f"it knows more than arithmetic and the contract: {', '.join(strange)}" if strange else None
+    return (
+        f"it knows more than arithmetic and the contract: {', '.join(strange)}" if strange else None
+    )
 
 
 def _functions(tree: ast.AST) -> set[str]:

@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
+from itertools import pairwise
 from pathlib import Path
 
 from methodologies.branches import is_region
@@ -300,13 +301,9 @@ def _checked(areas: list[Area]) -> tuple[Area, ...]:
     current = {row.factor.id: row.factor for row in rows if row.superseded_by is None}
     for row in rows:
         if row.factor.confidence == "D":
-            check_derivation(
-                replace(row.factor, derivation=_written(row, current)), row.at
-            )
+            check_derivation(replace(row.factor, derivation=_written(row, current)), row.at)
     checked = {row.key: row for row in rows}
-    return tuple(
-        replace(area, rows=tuple(checked[row.key] for row in area.rows)) for area in areas
-    )
+    return tuple(replace(area, rows=tuple(checked[row.key] for row in area.rows)) for area in areas)
 
 
 def _written(row: Row, current: Mapping[str, Factor]) -> str | None:
@@ -332,7 +329,7 @@ def _refuse_overlap(rows: list[Row]) -> None:
             families.setdefault(row.family, []).append(row)
     for family, members in families.items():
         members.sort(key=lambda row: row.factor.valid_from)
-        for earlier, later in zip(members, members[1:], strict=False):
+        for earlier, later in pairwise(members):
             end = earlier.factor.valid_to
             if end is None or later.factor.valid_from <= end:
                 raise later.at.broken(

@@ -177,6 +177,7 @@ def create_app(
         web_routes,
     ):
         app.include_router(module.router)
+    app.include_router(book_routes.pages)
     add_schemas(app)
     return app
 

@@ -14,6 +14,8 @@ from rich.table import Table
 from methodologies.catalogue import Catalogue
 from methodologies.contract import CatalogueBroken, DataInvalid, UnknownActivity
 from methodologies.explanation import Explanation
+from methodologies.folder import Version
+from methodologies.proof import Proof
 from service.book.author import AuthorRefused, check_versions, make_skeleton, publish
 from service.book.pages import write_book
 from service.book.plugins import load_all
@@ -133,24 +135,26 @@ def methodology_check(
     failed = False
     try:
         for version, proofs in check_versions(path):
-            table = Table("rule", "what", "", title_justify="left",
-                          title=f"{version.edition.reference} ({version.edition.status})")  # fmt: skip
-            wrong = [one for one in proofs if one.wrong]
-            failed = failed or bool(wrong)
-            for one in proofs if verbose else wrong:
-                table.add_row(one.rule, escape(one.what),
-                              f"[red]{escape(one.wrong)}[/]" if one.wrong else "[green]holds[/]")  # fmt: skip
-            if table.row_count:
-                out.print(table)
-            cases = sum(one.rule == "worked-cases" for one in proofs)
-            mark = f"[red]{len(wrong)} wrong[/]" if wrong else "[green]holds[/]"
-            out.print(
-                f"{version.edition.reference}: {cases} cases, {len(proofs) - cases} other checks: "
-                + mark, highlight=False,
-            )  # fmt: skip
+            failed = failed or any(one.wrong for one in proofs)
+            _show_proofs(version, proofs, verbose=verbose)
     except (AuthorRefused, CatalogueBroken) as refused:
         raise fail(refused) from refused
     raise typer.Exit(1 if failed else 0)
+
+
+def _show_proofs(version: Version, proofs: tuple[Proof, ...], *, verbose: bool) -> None:
+    reference = version.edition.reference
+    table = Table("rule", "what", "", title=reference, title_justify="left")
+    wrong = [one for one in proofs if one.wrong]
+    for one in proofs if verbose else wrong:
+        mark = f"[red]{escape(one.wrong)}[/]" if one.wrong else "[green]holds[/]"
+        table.add_row(one.rule, escape(one.what), mark)
+    if table.row_count:
+        out.print(table)
+    cases = sum(one.rule == "worked-cases" for one in proofs)
+    mark = f"[red]{len(wrong)} wrong[/]" if wrong else "[green]holds[/]"
+    said = f"{reference} ({version.edition.status}): {cases} cases, {len(proofs) - cases} others:"
+    out.print(f"{said} {mark}", highlight=False)
 
 
 @methodology_app.command("publish")
@@ -169,7 +173,7 @@ def methodology_publish(
 @methodology_app.command("try")
 def methodology_try(
     activity: Annotated[str, typer.Argument(help="Such as transit.metro.")],
-    data: Annotated[str, typer.Argument(help='The event\'s data, such as \'{"distance_km": 3}\'.')],
+    data: Annotated[str, typer.Argument(help="The event's data, such as '{\"distance_km\": 3}'.")],
     region: Annotated[str, typer.Option(help="ISO 3166-1 or -2.")] = "CN",
     level: Annotated[str, typer.Option(help="Evidence level.")] = "L1",
     on: Day = None,
@@ -217,7 +221,9 @@ def receipt() -> None:
 
 @receipt_app.command("verify")
 def receipt_verify(
-    file: Annotated[Path, typer.Argument(help="A receipt as GET /v1/actions/{id}/receipt gave it.")],
+    file: Annotated[
+        Path, typer.Argument(help="A receipt as GET /v1/actions/{id}/receipt gave it.")
+    ],
     methodologies: Folders = "",
 ) -> None:
     """Do a receipt's sum again, offline. Exit code 1 unless everything in it is equal."""
@@ -264,5 +270,3 @@ def book(
 def _catalogue(methodologies: str) -> Catalogue:
     """The packaged methodologies with those of an option, else of METHODOLOGY_PATH."""
     return load_all(methodologies or Settings().methodology_path, date.min)
-
-

@@ -138,14 +138,15 @@ def _head(edition: Edition) -> dict[str, Any]:
     }
 
 
-def _index(
-    environment: Environment, catalogue: Catalogue, heads: list[dict[str, Any]]
-) -> str:
+def _index(environment: Environment, catalogue: Catalogue, heads: list[dict[str, Any]]) -> str:
     newest = {head["id"]: head for head in heads}  # they come with older versions first
     groups = groupby(newest.values(), key=lambda head: head["id"].partition(".")[0])
     low = ["0", *(str(upper) for upper, _ in BANDS)]
     bands = [
-        *((f"{below} to {upper} percent", cf) for below, (upper, cf) in zip(low, BANDS, strict=False)),
+        *(
+            (f"{below} to {upper} percent", cf)
+            for below, (upper, cf) in zip(low, BANDS, strict=False)
+        ),
         (f"above {low[-1]} percent", ABOVE_ALL_BANDS),
     ]
     return environment.get_template("index.html").render(
@@ -163,7 +164,7 @@ def _factor_pages(
     environment: Environment, catalogue: Catalogue, heads: list[dict[str, Any]]
 ) -> dict[str, str]:
     rows = rows_of(catalogue, id_=None, region=None, on=None)
-    areas = [
+    areas: list[dict[str, Any]] = [
         {"title": one.title, "about": one.about, "rows": len(one.rows), "name": one.name,
          "href": f"factors-{one.name}.html"}
         for one in catalogue.register.areas
@@ -176,7 +177,7 @@ def _factor_pages(
     hrefs = {head["reference"]: head["href"] for head in heads}
     overview = environment.get_template("factors.html")
     page = environment.get_template("area.html")
-    totals = Counter({mark: 0 for mark in MARKS})
+    totals = Counter(dict.fromkeys(MARKS, 0))
     totals.update(row["confidence"] for row in rows)
     return {
         "factors.html": overview.render(here="factors.html", areas=areas, totals=totals),
@@ -243,11 +244,11 @@ def _limits(edition: Edition) -> list[str]:
         said.append(f"At most {edition.daily_gross_mg // 1000} g gross of a person a day.")
     if sheet.get("any_of"):
         said.append(f"One of {', '.join(sheet['any_of'])} is needed.")
-    for one in sheet.get("ratios") or ():
-        said.append(
-            f"{_first_upper(one['name'])} ({one['over']} over {one['under']}): "
-            f"{one['min']} to {one['max']} {one['unit']}."
-        )
+    said += [
+        f"{_first_upper(one['name'])} ({one['over']} over {one['under']}): "
+        f"{one['min']} to {one['max']} {one['unit']}."
+        for one in sheet.get("ratios") or ()
+    ]
     said += [f"{_first_upper(one['why'])}." for one in sheet.get("conditions") or ()]
     return said
 
@@ -314,4 +315,3 @@ def _count(number: int, one: str, many: str = "") -> str:
 
 def _json(value: object) -> str:
     return value if isinstance(value, str) else orjson.dumps(value).decode()
-

@@ -1,18 +1,24 @@
 """HTTP for methodologies and factors. Public; the folders are the truth."""
 
+import asyncio
+from collections.abc import Mapping
 from datetime import date
 from typing import Annotated, Any, cast
 
-from fastapi import APIRouter, Depends, Query, Request
+from fastapi import APIRouter, Depends, Query, Request, Response
+from fastapi.responses import RedirectResponse
 
 from methodologies.catalogue import Catalogue
 from methodologies.contract import UnknownEdition
+from service.book.pages import book_pages
 from service.book.sheets import head_of, place_of_row, rows_of, sheet_of
-from service.errors import MethodologyNotFound
+from service.errors import MethodologyNotFound, PageNotFound
+from service.http.kept import FOR_MINUTES, HTML, kept, version_of
 from service.http.pages import PAGE_DEFAULT, Cursor, Limit, Page, page_of, read_cursor
 from service.http.problems import documented
 from service.intake.report import Intake
 
+pages = APIRouter(prefix="/methodologies", include_in_schema=False)
 router = APIRouter(prefix="/v1", tags=["Methodologies"], responses=documented(404, 422))
 
 
@@ -66,3 +72,30 @@ async def factors(
     rows = rows_of(catalogue, id_=factor_id, region=region, on=on)
     left = [row for row in rows if place_of_row(row) > after]
     return page_of(left[: limit + 1], limit, place_of_row)
+
+
+async def book_of(request: Request, catalogue: ThisCatalogue) -> Mapping[str, str]:
+    """Every page of the book by its name, made at the first look at one of them."""
+    state = request.app.state
+    if not hasattr(state, "book"):
+        state.book = await asyncio.to_thread(book_pages, catalogue)
+    return cast("Mapping[str, str]", state.book)
+
+
+ThisBook = Annotated[Mapping[str, str], Depends(book_of)]
+
+
+@pages.get("")
+async def book() -> Response:
+    """The methodology book; its pages link to each other within their folder."""
+    return RedirectResponse("/methodologies/index.html", 307)
+
+
+@pages.get("/{name}")
+async def page(request: Request, name: str, found: ThisBook) -> Response:
+    """A page of the methodology book."""
+    if name not in found:
+        raise PageNotFound(f"There is nothing at {request.url.path}.")
+    content = found[name].encode()
+    kind = "text/css; charset=utf-8" if name.endswith(".css") else HTML
+    return kept(request, content, version_of(content), media_type=kind, control=FOR_MINUTES)

@@ -122,9 +122,7 @@ def digest_of_receipt(receipt: Mapping[str, Any]) -> str:
     return f"sha256:{sha256(text).hexdigest()}"
 
 
-def _again(
-    receipt: Mapping[str, Any], reference: str, catalogue: Catalogue
-) -> Mapping[str, Any]:
+def _again(receipt: Mapping[str, Any], reference: str, catalogue: Catalogue) -> Mapping[str, Any]:
     event = receipt["event"]
     id_, _, version = reference.partition("@")
     try:
@@ -194,9 +192,7 @@ def content_of(
     return f"{activity}\n{time}\n{level}\n{scope}\n{region}\n".encode() + data
 
 
-def _figures(
-    recorded: Mapping[str, Any], again: Mapping[str, Any]
-) -> Iterator[Difference]:
+def _figures(recorded: Mapping[str, Any], again: Mapping[str, Any]) -> Iterator[Difference]:
     """What was recorded beside what the sum gives: a cap may take all of it, and never adds."""
     if recorded.get("gross_mg") != again["gross_mg"]:
         yield Difference("/recorded/gross_mg", recorded.get("gross_mg"), again["gross_mg"])
@@ -208,9 +204,7 @@ def _figures(
         yield Difference("/recorded/avoided_mg", avoided, may[0])
 
 
-def _event(
-    receipt: Mapping[str, Any], again: Mapping[str, Any]
-) -> Iterator[Difference]:
+def _event(receipt: Mapping[str, Any], again: Mapping[str, Any]) -> Iterator[Difference]:
     if receipt["event"]["type"] != again["activity"]:
         yield Difference("/event/type", receipt["event"]["type"], again["activity"])
 
