@@ -102,7 +102,9 @@ def up() -> None:
     DATABASE_URL and REDIS_URL switch to servers of yours. Data stays in SAXAUL_HOME (./.saxaul).
     Ctrl-C stops it cleanly.
     """
-    raise typer.Exit(run_up(Settings()))
+    settings = Settings()
+    book_commands.refuse_broken(settings)
+    raise typer.Exit(run_up(settings))
 
 
 @app.command()

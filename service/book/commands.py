@@ -52,6 +52,14 @@ def today_or(day: datetime | None) -> date:
     return system_clock().date() if day is None else day.date()
 
 
+def refuse_broken(settings: Settings) -> None:
+    """Leave with file, line and reason where the API would not start, before anything does."""
+    try:
+        load_all(settings.methodology_path, today_or(None))
+    except CatalogueBroken as broken:
+        raise fail(broken) from broken
+
+
 @factors_app.callback()
 def factors() -> None:
     """The register of factors."""

@@ -29,6 +29,19 @@ MARKS = {
     "M": "From memory. In use only with a waiver, and to be checked against the original.",
     "D": "Derived here, with the arithmetic, or chosen by judgement.",
 }
+# What a page has a place for; whatever else a sheet declares is shown as it is written.
+SHOWN = frozenset(
+    ("id", "version", "title", "status", "published_on", "activity", "approach", "baseline",
+     "project", "boundary", "gases", "evidence", "inputs", "any_of", "ratios", "conditions",
+     "daily", "rules", "uncertainty", "double_counting", "exclusivity", "overlap", "changes")
+)  # fmt: skip
+OF_A_RULE = frozenset(
+    ("u_pct", "cf", "why", "factors", "formulas", "flags", "valid_from", "valid_to")
+)
+OF_AN_INPUT = frozenset(
+    ("kind", "unit", "required", "min", "max", "soft_max", "default", "choices", "claim", "counts",
+     "why")
+)  # fmt: skip
 _NAME = re.compile(r"\{([a-z_0-9]+)\}")
 _SITE = re.compile(r"(https?://)?[a-z0-9-]+(\.[a-z0-9-]+)+(/[^\s;]*)?", re.ASCII)
 
@@ -208,9 +221,11 @@ def _methodology(
         versions=versions,
         sheet=_with_all_fields(edition.sheet),
         factors=whole["factors"],
+        ids={factor["id"] for factor in whole["factors"]},
         cases=whole["cases"],
         example=example_of(catalogue, edition),
         limits=_limits(edition),
+        further={name: one for name, one in edition.sheet.items() if name not in SHOWN},
     )
 
 
@@ -223,11 +238,19 @@ def _with_all_fields(sheet: Mapping[str, Any]) -> dict[str, Any]:
     return {
         **sheet,
         "rules": {
-            region: {name: {**absent, **rule} for name, rule in rules.items()}
+            region: {
+                name: {**absent, **rule, "further": _further(rule, OF_A_RULE)}
+                for name, rule in rules.items()
+            }
             for region, rules in sheet["rules"].items()
         },
         "inputs": {name: {**inputs, **one} for name, one in sheet["inputs"].items()},
     }
+
+
+def _further(given: Mapping[str, Any], known: frozenset[str]) -> list[str]:
+    """What else is declared, in the words of the sheet."""
+    return [f"{_words(name)}: {_json(one)}" for name, one in given.items() if name not in known]
 
 
 def _limits(edition: Edition) -> list[str]:
@@ -260,6 +283,7 @@ def _remarks(one: Mapping[str, Any]) -> str:
         f"{one['default']} if left out" if one["default"] else "",
         f"names a {one['claim']}, credited once" if one["claim"] else "",
         f"as many as {one['counts']}" if one["counts"] else "",
+        *_further(one, OF_AN_INPUT),
         str(one["why"] or ""),
     ]
     return "; ".join(part for part in said if part)

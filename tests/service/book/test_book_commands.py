@@ -44,7 +44,8 @@ def test_the_register_is_fit_for_use() -> None:
     checked = run("factors", "check", "--on", "2026-11-22")
 
     assert checked.exit_code == 0, checked.output
-    assert "356 rows on 2026-11-22" in checked.output
+    rows = len(load_catalogue().register.rows)
+    assert f"{rows} rows on 2026-11-22" in checked.output
 
 
 def test_a_review_that_is_due_is_shown_and_one_that_is_overdue_refuses() -> None:
@@ -235,3 +236,13 @@ def test_what_a_sum_costs_is_measured() -> None:
     assert found["cases"] >= 60
     assert 0 < found["assess_us_median"] <= found["assess_us_max"]
     assert found["load_s"] > 0
+
+
+def test_up_says_which_folder_of_others_is_broken_and_starts_nothing(tmp_path: Path) -> None:
+    home = tmp_path / "home"
+
+    started = run("up", METHODOLOGY_PATH="/no/such/folder", SAXAUL_HOME=str(home))
+
+    assert started.exit_code == 1
+    assert "/no/such/folder:1: there is no such folder" in started.output
+    assert not home.exists()
