@@ -39,9 +39,10 @@ load: $(DEV) ## A short load test against the budget
 bench: $(DEV) ## The side-by-side ratios
 	@$(BIN)/python -m loadtest.bench $(ARGS)
 
-docs: $(DEV) ## Write docs/openapi.json anew
+docs: $(DEV) ## Write docs/openapi.json anew, and the methodology book to site/book
 	@$(BIN)/python -m service.cli openapi > docs/openapi.json.new
 	@mv docs/openapi.json.new docs/openapi.json
+	@$(BIN)/python -m service.cli book site/book
 
 lock: ## Bring both lock files up to pyproject.toml (needs uv; ARGS=--upgrade for newer versions)
 	@$(COMPILE) $(ARGS) -o requirements.lock

@@ -45,7 +45,7 @@ def read_cases(root: Cursor) -> tuple[Case, ...]:
             raise item.broken(f"two cases are named {case.name!r}")
         cases[case.name] = case
     if len(cases) < CASES_MIN:
-        raise root.broken(f"a version needs at least {CASES_MIN} cases")
+        raise root.broken(f"a version needs at least {CASES_MIN} cases", rule="worked-cases")
     return tuple(cases.values())
 
 

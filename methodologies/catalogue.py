@@ -24,6 +24,7 @@ from methodologies.explanation import Explanation, explain_place
 from methodologies.factors import Factor
 from methodologies.folder import PACKAGED, Version, published_in, read_folder
 from methodologies.place import Place, place_of
+from methodologies.register import Register, merged, read_register, refuse_doubtful
 
 PLACES_MAX = 20_000  # (activity, region, day) kept resolved; at the limit all are forgotten
 
@@ -34,25 +35,46 @@ def load_catalogue(*folders: Path) -> "Catalogue":
     CatalogueBroken: with file, line and reason, at the first thing that is not fit for use.
     """
     versions: dict[str, Version] = {}
+    registers = []
     for folder in folders or (PACKAGED,):
-        found = read_folder(folder)
-        check_lock(folder, published_in(found))
-        withdrawn = read_lines(folder / WITHDRAWN)
-        for reference in withdrawn.keys() - {one.edition.reference for one in found}:
-            line = withdrawn[reference][0]
-            raise CatalogueBroken(WITHDRAWN, line, f"there is no {reference} to withdraw")
+        try:
+            found, withdrawn, register = _read(folder)
+        except CatalogueBroken as broken:
+            if len(folders) < 2:
+                raise
+            file = f"{folder}/{broken.file}"  # of many folders, which one
+            raise CatalogueBroken(file, broken.line, broken.reason, broken.rule) from broken
+        registers.append(register)
         for version in found:
             reference = version.edition.reference
             if reference in versions:
-                raise CatalogueBroken(str(folder), 1, f"{reference} is there twice")
+                raise CatalogueBroken(
+                    str(folder), 1, f"{reference} is there twice", "id-and-version-once"
+                )
             versions[reference] = _withdraw(version) if reference in withdrawn else version
-    return Catalogue(tuple(versions.values()))
+    catalogue = Catalogue(tuple(versions.values()), merged(registers))
+    refuse_doubtful(catalogue.register, catalogue.factors_used())
+    return catalogue
+
+
+def _read(
+    folder: Path,
+) -> tuple[tuple[Version, ...], Mapping[str, tuple[int, str]], Register]:
+    """The versions of one folder, its withdrawals and its register."""
+    found = read_folder(folder)
+    check_lock(folder, published_in(found))
+    withdrawn = read_lines(folder / WITHDRAWN)
+    for reference in withdrawn.keys() - {one.edition.reference for one in found}:
+        line = withdrawn[reference][0]
+        raise CatalogueBroken(WITHDRAWN, line, f"there is no {reference} to withdraw")
+    return found, withdrawn, read_register(folder)
 
 
 class Catalogue:
     """The methodologies of this program. Answers depend on the arguments and the folders only."""
 
-    def __init__(self, versions: tuple[Version, ...]) -> None:
+    def __init__(self, versions: tuple[Version, ...], register: Register) -> None:
+        self.register = register
         self._versions = {one.edition.reference: one for one in versions}
         self._newest = _newest(versions)
         self._places: dict[tuple[str, str | None, date], Place] = {}
@@ -128,6 +150,19 @@ class Catalogue:
             and (on is None or factor.holds_on(on))
         }
         return tuple(factor for _, factor in sorted(found.items()))
+
+    def factors_used(self) -> dict[str, tuple[Factor, ...]]:
+        """By id: the values that published versions read, each version's own copy."""
+        found: dict[str, tuple[Factor, ...]] = {}
+        for version in self._versions.values():
+            if version.edition.status == "published":
+                for id_, values in version.factors.items():
+                    found[id_] = (*found.get(id_, ()), *values)
+        return found
+
+    def factors_of(self, id_: str, version: str) -> tuple[Factor, ...]:
+        """The values that a version carries, in its order. UnknownEdition: there is none."""
+        return tuple(one for some in self._version(id_, version).factors.values() for one in some)
 
     def cases(self, id_: str, version: str) -> tuple[Case, ...]:
         """The worked cases of a version. UnknownEdition: there is none."""

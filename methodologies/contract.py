@@ -155,10 +155,14 @@ class DataInvalid(ValueError):
 
 
 class CatalogueBroken(ValueError):
-    """A methodology folder is not fit for use, so the program must not start."""
+    """A methodology folder is not fit for use, so the program must not start.
 
-    def __init__(self, file: str, line: int, reason: str) -> None:
+    `rule` is the name of the rule that is broken, where it has one (see the README beside this).
+    """
+
+    def __init__(self, file: str, line: int, reason: str, rule: str | None = None) -> None:
         self.file = file
         self.line = line
         self.reason = reason
-        super().__init__(f"{file}:{line}: {reason}")
+        self.rule = rule
+        super().__init__(f"{file}:{line}: {reason}" + (f" (rule {rule})" if rule else ""))

@@ -4,10 +4,11 @@ Stricter than YAML: no key twice, no unknown key, numbers only as quoted strings
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import date
 from decimal import Decimal
 from pathlib import Path
+from types import MappingProxyType
 
 import yaml
 
@@ -32,8 +33,8 @@ class Cursor:
         self.file = file
         self._node = node
 
-    def broken(self, reason: str) -> CatalogueBroken:
-        return CatalogueBroken(self.file, self._node.start_mark.line + 1, reason)
+    def broken(self, reason: str, *, rule: str | None = None) -> CatalogueBroken:
+        return CatalogueBroken(self.file, self._node.start_mark.line + 1, reason, rule)
 
     def entries(self) -> list[tuple["Cursor", "Cursor"]]:
         """Keys and values of a mapping, in the order written; a key may stand once."""
@@ -51,8 +52,15 @@ class Cursor:
             found.append((cursor, Cursor(self.file, value)))
         return found
 
-    def table(self, *, needs: Iterable[str], may: Iterable[str] = ()) -> dict[str, "Cursor"]:
-        """A mapping with exactly the keys of `needs` and any of `may`."""
+    def table(
+        self,
+        *,
+        needs: Iterable[str],
+        may: Iterable[str] = (),
+        rules: Mapping[str, str] = MappingProxyType({}),
+    ) -> dict[str, "Cursor"]:
+        """A mapping with exactly the keys of `needs` and any of `may`; `rules` names the rule that
+        a missing key breaks."""
         needed, known = set(needs), {*needs, *may}
         found: dict[str, Cursor] = {}
         for key, value in self.entries():
@@ -64,7 +72,8 @@ class Cursor:
             found[name] = value
         missing = sorted(needed - found.keys())
         if missing:
-            raise self.broken(f"the key {missing[0]!r} is missing")
+            rule = rules.get(missing[0])
+            raise self.broken(f"the key {missing[0]!r} is missing", rule=rule)
         return found
 
     def items(self) -> list["Cursor"]:

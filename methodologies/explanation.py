@@ -57,6 +57,13 @@ class Explanation:
     claims: tuple[str, ...]
     refusal: Refusal | None
 
+    def fallbacks(self) -> list[dict[str, str]]:
+        """Where the nearest thing was not there and the next one was used: regions only."""
+        asked = self.region_chain[0]
+        if self.region in (None, asked):
+            return []
+        return [{"what": "rules of the region", "asked": asked, "used": str(self.region)}]
+
     def as_dict(self) -> dict[str, object]:
         """Ready for JSON; milligrams as strings, since sums of them pass 2^53."""
         return {
@@ -74,6 +81,8 @@ class Explanation:
             "evidence_level": self.level,
             "region_chain": list(self.region_chain),
             "region": self.region,
+            "fallbacks": self.fallbacks(),
+            "overlap": self.edition.sheet["overlap"],
             "inputs": dict(self.inputs),
             "branch": self.branch,
             "factors": [factor.as_dict() for factor in self.factors],

@@ -102,7 +102,10 @@ def read_factors(root: Cursor) -> Factors:
     factors: dict[str, tuple[Factor, ...]] = {}
     used: set[str] = set()
     for key, entry in table["factors"].entries():
-        fields = entry.table(needs=["unit", "region", "checked_on", "values"])
+        fields = entry.table(
+            needs=["unit", "region", "checked_on", "values"],
+            rules={"unit": "every-value-has-a-unit"},
+        )
         values: list[Factor] = []
         for day, value in fields["values"].entries():
             factor = _read_value(key.text(), day.day(), value, fields=fields, sources=sources)
@@ -134,6 +137,7 @@ def _read_value(
     given = value.table(
         needs=["value", "valid_to", "source", "confidence", "uncertainty_pct"],
         may=["locator", "flags", "notes", "waiver", "derivation", "judgement"],
+        rules={"source": "every-value-has-a-source"},
     )
     texts = {name: given[name].text() for name in _TEXTS if name in given}
     factor = Factor(
@@ -152,55 +156,85 @@ def _read_value(
         derivation=texts.get("derivation"),
         judgement=texts.get("judgement"),
         checked_on=fields["checked_on"].day(),
-        source=_read_source(given["source"], texts.get("locator"), sources),
+        source=read_source(given["source"], texts.get("locator"), sources),
     )
     if factor.valid_to and factor.valid_to < valid_from:
         raise given["valid_to"].broken(f"{id_} ends before it begins")
-    if factor.confidence == "M" and not factor.waiver:
-        raise value.broken(f"{id_} is from memory (M) and needs a waiver: who accepts it and why")
+    refuse_unwaived(factor, value)
     if factor.confidence == "D":
-        _check_derivation(factor, value)
+        check_derivation(factor, value)
     return factor
+
+
+def refuse_unwaived(factor: Factor, value: Cursor) -> None:
+    """CatalogueBroken: the value is from memory or in conflict, and nobody accepts that."""
+    if factor.waiver:
+        return
+    doubts = {
+        "from memory (M)": factor.confidence == "M",
+        "in conflict with another source": "conflict" in factor.flags,
+    }
+    for doubt, holds in doubts.items():
+        if holds:
+            raise value.broken(
+                f"{factor.id} is {doubt} and needs a waiver: who accepts it and why",
+                rule="doubt-needs-a-waiver",
+            )
 
 
 _TEXTS = ("locator", "notes", "waiver", "derivation", "judgement")
 
 
-def _read_source(named: Cursor, locator: str | None, sources: Mapping[str, Cursor]) -> Source:
+def read_source(named: Cursor, locator: str | None, sources: Mapping[str, Cursor]) -> Source:
     key = named.text()
     if key not in sources:
-        raise named.broken(f"the source {key!r} is not in the block of sources")
+        raise named.broken(
+            f"the source {key!r} is not in the block of sources", rule="every-value-has-a-source"
+        )
     entry = sources[key]
-    fields = entry.table(needs=["title", "publisher", "year", "url"], may=["locator"])
+    fields = entry.table(needs=["title", "publisher"], may=["year", "url", "locator"])
     if locator is None and "locator" in fields:
         locator = fields["locator"].text()
     return Source(
         key=key,
         title=fields["title"].text(),
         publisher=fields["publisher"].text(),
-        year=None if fields["year"].is_null() else fields["year"].text(),
+        year=_text_or_none(fields.get("year")),
         locator=locator,
-        url=None if fields["url"].is_null() else fields["url"].text(),
+        url=_text_or_none(fields.get("url")),
     )
 
 
-def _check_derivation(factor: Factor, value: Cursor) -> None:
+def _text_or_none(field: Cursor | None) -> str | None:
+    return None if field is None or field.is_null() else field.text()
+
+
+def check_derivation(factor: Factor, value: Cursor) -> None:
     if not factor.derivation:
         if not factor.judgement:
             raise value.broken(
-                f"{factor.id} is derived (D) and needs a derivation, or a judgement in words"
+                f"{factor.id} is derived (D) and needs a derivation, or a judgement in words",
+                rule="a-derivation-recomputes",
             )
         return
     try:
         derived = evaluate(factor.derivation)
     except ValueError as wrong:
-        raise value.broken(f"the derivation of {factor.id}: {wrong}") from wrong
-    # Half a unit of the last digit written is the rounding that the value itself shows.
+        raise value.broken(
+            f"the derivation of {factor.id}: {wrong}", rule="a-derivation-recomputes"
+        ) from wrong
+    # The value may be rounded or cut at its last digit: it is less than a unit of that digit away.
     last_digit = Decimal(1).scaleb(int(factor.number.as_tuple().exponent))
-    if abs(derived - factor.number) > last_digit / 2:
-        raise value.broken(f"the derivation of {factor.id} gives {derived}, not {factor.value}")
+    if abs(derived - factor.number) >= last_digit:
+        raise value.broken(
+            f"the derivation of {factor.id} gives {derived}, not {factor.value}",
+            rule="a-derivation-recomputes",
+        )
 
 
 def _refuse_overlap(earlier: Factor, later: Factor, *, at: Cursor) -> None:
     if earlier.valid_to is None or later.valid_from <= earlier.valid_to:
-        raise at.broken(f"two values of {later.id} would hold on {later.valid_from}")
+        raise at.broken(
+            f"two values of {later.id} would hold on {later.valid_from}",
+            rule="a-family-does-not-overlap",
+        )

@@ -37,6 +37,7 @@ from methodologies.sheet import (
 from methodologies.values import Input
 
 PACKAGED = Path(__file__).resolve().parent
+NO_METHODOLOGY = ("__pycache__", "factors")  # the second is the register's
 FILES = ("cases.yaml", "estimate.py", "factors.yaml", "methodology.yaml")
 
 _VERSION = re.compile(r"[1-9][0-9]{0,3}\.[0-9]{1,4}\.[0-9]{1,4}", re.ASCII)
@@ -96,7 +97,9 @@ def published_in(versions: tuple[Version, ...]) -> dict[str, str]:
 
 
 def _folders_in(folder: Path) -> list[Path]:
-    return sorted(path for path in folder.iterdir() if path.is_dir() and path.name != "__pycache__")
+    return sorted(
+        path for path in folder.iterdir() if path.is_dir() and path.name not in NO_METHODOLOGY
+    )
 
 
 def read_version(folder: Path) -> Version:
@@ -170,7 +173,8 @@ def _check_files(folder: Path, shown: str) -> None:
     found = {path.name for path in folder.iterdir()} - {"__pycache__"}
     for name in sorted(found ^ set(FILES)):
         reason = "is missing" if name in FILES else "does not belong into a version folder"
-        raise CatalogueBroken(f"{shown}/{name}", 1, f"the file {reason}")
+        rule = "worked-cases" if name == "cases.yaml" else None
+        raise CatalogueBroken(f"{shown}/{name}", 1, f"the file {reason}", rule)
 
 
 def _read_edition(

@@ -17,6 +17,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 from sqlalchemy.exc import DBAPIError
 
+from service.book import commands as book_commands
 from service.clock import seconds, system_clock
 from service.demo import put_demo
 from service.embedded.up import run_up
@@ -45,6 +46,10 @@ app = typer.Typer(
 )
 keys_app = typer.Typer(help="API keys of partners.", no_args_is_help=True)
 app.add_typer(keys_app, name="keys")
+app.add_typer(book_commands.factors_app, name="factors")
+app.add_typer(book_commands.methodology_app, name="methodology")
+app.add_typer(book_commands.receipt_app, name="receipt")
+app.command("book")(book_commands.book)
 out = Console()
 err = Console(stderr=True)
 
@@ -98,7 +103,9 @@ def up() -> None:
     DATABASE_URL and REDIS_URL switch to servers of yours. Data stays in SAXAUL_HOME (./.saxaul).
     Ctrl-C stops it cleanly.
     """
-    raise typer.Exit(run_up(Settings()))
+    settings = Settings()
+    book_commands.refuse_broken(settings)
+    raise typer.Exit(run_up(settings))
 
 
 @app.command()

@@ -7,6 +7,7 @@ import argparse
 import asyncio
 import gc
 import socket
+import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from functools import partial
@@ -16,9 +17,11 @@ from typing import TYPE_CHECKING
 import uvicorn
 from fastapi import FastAPI
 
-from methodologies.catalogue import load_catalogue
+from methodologies.catalogue import Catalogue
+from methodologies.contract import CatalogueBroken
 from methodologies.exclusive import load_exclusions
 from service.book import routes as book_routes
+from service.book.plugins import load_all
 from service.clock import Clock, system_clock
 from service.forest import routes as forest_routes
 from service.guards import routes as guards_routes
@@ -95,6 +98,7 @@ def make_intake(
     resources: Resources,
     hasher: Hasher,
     policy: Policy,
+    catalogue: Catalogue,
     committed: Callable[[int, float], None],
 ) -> Intake:
     """The lanes of one process, not running yet."""
@@ -102,7 +106,7 @@ def make_intake(
     exclusions = load_exclusions()
     committer = Committer(resources.pool, policy, resources.clock, exclusions)
     return Intake(
-        assessor=Assessor(load_catalogue(), hasher, settings, exclusions),
+        assessor=Assessor(catalogue, hasher, settings, exclusions),
         lanes=tuple(
             Lane(
                 committer.commit,
@@ -128,8 +132,11 @@ def open_tracing(settings: Settings) -> "Tracing | None":
 
 
 @asynccontextmanager
-async def _running(app: FastAPI, settings: Settings, clock: Clock) -> AsyncIterator[None]:
+async def _running(
+    app: FastAPI, settings: Settings, clock: Clock, catalogue: Catalogue | None
+) -> AsyncIterator[None]:
     hasher = Hasher(person_key_of(settings))
+    catalogue = catalogue or load_all(settings.methodology_path, clock().date())
     async with open_resources(settings, clock) as resources:
         state = app.state
         state.resources = resources
@@ -146,7 +153,7 @@ async def _running(app: FastAPI, settings: Settings, clock: Clock) -> AsyncItera
                 tracing.committed(events, seconds)
             notifier.poke()
 
-        state.intake = make_intake(resources, hasher, state.policy, committed)
+        state.intake = make_intake(resources, hasher, state.policy, catalogue, committed)
         state.totals = LiveTotals(
             resources.sessions,
             Counters(resources.valkey, resources.sessions),
@@ -163,12 +170,17 @@ async def _running(app: FastAPI, settings: Settings, clock: Clock) -> AsyncItera
             await asyncio.to_thread(tracing.close)
 
 
-def create_app(settings: Settings, clock: Clock = system_clock) -> FastAPI:
-    """The application; it opens its resources when it starts and drains its lanes at the end."""
+def create_app(
+    settings: Settings, clock: Clock = system_clock, catalogue: Catalogue | None = None
+) -> FastAPI:
+    """The application; it opens its resources when it starts and drains its lanes at the end.
+
+    Without a catalogue it loads one when it starts.
+    """
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        async with _running(app, settings, clock):
+        async with _running(app, settings, clock, catalogue):
             yield
 
     app = FastAPI(
@@ -193,6 +205,7 @@ def create_app(settings: Settings, clock: Clock = system_clock) -> FastAPI:
         web_routes,
     ):
         app.include_router(module.router)
+    app.include_router(book_routes.pages)
     add_schemas(app)
     return app
 
@@ -263,7 +276,11 @@ def inherited(fd: int) -> socket.socket:
 def run(settings: Settings, fd: int | None) -> None:
     """Serve until SIGTERM or SIGINT, then answer what was taken and stop."""
     open_log(settings)
-    app = create_app(settings)
+    try:
+        catalogue = load_all(settings.methodology_path, system_clock().date())
+    except CatalogueBroken as broken:
+        sys.exit(f"The API does not start, since a methodology is not fit for use:\n  {broken}")
+    app = create_app(settings, system_clock, catalogue)
     calm_collector()
     config = uvicorn.Config(
         door_of(app, slow_seconds=settings.slow_seconds),

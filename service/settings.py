@@ -43,6 +43,15 @@ class Settings(BaseSettings):
         description="Valkey or Redis 7 or later, redis://host:port/0. Unset: the embedded server.",
     )
 
+    methodology_path: str = Field(
+        "",
+        validation_alias=AliasChoices(
+            "SAXAUL_METHODOLOGY_PATH", "METHODOLOGY_PATH", "methodology_path"
+        ),
+        description="Folders with methodologies of others, separated as in PATH. METHODOLOGY_PATH "
+        "does, too.",
+    )
+
     person_key: SecretStr | None = Field(
         None,
         description="Key (32 bytes or more, hex) of the hashes that stand for people and claims. "

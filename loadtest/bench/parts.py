@@ -1,7 +1,9 @@
 """The measurements, each one function: prepare, measure, count what became of the events."""
 
 import asyncio
+import json
 import secrets
+import sys
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -31,6 +33,7 @@ NAIVE_CONNECTIONS = 16  # as many as it has connections to the database
 COPY_BATCH_ROWS = 1_000
 PROBE_PAUSE_S = 0.02
 PROBE_LIMIT_S = 30.0
+SPEED_LIMIT_S = 300.0
 HALF = 0.5
 
 
@@ -151,6 +154,18 @@ class Bench:
         """f) the same to a route that does nothing."""
         requests = [get(self.empty_url, "/empty")] * self.plan.empty_requests
         await self._compare("empty GET", self.empty_url, requests, SINGLE_CONNECTIONS)
+
+    async def assess(self) -> None:
+        """j) one sum, over the mix of all worked cases, and loading all methodologies."""
+        process = await asyncio.create_subprocess_exec(
+            sys.executable, "-m", "service.book.speed", stdout=asyncio.subprocess.PIPE
+        )
+        printed, _ = await asyncio.wait_for(process.communicate(), SPEED_LIMIT_S)
+        if process.returncode != 0:
+            raise Unsound("service.book.speed failed; its message is above")
+        found = json.loads(printed)
+        self.figures["assess"].append(found["assess_us_median"])
+        self.figures["load"].append(found["load_s"])
 
     async def profile(self) -> dict[str, float]:
         """i) the share of the API's time by stage, in a run of its own: looking in costs time."""

@@ -68,6 +68,8 @@ ABSOLUTE: Mapping[str, tuple[str, str, Goal | None]] = {
     "p50 from sending": ("open loop: p50 from the sending", "ms", None),
     "p99 from sending": ("open loop: p99 from the sending", "ms", None),
     "late share": ("open loop: share sent late by the generator", "", Goal(0.01, at_most=True)),
+    "assess": ("one sum, median over all cases (CPU)", "µs", Goal(10, at_most=True)),
+    "load": ("loading all methodologies (CPU)", "s", Goal(1, at_most=True)),
     "lag": ("longest time from answer to totals, under load", "s", Goal(1, at_most=True)),
 }
 

@@ -1,16 +1,24 @@
 """HTTP for methodologies and factors. Public; the folders are the truth."""
 
+import asyncio
+from collections.abc import Mapping
 from datetime import date
 from typing import Annotated, Any, cast
 
-from fastapi import APIRouter, Depends, Query, Request
+from fastapi import APIRouter, Depends, Query, Request, Response
+from fastapi.responses import RedirectResponse
 
 from methodologies.catalogue import Catalogue
-from methodologies.contract import Edition, UnknownEdition
-from service.errors import MethodologyNotFound
+from methodologies.contract import UnknownEdition
+from service.book.pages import book_pages
+from service.book.sheets import head_of, place_of_row, rows_of, sheet_of
+from service.errors import MethodologyNotFound, PageNotFound
+from service.http.kept import FOR_MINUTES, HTML, kept, version_of
+from service.http.pages import PAGE_DEFAULT, Cursor, Limit, Page, page_of, read_cursor
 from service.http.problems import documented
 from service.intake.report import Intake
 
+pages = APIRouter(prefix="/methodologies", include_in_schema=False)
 router = APIRouter(prefix="/v1", tags=["Methodologies"], responses=documented(404, 422))
 
 
@@ -25,44 +33,69 @@ ThisCatalogue = Annotated[Catalogue, Depends(catalogue_of)]
 @router.get("/methodologies")
 async def methodologies(catalogue: ThisCatalogue) -> dict[str, Any]:
     """Every version of every methodology, by id and version."""
-    return {"data": [_head(one) for one in catalogue.editions()], "next_cursor": None}
+    return {"data": [head_of(one) for one in catalogue.editions()], "next_cursor": None}
 
 
 @router.get("/methodologies/{methodology_id}/{version}")
 async def methodology(
     methodology_id: str, version: str, catalogue: ThisCatalogue
 ) -> dict[str, Any]:
-    """One version whole: the sheet as published, and its digest in LOCK."""
+    """One version whole: the sheet as published, its factors and cases, its digest in LOCK."""
     try:
         edition = catalogue.edition(methodology_id, version)
     except UnknownEdition as error:
         raise MethodologyNotFound(
             f"There is no {methodology_id}@{version}. GET /v1/methodologies lists them."
         ) from error
-    return {**_head(edition), "sheet": edition.sheet}
+    return sheet_of(catalogue, edition)
 
 
 @router.get("/factors")
 async def factors(
     catalogue: ThisCatalogue,
-    factor_id: Annotated[str | None, Query(alias="id", max_length=128)] = None,
-    region: Annotated[str | None, Query(max_length=16)] = None,
-    on: date | None = None,
-) -> dict[str, Any]:
-    """Emission factors and parameters with unit, validity, source and confidence mark."""
-    found = catalogue.factors(id_=factor_id, region=region, on=on)
-    return {"data": [one.as_dict() for one in found], "next_cursor": None}
+    factor_id: Annotated[
+        str | None, Query(alias="id", max_length=128, description="A row's id or family.")
+    ] = None,
+    region: Annotated[
+        str | None, Query(max_length=16, description="ISO 3166-1 or -2, or GLOBAL; exactly.")
+    ] = None,
+    on: Annotated[date | None, Query(description="Rows that hold on this day.")] = None,
+    limit: Limit = PAGE_DEFAULT,
+    cursor: Cursor = None,
+) -> Page[dict[str, Any]]:
+    """Emission factors and parameters by id: value, unit, validity, source, confidence, review.
+
+    A field that is not known is null. `used_by` names the versions that carry the value.
+    """
+    start = ("", 0, "")
+    after = read_cursor(cursor, lambda parts: (parts[0], int(parts[1]), parts[2]), start)
+    rows = rows_of(catalogue, id_=factor_id, region=region, on=on)
+    left = [row for row in rows if place_of_row(row) > after]
+    return page_of(left[: limit + 1], limit, place_of_row)
 
 
-def _head(edition: Edition) -> dict[str, Any]:
-    return {
-        "id": edition.id,
-        "version": edition.version,
-        "title": edition.title,
-        "activity": edition.activity,
-        "status": edition.status,
-        "published_on": edition.published_on.isoformat(),
-        "regions": list(edition.regions),
-        "minimum_evidence_level": edition.minimum_level,
-        "digest": edition.digest,
-    }
+async def book_of(request: Request, catalogue: ThisCatalogue) -> Mapping[str, str]:
+    """Every page of the book by its name, made at the first look at one of them."""
+    state = request.app.state
+    if not hasattr(state, "book"):
+        state.book = await asyncio.to_thread(book_pages, catalogue)
+    return cast("Mapping[str, str]", state.book)
+
+
+ThisBook = Annotated[Mapping[str, str], Depends(book_of)]
+
+
+@pages.get("")
+async def book() -> Response:
+    """The methodology book; its pages link to each other within their folder."""
+    return RedirectResponse("/methodologies/index.html", 307)
+
+
+@pages.get("/{name}")
+async def page(request: Request, name: str, found: ThisBook) -> Response:
+    """A page of the methodology book."""
+    if name not in found:
+        raise PageNotFound(f"There is nothing at {request.url.path}.")
+    content = found[name].encode()
+    kind = "text/css; charset=utf-8" if name.endswith(".css") else HTML
+    return kept(request, content, version_of(content), media_type=kind, control=FOR_MINUTES)

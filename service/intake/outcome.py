@@ -63,9 +63,14 @@ def local_text(at: datetime | None, utc_offset_min: int) -> str | None:
 
 def leaf_of(outcome: Outcome, gross_mg: int) -> bytes:
     """The leaf hash of an action (RFC 6962: SHA-256 over a zero byte and the content)."""
-    text = (
-        f"\0{outcome.action_id.hex}|{outcome.digest.hex()}|{outcome.methodology}|"
-        f"{outcome.outcome}|{gross_mg}|{outcome.avoided_mg}|{outcome.points}"
+    text = leaf_text(
+        outcome.action_id.hex,
+        outcome.digest.hex(),
+        outcome.methodology,
+        outcome.outcome,
+        gross_mg,
+        outcome.avoided_mg,
+        outcome.points,
     )
     return sha256(text.encode()).digest()
 
@@ -73,6 +78,19 @@ def leaf_of(outcome: Outcome, gross_mg: int) -> bytes:
 def leaf_of_transfer(action_id: UUID, scheme: str, reference: str) -> bytes:
     """The leaf hash of a transfer, made as an action's is."""
     return sha256(f"\0{action_id.hex}|transfer|{scheme}|{reference}".encode()).digest()
+
+
+def leaf_text(
+    action: str,
+    content: str,
+    methodology: object,
+    outcome: object,
+    gross_mg: object,
+    avoided_mg: object,
+    points: object,
+) -> str:
+    """What a leaf hash is taken of; ids and digests in hex."""
+    return f"\0{action}|{content}|{methodology}|{outcome}|{gross_mg}|{avoided_mg}|{points}"
 
 
 def leaf_of_reversal(action_id: UUID, reason: str, avoided_mg: int, points: int) -> bytes:

@@ -1,10 +1,13 @@
 """Receipts: an action's sum, line by line, done again from the published methodology."""
 
+from typing import Any
+
 from sqlalchemy import RowMapping
 
 from methodologies.catalogue import Catalogue
 from methodologies.explanation import Explanation
-from service.intake.outcome import Outcome, leaf_of
+from service.intake.outcome import Outcome, leaf_of, local_text
+from service.intake.verify import FORMAT, digest_of_receipt
 
 
 def explain_action(catalogue: Catalogue, action: RowMapping) -> Explanation | None:
@@ -29,12 +32,14 @@ def explain_action(catalogue: Catalogue, action: RowMapping) -> Explanation | No
 def receipt_of(catalogue: Catalogue, action: RowMapping) -> dict[str, object]:
     """Everything that anyone needs to do the sum again, ready for JSON.
 
-    `leaf` is the action's hash in the journal; `content` the digest of the event as sent.
+    `leaf` is the action's hash in the journal; `content` the digest of the event as sent;
+    `receipt` that of everything else here. `saxaul receipt verify` does all of it again.
     """
     explanation = explain_action(catalogue, action)
     recorded = {name: action[name] for name in Outcome._fields if name in action}
     outcome = Outcome(**recorded, batch_id=action["action_id"])
-    return {
+    receipt: dict[str, Any] = {
+        "format": FORMAT,
         "action_id": str(action["action_id"]),
         "text": "Estimated avoided emissions of one action, by a published methodology.",
         "recorded": {
@@ -49,6 +54,7 @@ def receipt_of(catalogue: Catalogue, action: RowMapping) -> dict[str, object]:
         },
         "event": {
             "type": action["activity"],
+            "time": local_text(action["occurred_at"], action["utc_offset_min"]),
             "local_day": action["local_day"].isoformat(),
             "region": action["region"],
             "evidence_level": action["evidence_level"],
@@ -68,3 +74,5 @@ def receipt_of(catalogue: Catalogue, action: RowMapping) -> dict[str, object]:
             "methodology": None if explanation is None else explanation.edition.digest,
         },
     }
+    receipt["digests"]["receipt"] = digest_of_receipt(receipt)
+    return receipt

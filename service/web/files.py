@@ -2,8 +2,9 @@
 
 from dataclasses import dataclass
 from functools import cache
-from hashlib import sha256
 from pathlib import Path
+
+from service.http.kept import version_of
 
 FOLDER = Path(__file__).with_name("files")
 TYPES = {
@@ -36,8 +37,3 @@ def file(name: str) -> File:
 def asset_urls() -> dict[str, str]:
     """Where each asset is, by its name with `_` for `.`: a new content has a new address."""
     return {name.replace(".", "_"): f"/assets/{name}?v={file(name).version}" for name in ASSETS}
-
-
-def version_of(content: bytes) -> str:
-    """A short name of some content."""
-    return sha256(content).hexdigest()[:16]

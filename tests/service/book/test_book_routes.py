@@ -41,3 +41,56 @@ async def test_factors_are_found_by_id_region_and_day(public: httpx.AsyncClient)
     assert await count(id="us.travel.car", on="2024-06-01") == 0
     assert await count(id="us.travel.car", region="CN") == 0
     assert await count(id="no.such.factor") == 0
+
+
+async def test_a_whole_sheet_has_its_rules_factors_and_cases(public: httpx.AsyncClient) -> None:
+    body = (await public.get("/v1/methodologies/transit.metro/1.0.0")).json()
+
+    rule = body["sheet"]["rules"]["CN"]["mode_mix"]
+    assert (rule["formulas"]["baseline"], rule["cf"]) == ("{distance_km} * {mix} * 1000", "0.89")
+    assert {one["id"] for one in body["factors"]} >= set(rule["factors"].values())
+    case = next(one for one in body["cases"] if one["name"].startswith("TV-001"))
+    assert case["expect"]["credited_mg"] == "794592"
+    assert case["given"]["data"] == {"distance_km": "12.4"}
+    assert all(body["sheet"][name] for name in ("double_counting", "exclusivity", "uncertainty"))
+
+
+async def test_factors_come_page_by_page_each_once(public: httpx.AsyncClient) -> None:
+    seen: list[str] = []
+    cursor = None
+    while True:
+        params = {"limit": "100", **({"cursor": cursor} if cursor else {})}
+        page = (await public.get("/v1/factors", params=params)).json()
+        seen += [f"{one['id']}@{one['version']}" for one in page["data"]]
+        cursor = page["next_cursor"]
+        if cursor is None:
+            break
+
+    assert len(seen) == len(set(seen)) >= 356
+    assert seen == sorted(seen, key=lambda key: key.split("@"))
+
+
+async def test_a_row_says_everything_that_is_known(public: httpx.AsyncClient) -> None:
+    (row,) = (await public.get("/v1/factors", params={"id": "cn.travel.metro"})).json()["data"]
+
+    assert (row["value"], row["unit"], row["gas_coverage"]) == ("0.032", "kgCO2/pkm", "co2")
+    assert (row["area"], row["version"], row["superseded_by"]) == ("travel", "1", None)
+    assert row["used_by"] == ["transit.metro@1.0.0"]
+    assert row["licence"] is None
+    assert row["review_by"] > row["checked_on"]
+
+
+async def test_a_family_is_asked_for_a_day(public: httpx.AsyncClient) -> None:
+    params = {"id": "cn.grid.avg_co2", "region": "CN", "on": "2021-07-01"}
+
+    rows = (await public.get("/v1/factors", params=params)).json()["data"]
+
+    assert [row["id"] for row in rows] == ["cn.grid.avg_co2.2021"]
+
+
+async def test_a_wrong_question_is_said(public: httpx.AsyncClient) -> None:
+    for params in ({"on": "soon"}, {"limit": "0"}, {"cursor": "x"}, {"id": "x" * 200}):
+        answer = await public.get("/v1/factors", params=params)
+
+        assert answer.status_code == 422, params
+        assert answer.json()["errors"][0]["pointer"]

@@ -1,0 +1,233 @@
+"""Does a receipt hold? Everything in it is made again from the published folder, and compared.
+
+Pure: no database, no settings, no clock. `saxaul receipt verify` shows the answer.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import date
+from hashlib import sha256
+from typing import Any
+from uuid import UUID
+
+import orjson
+
+from methodologies.catalogue import Catalogue
+from methodologies.contract import DataInvalid, UnknownActivity, UnknownEdition
+from service.intake.outcome import leaf_text
+
+FORMAT = "saxaul-receipt-1"
+_ABSENT = object()
+_PARTS: Mapping[str, type] = {
+    "format": str,
+    "action_id": str,
+    "text": str,
+    "recorded": dict,
+    "event": dict,
+    "digests": dict,
+}
+_EVENT: Mapping[str, tuple[type, ...]] = {
+    "type": (str,),
+    "time": (str,),
+    "local_day": (str,),
+    "region": (str, type(None)),
+    "evidence_level": (str,),
+    "scope": (str,),
+    "data": (dict,),
+}
+# A status may change after a receipt is written; it is told apart, and is no part of the sum.
+_STATUS = "/assessment/methodology/status"
+
+
+class ReceiptUnreadable(ValueError):
+    """The file is no receipt, or of a version that is not here. The text says what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """One place of a receipt (a JSON pointer) that says other than the sum done again."""
+
+    pointer: str
+    said: object
+    found: object
+
+    def __str__(self) -> str:
+        return f"{self.pointer}: the receipt says {_shown(self.said)}, it is {_shown(self.found)}"
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """Equal when there is no difference. `notes` are for the reader and change nothing."""
+
+    methodology: str | None
+    differences: tuple[Difference, ...]
+    notes: tuple[str, ...]
+
+
+def read_receipt(content: bytes) -> dict[str, Any]:
+    """A receipt from its JSON. Raises ReceiptUnreadable."""
+    try:
+        receipt = orjson.loads(content)
+    except orjson.JSONDecodeError as wrong:
+        raise ReceiptUnreadable(f"it is not JSON: {wrong}") from wrong
+    if not isinstance(receipt, dict):
+        raise ReceiptUnreadable("it is not a receipt: a JSON object is expected")
+    for name, kind in _PARTS.items():
+        if not isinstance(receipt.get(name), kind):
+            raise ReceiptUnreadable(
+                f"it is not a receipt: {name!r} is missing or of another kind; save the answer of "
+                "GET /v1/actions/{id}/receipt as it came"
+            )
+    for name, kinds in _EVENT.items():
+        if not isinstance(receipt["event"].get(name, _ABSENT), kinds):
+            raise ReceiptUnreadable(f"/event/{name} is missing or of another kind")
+    if not isinstance(receipt["recorded"].get("methodology", _ABSENT), str | None):
+        raise ReceiptUnreadable("/recorded/methodology is of another kind")
+    if not isinstance(receipt.get("assessment", _ABSENT), dict | None):
+        raise ReceiptUnreadable("/assessment is missing or of another kind")
+    if receipt["format"] != FORMAT:
+        raise ReceiptUnreadable(f"its format is {receipt['format']!r}; this program reads {FORMAT}")
+    return receipt
+
+
+def verify(receipt: Mapping[str, Any], catalogue: Catalogue) -> Verdict:
+    """Do the sum, the digests and the figures again.
+
+    Raises ReceiptUnreadable when its methodology version is not here, or its event is none.
+    """
+    reference = receipt["recorded"]["methodology"]
+    differences = [*_digests(receipt)]
+    notes: list[str] = []
+    if reference is None:
+        if receipt["assessment"] is not None:
+            differences.append(Difference("/assessment", receipt["assessment"], None))
+        notes.append("no methodology was used, so there is no sum to do again")
+    else:
+        again = _again(receipt, reference, catalogue)
+        found = list(_compare("/assessment", receipt["assessment"], again))
+        for one in found:
+            if one.pointer == _STATUS and one.found == "withdrawn":
+                notes.append(f"{reference} was withdrawn since; what it gave can be recomputed")
+            else:
+                differences.append(one)
+        differences += _figures(receipt["recorded"], again)
+        differences += _event(receipt, again)
+    return Verdict(reference, tuple(differences), tuple(notes))
+
+
+def digest_of_receipt(receipt: Mapping[str, Any]) -> str:
+    """SHA-256 over the receipt as JSON with sorted names, without this digest itself."""
+    digests = {name: one for name, one in receipt["digests"].items() if name != "receipt"}
+    text = orjson.dumps({**receipt, "digests": digests}, option=orjson.OPT_SORT_KEYS)
+    return f"sha256:{sha256(text).hexdigest()}"
+
+
+def _again(receipt: Mapping[str, Any], reference: str, catalogue: Catalogue) -> Mapping[str, Any]:
+    event = receipt["event"]
+    id_, _, version = reference.partition("@")
+    try:
+        edition = catalogue.edition(id_, version)
+        explanation = catalogue.explain(
+            edition.activity,
+            region=event["region"],
+            day=date.fromisoformat(event["local_day"]),
+            level=event["evidence_level"],
+            data=event["data"],
+            version=version,
+        )
+    except (UnknownEdition, UnknownActivity) as missing:
+        raise ReceiptUnreadable(
+            f"the methodology {reference} is not among the published ones here; name the folder "
+            "that has it with --methodologies"
+        ) from missing
+    except DataInvalid as wrong:
+        raise ReceiptUnreadable(f"its event cannot be assessed by {reference}: {wrong}") from wrong
+    except ValueError as wrong:
+        raise ReceiptUnreadable(f"/event/local_day is not a day: {wrong}") from wrong
+    return explanation.as_dict()
+
+
+def _digests(receipt: Mapping[str, Any]) -> Iterator[Difference]:
+    """The hash of the event, the leaf in the journal, and the digest of the whole receipt."""
+    recorded, event, digests = receipt["recorded"], receipt["event"], receipt["digests"]
+    content = content_of(
+        activity=event["type"],
+        time=event["time"],
+        level=event["evidence_level"],
+        scope=event["scope"],
+        region=event["region"],
+        data=orjson.dumps(event["data"], option=orjson.OPT_SORT_KEYS),
+    )
+    sheet = (receipt["assessment"] or {}).get("methodology")
+    found = {
+        "content": f"sha256:{sha256(content).hexdigest()}",
+        "leaf": _leaf(receipt["action_id"], recorded, digests.get("content")),
+        "methodology": sheet.get("digest") if isinstance(sheet, dict) else None,
+        "receipt": digest_of_receipt(receipt),
+    }
+    yield from _compare("/digests", digests, found)
+
+
+def _leaf(action_id: str, recorded: Mapping[str, Any], content: object) -> str:
+    try:
+        action = UUID(action_id).hex
+    except ValueError as wrong:
+        raise ReceiptUnreadable(f"/action_id is not an id: {wrong}") from wrong
+    text = leaf_text(
+        action,
+        str(content).removeprefix("sha256:"),
+        recorded.get("methodology"),
+        recorded.get("outcome"),
+        recorded.get("gross_mg"),
+        recorded.get("avoided_mg"),
+        recorded.get("points"),
+    )
+    return f"sha256:{sha256(text.encode()).hexdigest()}"
+
+
+def content_of(
+    *, activity: object, time: object, level: object, scope: object, region: object, data: bytes
+) -> bytes:
+    """What the digest of an event is taken of. `data` as JSON with sorted names."""
+    return f"{activity}\n{time}\n{level}\n{scope}\n{region}\n".encode() + data
+
+
+def _figures(recorded: Mapping[str, Any], again: Mapping[str, Any]) -> Iterator[Difference]:
+    """What was recorded beside what the sum gives: a cap may take all of it, and never adds."""
+    if recorded.get("gross_mg") != again["gross_mg"]:
+        yield Difference("/recorded/gross_mg", recorded.get("gross_mg"), again["gross_mg"])
+    avoided, credited = recorded.get("avoided_mg"), again["credited_mg"]
+    may = {"credited": (credited,), "capped": (credited, "0")}.get(
+        str(recorded.get("outcome")), ("0",)
+    )
+    if avoided not in may:
+        yield Difference("/recorded/avoided_mg", avoided, may[0])
+
+
+def _event(receipt: Mapping[str, Any], again: Mapping[str, Any]) -> Iterator[Difference]:
+    if receipt["event"]["type"] != again["activity"]:
+        yield Difference("/event/type", receipt["event"]["type"], again["activity"])
+
+
+def _compare(at: str, said: object, found: object) -> Iterator[Difference]:
+    """Every leaf in which two JSON values differ."""
+    if isinstance(said, Mapping) and isinstance(found, Mapping):
+        for name in [*found, *(name for name in said if name not in found)]:
+            place = f"{at}/{str(name).replace('~', '~0').replace('/', '~1')}"
+            yield from _compare(place, said.get(name, _ABSENT), found.get(name, _ABSENT))
+    elif isinstance(said, list) and isinstance(found, list):
+        for number in range(max(len(said), len(found))):
+            yield from _compare(
+                f"{at}/{number}",
+                said[number] if number < len(said) else _ABSENT,
+                found[number] if number < len(found) else _ABSENT,
+            )
+    elif type(said) is not type(found) or said != found:
+        yield Difference(at, said, found)
+
+
+def _shown(value: object) -> str:
+    if value is _ABSENT:
+        return "nothing"
+    text = orjson.dumps(value).decode()
+    return text if len(text) <= 120 else f"{text[:117]}..."
