@@ -18,7 +18,7 @@ from methodologies.units import refusal_of
 
 TOLERANCE_G = Decimal("0.001")
 MAY_IMPORT = frozenset(("decimal", "methodologies.contract"))
-MAY_CALL = frozenset(("Decimal", "Estimate"))
+MAY_CALL = frozenset(("Decimal", "Estimate", "min", "max"))
 PLACEHOLDER = "placeholder"
 
 

@@ -17,12 +17,13 @@ COUNTED = (
     "night", "order", "page", "pair", "parcel", "participant", "pass", "person", "phone", "piece",
     "plant", "ply", "product", "receipt", "reuse", "ride", "round_trip", "room", "session", "set",
     "sheet", "step", "ticket", "transaction", "tree", "trip", "unit", "use", "vehicle", "visit",
-    "wash", "waybill", "FTE", "energy",
+    "wash", "waybill", "FTE", "energy", "currency",
 )  # fmt: skip
 _SINGULAR = {"people": "person", "boxes": "box", "passes": "pass", "plies": "ply"}
 _SINGULAR |= {f"{name}s": name for name in COUNTED}
 # Words as they stand in sources, and the same for the parser, whose names are Python's.
 _WORDS = (
+    (" CO2e", "CarbonEq"),
     ("CO2e", "CarbonEq"),
     ("CO2", "Carbon"),
     ("US gal", "gallon"),
@@ -32,6 +33,7 @@ _WORDS = (
     (" energy", " * energy"),
     ("100km", "hundred_km"),
     ("FTE-hour", "(FTE * hour)"),
+    ("participant-hours", "(participant * hour)"),
     ("participant-hour", "(participant * hour)"),
 )
 _QUALIFIER = re.compile(r" over \d+ [a-z]+$")  # "kg/m2 over 50 uses": says how, changes no unit
@@ -57,6 +59,7 @@ def registry() -> "pint.UnitRegistry[Any]":
         units.define(f"lb{gas} = 453.59237 * g{gas}")
     for name in COUNTED:
         units.define(f"{_counted(name)} = [{name}_counted]")
+    units.define("kWp = kilowatt")  # at the peak, under the light of the standard
     units.define("hundred_km = 100 * kilometer")
     units.define("pkm = counted_person * kilometer")
     units.define("vkm = counted_vehicle * kilometer")
