@@ -19,6 +19,7 @@ from methodologies.catalogue import load_catalogue
 from service.book import routes as book_routes
 from service.clock import Clock, system_clock
 from service.forest import routes as forest_routes
+from service.friends import routes as friends_routes
 from service.http import routes as http_routes
 from service.http.door import Door
 from service.http.metrics import Metrics
@@ -31,6 +32,7 @@ from service.intake.report import Intake, running
 from service.journal.notify import Notifier
 from service.partners.people import Hasher
 from service.partners.recognise import Recogniser
+from service.points import policy_routes
 from service.points import routes as points_routes
 from service.points.policy import Policy, load_policy
 from service.resources import Resources, SettingMissing, open_resources
@@ -48,6 +50,8 @@ PUBLIC_PATHS = (
     "/v1/totals",
     "/v1/projects",
     "/v1/methodologies",
+    "/v1/policies",
+    "/v1/leaderboards",
     "/v1/factors",
     "/healthz",
     "/readyz",
@@ -62,6 +66,7 @@ TAGS = [
     {"name": "Events", "description": "What people did, reported as CloudEvents."},
     {"name": "Actions", "description": "What was recorded, and the sum behind it."},
     {"name": "People and points", "description": "What a person earned and collected."},
+    {"name": "Friends", "description": "Gifts, care and leaderboards. Points pass, never carbon."},
     {"name": "Totals", "description": "Estimated avoided emissions, added up. Public."},
     {"name": "Trees", "description": "Projects that plant them. Public."},
     {"name": "Methodologies", "description": "The published sheets and factors. Public."},
@@ -116,7 +121,7 @@ async def _running(app: FastAPI, settings: Settings, clock: Clock) -> AsyncItera
         state.hasher = hasher
         state.metrics = Metrics()
         state.recognise = Recogniser(settings, resources.sessions, clock)
-        state.policy = load_policy()
+        state.policy = load_policy(settings.policy)
         notifier = Notifier(resources.valkey)
 
         def committed(events: int, seconds: float) -> None:
@@ -158,6 +163,8 @@ def create_app(settings: Settings, clock: Clock = system_clock) -> FastAPI:
     for module in (
         intake_routes,
         points_routes,
+        policy_routes,
+        friends_routes,
         totals_routes,
         forest_routes,
         book_routes,

@@ -43,6 +43,18 @@ class Settings(BaseSettings):
         description="Valkey or Redis 7 or later, redis://host:port/0. Unset: the embedded server.",
     )
 
+    owner_database_url: str | None = Field(
+        None,
+        description="As DATABASE_URL, for a role that owns the tables: `saxaul migrate` uses it, "
+        "and gives the role of DATABASE_URL what the application needs and no more.",
+    )
+    policy: Path | None = Field(
+        None, description="File of dated points policies; unset: the one that ships."
+    )
+    leaderboard_min_people: int = Field(
+        10, ge=2, description="A public leaderboard of fewer people is withheld."
+    )
+
     person_key: SecretStr | None = Field(
         None,
         description="Key (32 bytes or more, hex) of the hashes that stand for people and claims. "

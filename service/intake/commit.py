@@ -94,7 +94,7 @@ class Committer:
         now: datetime,
         uncounted: set[UUID],
     ) -> list[Outcome]:
-        days = await _earned(connection, new)
+        days = await _earned(connection, new, now)
         decider = Decider(self.policy, batch_id=batch_id, now=now, count=len(new), days=days)
         ids = [decider.next_id(event) for event in new]
         lost = await _claim(connection, new, ids)
@@ -105,13 +105,13 @@ class Committer:
         decided = decider.decided
         await store.copy_actions(connection, decided.rows)
         earnings = [
-            (*key, day.new_actions, day.new_points, day.new_gross_mg, day.new_quantity_milli,
-             day.ripens_at, day.lapses_at)
+            (*key, day.round, day.new_actions, day.new_points, day.new_gross_mg,
+             day.new_quantity_milli, day.ripens_at, day.lapses_at)
             for key, day in decided.days.items() if day.new_actions
         ]  # fmt: skip
         if earnings:
             earnings.sort()
-            await store.add_earnings(connection, earnings, now)
+            await store.add_earnings(connection, earnings)
         people = sorted((b, person) for person, b in decided.counted.items() if person in uncounted)
         if people:
             await store.mark_counted(connection, people)
@@ -183,7 +183,9 @@ async def _find_repeats(
     return first, repeats
 
 
-async def _earned(connection: store.Connection, new: Sequence[Candidate]) -> dict[DayKey, DayState]:
+async def _earned(
+    connection: store.Connection, new: Sequence[Candidate], now: datetime
+) -> dict[DayKey, DayState]:
     """What is recorded for every person, day and activity of the events that may be credited."""
     days = {
         (event.bucket, event.person_id, event.local_day, event.activity): DayState()
@@ -201,8 +203,16 @@ async def _earned(connection: store.Connection, new: Sequence[Candidate]) -> dic
             quantity_milli=row["quantity_milli"] or 0,
             month_actions=row["month_actions"],
             month_points=row["month_points"],
+            round=_round(row, now),
         )
     return days
+
+
+def _round(row: asyncpg.Record, now: datetime) -> int:
+    """The round that new points of a day belong to: another one after the last has lapsed."""
+    if row["round"] is None:
+        return 0
+    return int(row["round"]) + int(row["lapses_at"] <= now)
 
 
 async def _claim(
