@@ -99,9 +99,9 @@ async def take_from_friend(
         await store.take(session, owner, person, row, points=share, now=now)
     balance = await balance_of(session, person) + points
     ref = {
-        "friendship_id": friendship_id,
+        "friendship_id": str(friendship_id),
         "earnings": [
-            {"earning": _id(owner, row, handle), "points": share} for row, share in shares
+            {"earning": str(_id(owner, row, handle)), "points": share} for row, share in shares
         ],
     }
     await append_entry(

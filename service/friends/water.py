@@ -62,7 +62,9 @@ async def water_friend(
             kind="gift",
             points=given,
             balance_after=after,
-            ref=orjson.dumps({"friendship_id": friendship_id, "direction": direction}).decode(),
+            ref=orjson.dumps(
+                {"friendship_id": str(friendship_id), "direction": direction}
+            ).decode(),
             now=now,
         )
     return Watered(points, balance - points, rules.a_day_to_one_friend - number)

@@ -82,7 +82,7 @@ def _notice(person: PersonId, earnings: Sequence[LapsedEarning], now: datetime) 
     return Notice(
         type="points.lapsed",
         partner=None,
-        person_id=person.id,
+        person_id=UUID(bytes=person.id.bytes),  # the driver's own kind is no JSON
         data={
             "points": sum(one.points for one in earnings),
             "lapsed_at": now,

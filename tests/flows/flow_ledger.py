@@ -20,7 +20,13 @@ GIVING = ("credited", "capped", "zero")
 
 def load_rules(text: str) -> list[dict[str, Any]]:
     """The dated policies, oldest first."""
-    return sorted(yaml.safe_load(text), key=lambda one: one["from"])
+    stands: dict[str, Any] = {"activities": {}}
+    found = []
+    for one in yaml.safe_load(text):
+        activities = {**stands["activities"], **one.get("activities", {})}
+        stands = {**stands, **one, "activities": activities}
+        found.append(stands)
+    return found
 
 
 @dataclass(slots=True)
@@ -53,6 +59,7 @@ class Action:
 
     event: Event
     answer: dict[str, Any]
+    recorded_at: datetime
     reversal: dict[str, Any] | None = None
 
 
@@ -62,8 +69,12 @@ class Person:
 
     balance: int = 0
     entries: list[int] = field(default_factory=list)
-    earnings: dict[tuple[date, str], Earning] = field(default_factory=dict)
+    earnings: dict[tuple[date, str, int], Earning] = field(default_factory=dict)
     actions: dict[tuple[str, str], Action] = field(default_factory=dict)
+
+    def rounds(self, day: date, activity: str) -> list[Earning]:
+        """A day's earnings of an activity: another one begins after the last has lapsed."""
+        return [one for key, one in self.earnings.items() if key[:2] == (day, activity)]
 
     def enter(self, points: int) -> None:
         """A line that changes the balance; nothing is no line."""
@@ -93,7 +104,7 @@ class Ledger:
                 return {"conflict": True}
             return {**known.answer, "duplicate": True}
         answer = self._decide(person, event, now)
-        person.actions[event["source"], event["id"]] = Action(event, answer)
+        person.actions[event["source"], event["id"]] = Action(event, answer, now)
         return {**answer, "duplicate": False}
 
     def collect(self, subject: str, now: datetime) -> dict[str, Any]:
@@ -114,7 +125,8 @@ class Ledger:
             return action.reversal if action.reversal["reason"] == reason else None
         event, person = action.event, self.person(action.event["subject"])
         taken = {"from_earning": 0, "from_balance": 0, "as_debt": 0}
-        earning = person.earnings.get((_day(event), event["type"]))
+        rounds = person.rounds(_day(event), event["type"])
+        earning = next((one for one in rounds if one.lapses_at > action.recorded_at), None)
         if earning is not None:
             earning.lapse(now)
             taken["from_earning"] = min(action.answer["points"], earning.left())
@@ -182,7 +194,7 @@ class Ledger:
         if self.claimed & set(result.claims):
             return {**nothing, "outcome": "already_claimed", "reason": "already_claimed"}
         self.claimed |= set(result.claims)
-        limit = _limit(result, person.earnings.get((day, event["type"])))
+        limit = _limit(result, person.rounds(day, event["type"]))
         if limit is not None:
             return {**nothing, "outcome": "capped", "reason": limit}
         return self._credit(person, event, result, now)
@@ -202,13 +214,15 @@ class Ledger:
         ripens_at = max(ripens, now)
         if points or result.credited_mg:
             lapses_at = ripens_at + timedelta(hours=rule["lapses_after_h"])
-            earning = person.earnings.setdefault(
-                (day, event["type"]), Earning(ripens_at, lapses_at)
-            )
-            earning.lapse(now)
-            if earning.left() == 0:
-                earning.ripens_at = ripens_at
-            earning.lapses_at = max(earning.lapses_at, lapses_at)
+            rounds = person.rounds(day, event["type"])
+            if not rounds or rounds[-1].lapses_at <= now:
+                rounds.append(Earning(ripens_at, lapses_at))
+                person.earnings[day, event["type"], len(rounds)] = rounds[-1]
+            earning = rounds[-1]
+            if points:
+                if earning.left() == 0:
+                    earning.ripens_at = ripens_at
+                earning.lapses_at = max(earning.lapses_at, lapses_at)
             earning.actions += 1
             earning.points += points
             earning.gross_mg += result.gross_mg
@@ -230,7 +244,7 @@ class Ledger:
         """Points under the caps, and the cap that cut them."""
         points = rule.get("flat_points", credited_mg * rule["points_per_gram"] // 1000)
         days = {"day": [], "month": []}
-        for (other, name), earning in person.earnings.items():
+        for (other, name, _), earning in person.earnings.items():
             if name == activity and (other.year, other.month) == (day.year, day.month):
                 days["month"].append(earning)
                 days["day"] += [earning] if other == day else []
@@ -247,12 +261,13 @@ class Ledger:
         return points, cap
 
 
-def _limit(result: Assessment, earning: Earning | None) -> str | None:
+def _limit(result: Assessment, rounds: list[Earning]) -> str | None:
     """The methodology's daily limit that one more action would pass."""
     edition = result.edition
-    had = (0, 0, 0) if earning is None else (
-        earning.actions, earning.quantity_milli, earning.gross_mg
-    )  # fmt: skip
+    had = [
+        sum(getattr(one, what) for one in rounds)
+        for what in ("actions", "quantity_milli", "gross_mg")
+    ]
     would = (had[0] + 1, had[1] + result.quantity_milli, had[2] + result.gross_mg)
     most = (edition.daily_actions, edition.daily_quantity_milli, edition.daily_gross_mg)
     names = ("actions", "quantity", "gross")
