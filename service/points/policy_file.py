@@ -160,7 +160,8 @@ def read_policies(path: Path) -> list[DatedPolicy]:
         line = error.problem_mark.line + 1 if error.problem_mark else 1
         raise PolicyInvalid(f"{path}:{line}: {error.problem}") from error
     except ValidationError as error:
-        wrong = error.errors()[0]
+        all_wrong = error.errors()  # a misspelt key says more than the one that it was meant to be
+        wrong = next((one for one in all_wrong if one["type"] == "extra_forbidden"), all_wrong[0])
         at = ".".join(str(part) for part in wrong["loc"])
         assert node is not None
         line = _line_of(node, wrong["loc"])
