@@ -44,6 +44,7 @@ PARTS: dict[str, Callable[[Bench], Awaitable[None]]] = {
     "latency": Bench.latency,
     "totals": Bench.totals,
     "empty-get": Bench.empty_get,
+    "collect": Bench.collect,
 }
 
 
@@ -73,10 +74,13 @@ async def _run(options: argparse.Namespace, system: System, console: Console, er
     async with bench_schema(system.database_url):
         with (
             served("loadtest.bench.naive", BENCH_DATABASE_URL=system.database_url) as naive_url,
+            served(
+                "loadtest.bench.naive_collect", BENCH_DATABASE_URL=system.database_url
+            ) as naive_collect_url,
             served("loadtest.bench.empty") as empty_url,
         ):
             plan = QUICK if options.quick else FULL
-            bench = Bench(system, plan, naive_url, empty_url)
+            bench = Bench(system, plan, naive_url, empty_url, naive_collect_url)
             await bench.warm_up()
             for repeat in range(options.repeats):
                 for name in options.only:

@@ -417,8 +417,8 @@ async def test_a_region_of_few_is_withheld(people: People) -> None:
         body = {"region": region, "display_name": f"Nr {number}" if number else None}
         await people.client.put(f"/v1/people/{who}/profile", json=body)
     ten = await board()
-    await people.client.put(f"/v1/people/{crowd[3]}/profile", json={"region": region,
-                                                                    "is_ranked": False})  # fmt: skip
+    gone = {"region": region, "is_ranked": False}
+    await people.client.put(f"/v1/people/{crowd[3]}/profile", json=gone)
     left = (await people.client.get(f"/v1/leaderboards/{region}")).json()
 
     assert (ten["withheld"], ten["people"], len(ten["data"])) == (False, 10, 10)
