@@ -6,7 +6,7 @@ from uuid import UUID
 
 from fastapi import APIRouter, Query, Response
 
-from service.http.given import Now, Transaction
+from service.http.given import Now, OneStatement, Transaction
 from service.http.pages import PAGE_DEFAULT, Cursor, Limit, Page, page_of, read_cursor
 from service.http.problems import documented
 from service.http.repeatable import IdempotencyKey, once
@@ -56,6 +56,7 @@ async def collect(
     caller: ThisCaller,
     person: ThisPerson,
     session: Transaction,
+    alone: OneStatement,
     now: Now,
     which: WhichEarning | None = None,
     idempotency_key: IdempotencyKey = None,
@@ -67,7 +68,8 @@ async def collect(
     one = None if which is None else Which(which.local_day, which.activity)
 
     async def write() -> Collected:
-        done = await collect_ripe(session, person, which=one, now=now)
+        # With a key there is an answer to store in the same transaction, without one there is not.
+        done = await collect_ripe(session if idempotency_key else alone, person, which=one, now=now)
         return Collected(
             points=done.points,
             balance=done.balance,
