@@ -121,7 +121,7 @@ async def read_profile(person: ThisPerson, session: Transaction) -> ProfileRow:
 
 @router.put(_PEOPLE + "/profile", response_model=ProfileRow, responses=_WRITES)
 async def write_profile(body: ProfileBody, writing: Writing) -> Response:
-    """Replace what the person shows. Without a name others see a neutral label."""
+    """Replace what the person shows. Without a name others see a plain label."""
 
     async def write() -> ProfileRow:
         await store.put_profile(

@@ -21,7 +21,7 @@ Name = Annotated[str, Field(min_length=1, max_length=40), AfterValidator(_is_rea
 
 
 class ProfileBody(BaseModel):
-    """What a person shows: without a name a neutral label, without a region on no board."""
+    """What a person shows: without a name a plain label, without a region on no board."""
 
     model_config = ConfigDict(extra="forbid")
     display_name: Name | None = None

@@ -43,9 +43,11 @@ class Earning:
     taken_back: int = 0
     lapsed: int = 0
     reversed: int = 0
+    to_friends: int = 0
+    takers: set[str] = field(default_factory=set)
 
     def left(self) -> int:
-        return self.points - self.collected - self.lapsed - self.reversed
+        return self.points - self.collected - self.lapsed - self.reversed - self.to_friends
 
     def lapse(self, now: datetime) -> None:
         """What was not collected in time is gone."""
@@ -68,6 +70,8 @@ class Person:
     """What one person has."""
 
     balance: int = 0
+    shielded_until: datetime | None = None
+    watered: list[date] = field(default_factory=list)
     entries: list[int] = field(default_factory=list)
     earnings: dict[tuple[date, str, int], Earning] = field(default_factory=dict)
     actions: dict[tuple[str, str], Action] = field(default_factory=dict)
@@ -117,6 +121,58 @@ class Ledger:
         person.enter(points)
         return {"points": points, "balance": person.balance}
 
+    def grant(self, subject: str, points: int) -> None:
+        """Points from nowhere."""
+        self.person(subject).enter(points)
+
+    def water(self, giver: str, friend: str, points: int, today: date) -> str | None:
+        """Points pass to a friend; or the problem that there is."""
+        rules, person = self._gifts(today)["watering"], self.person(giver)
+        if person.watered.count(today) >= rules["a_day_to_one_friend"]:
+            return "watered-enough"
+        if person.balance < points:
+            return "not-enough-points"
+        person.watered.append(today)
+        person.enter(-points)
+        self.person(friend).enter(points)
+        return None
+
+    def take(self, taker: str, owner: str, now: datetime) -> int | str:
+        """A share of everything ripe; or the problem that there is."""
+        rules, person = self._gifts(now.date())["taking"], self.person(owner)
+        if person.shielded_until is not None and person.shielded_until > now:
+            return "friend-shielded"
+        won = 0
+        for one in person.earnings.values():
+            if one.ripens_at <= now < one.lapses_at and one.left() and taker not in one.takers:
+                kept = one.points - one.lapsed - one.reversed
+                most = kept * (100 - rules["owner_keeps_percent"]) // 100 - one.to_friends
+                share = min(max(1, one.left() * rules["share_percent"] // 100), most, one.left())
+                if share > 0:
+                    one.takers.add(taker)
+                    one.to_friends += share
+                    won += share
+        if not won:
+            return "nothing-to-take"
+        self.person(taker).enter(won)
+        return won
+
+    def shield(self, subject: str, now: datetime) -> str | None:
+        """Bought for the policy's price; or the problem that there is."""
+        rules, person = self._gifts(now.date())["shield"], self.person(subject)
+        until = max(now, person.shielded_until or now) + timedelta(hours=rules["hours"])
+        if until > now + timedelta(hours=rules["ahead_hours"]):
+            return "shield-long-enough"
+        if person.balance < rules["points"]:
+            return "not-enough-points"
+        person.shielded_until = until
+        person.enter(-rules["points"])
+        return None
+
+    def _gifts(self, day: date) -> dict[str, Any]:
+        gifts: dict[str, Any] = [one for one in self.policies if one["from"] <= day][-1]["gifts"]
+        return gifts
+
     def reverse(self, action: Action, reason: str, now: datetime) -> dict[str, Any] | None:
         """What is taken back: once, for one reason. None when that is refused."""
         if action.answer["outcome"] not in GIVING:
@@ -132,7 +188,7 @@ class Ledger:
             taken["from_earning"] = min(action.answer["points"], earning.left())
             rest = min(
                 action.answer["points"] - taken["from_earning"],
-                earning.collected - earning.taken_back,
+                earning.collected + earning.to_friends - earning.taken_back,
             )
             taken["from_balance"] = min(rest, max(0, person.balance))
             taken["as_debt"] = rest - taken["from_balance"]
@@ -161,6 +217,7 @@ class Ledger:
             "ripening": sum(one.left() for one in earnings if one.ripens_at > now),
             "collectable": sum(one.left() for one in earnings if one.ripens_at <= now),
             "lapsed": sum(one.lapsed for one in earnings),
+            "taken_by_friends": sum(one.to_friends for one in earnings),
             "issued": sum(one.points for one in earnings),
             "avoided_mg": str(sum(int(one.answer["avoided_mg"]) for one in carbon)),
             "actions": len(carbon),
