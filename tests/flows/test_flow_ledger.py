@@ -359,7 +359,7 @@ def test_answers_balances_and_totals_are_those_of_the_model(own_settings: Settin
         run_state_machine_as_test(
             lambda: LedgerMachine(running, Ledger(catalogue, policies)),
             settings=settings(
-                max_examples=12,
+                max_examples=8,
                 stateful_step_count=25,
                 phases=[Phase.reuse, Phase.generate],  # making it smaller would take minutes
                 deadline=None,
