@@ -106,7 +106,7 @@ def running(url: str | None, home: Path) -> System:
         url=found_url,
         home=home,
         partner_key=key,
-        database_url=demo.get("database_url"),
+        database_url=demo.get("owner_database_url") or demo.get("database_url"),
         redis_url=demo.get("redis_url"),
         pid=None,
     )
@@ -177,7 +177,7 @@ def _await(home: Path, process: subprocess.Popen[bytes], log: Path) -> System:
                 url=demo["url"],
                 home=home,
                 partner_key=demo["partner_key"],
-                database_url=demo["database_url"],
+                database_url=demo.get("owner_database_url") or demo["database_url"],
                 redis_url=demo["redis_url"],
                 pid=process.pid,
             )

@@ -71,7 +71,7 @@ def found_settings() -> Settings:
     demo = demo_of(settings)
     update = {
         name: demo[name]
-        for name in ("database_url", "redis_url")
+        for name in ("database_url", "owner_database_url", "redis_url")
         if getattr(settings, name) is None and demo.get(name)
     }
     return settings.model_copy(update=update)

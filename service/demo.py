@@ -122,6 +122,7 @@ async def put_demo(resources: Resources, hasher: Hasher, home: Path) -> Path:
         "issuer": issuer,
         "audience": settings.oidc_audience,
         "database_url": settings.database_url,
+        "owner_database_url": settings.owner_database_url,
         "redis_url": settings.redis_url,
     }
     _write_private(file, orjson.dumps(written, option=orjson.OPT_INDENT_2))

@@ -16,6 +16,8 @@
   + NotFound
     - ActionNotFound
     - ProjectNotFound
+    - EarningNotFound       nothing was earned for this activity on this day
+    - FriendNotFound        no such friendship, or it has ended
     - MethodologyNotFound
     - HoldNotFound
     - PageNotFound          no such address
@@ -24,6 +26,14 @@
     - EventConflict         same source, person and id, other content
     - ReversalConflict      the action was reversed before, for another reason
     - TransferConflict      the action's carbon went to another scheme before
+    - EarningNotRipe        too early to collect
+    - EarningLapsed         too late to collect
+    - NotEnoughPoints       the balance is smaller than the price
+    - WateredEnough         this friend had the day's gifts already
+    - FriendShielded        nobody may take from this person now
+    - NothingToTake         not ripe, collected already, or the friend's share is used up
+    - ShieldLongEnough      the shield reaches as far ahead as the policy lets it
+    - FriendsFull           no room for another friend
   + TooLarge
     - BodyTooLarge
     - BatchTooLarge
@@ -166,6 +176,20 @@ class ProjectNotFound(NotFound):
     title = "No such project"
 
 
+class EarningNotFound(NotFound):
+    """Nothing was earned for this activity on this day. GET .../earnings lists what there is."""
+
+    code = "earning-not-found"
+    title = "No such earning"
+
+
+class FriendNotFound(NotFound):
+    """There is no such friendship, or it is not in the state that this needs."""
+
+    code = "friend-not-found"
+    title = "No such friend"
+
+
 class MethodologyNotFound(NotFound):
     """No such methodology or version was published."""
 
@@ -220,6 +244,62 @@ class TransferConflict(Conflict):
 
     code = "transfer-conflict"
     title = "The action was transferred elsewhere"
+
+
+class EarningNotRipe(Conflict):
+    """These points are not ripe yet. The problem says when they will be."""
+
+    code = "earning-not-ripe"
+    title = "The points are not ripe yet"
+
+
+class EarningLapsed(Conflict):
+    """These points were not collected in time and are gone."""
+
+    code = "earning-lapsed"
+    title = "The points have lapsed"
+
+
+class NotEnoughPoints(Conflict):
+    """The balance is smaller than what this needs. Collect first, or choose something smaller."""
+
+    code = "not-enough-points"
+    title = "There are not enough points"
+
+
+class WateredEnough(Conflict):
+    """A friend can be watered a few times a day, as the policy says. Come back tomorrow."""
+
+    code = "watered-enough"
+    title = "This friend was watered enough today"
+
+
+class FriendShielded(Conflict):
+    """The friend's earnings are shielded for now: only the owner can collect them."""
+
+    code = "friend-shielded"
+    title = "A shield is up"
+
+
+class NothingToTake(Conflict):
+    """Nothing is ripe, the owner was faster, or you took your share of it before."""
+
+    code = "nothing-to-take"
+    title = "There is nothing to take"
+
+
+class ShieldLongEnough(Conflict):
+    """A shield reaches only so far ahead, as the policy says. Extend it later."""
+
+    code = "shield-long-enough"
+    title = "The shield is long enough"
+
+
+class FriendsFull(Conflict):
+    """A person has only so many friends and requests. Remove some first."""
+
+    code = "friends-full"
+    title = "There is no room for another friend"
 
 
 class TooLarge(ServiceError):

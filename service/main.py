@@ -24,6 +24,7 @@ from service.book import routes as book_routes
 from service.book.plugins import load_all
 from service.clock import Clock, system_clock
 from service.forest import routes as forest_routes
+from service.friends import routes as friends_routes
 from service.guards import routes as guards_routes
 from service.http import routes as http_routes
 from service.http.door import Door
@@ -39,6 +40,7 @@ from service.journal.notify import Notifier
 from service.journal.take import lags
 from service.partners.people import Hasher
 from service.partners.recognise import Recogniser
+from service.points import policy_routes
 from service.points import routes as points_routes
 from service.points.policy import Policy, load_policy
 from service.resources import Resources, SettingMissing, open_resources
@@ -60,6 +62,8 @@ PUBLIC_PATHS = (
     "/v1/totals",
     "/v1/projects",
     "/v1/methodologies",
+    "/v1/policies",
+    "/v1/leaderboards",
     "/v1/factors",
     "/healthz",
     "/readyz",
@@ -74,6 +78,7 @@ TAGS = [
     {"name": "Events", "description": "What people did, reported as CloudEvents."},
     {"name": "Actions", "description": "What was recorded, and the sum behind it."},
     {"name": "People and points", "description": "What a person earned and collected."},
+    {"name": "Friends", "description": "Gifts, care and leaderboards. Points pass, never carbon."},
     {"name": "Totals", "description": "Estimated avoided emissions, added up. Public."},
     {"name": "Trees", "description": "Projects that plant them. Public."},
     {"name": "Methodologies", "description": "The published sheets and factors. Public."},
@@ -144,7 +149,7 @@ async def _running(
         state.metrics = Metrics(VERSION)
         tracing = state.tracing = open_tracing(settings)
         state.recognise = Recogniser(settings, resources.sessions, clock)
-        state.policy = load_policy()
+        state.policy = load_policy(settings.policy)
         notifier = Notifier(resources.valkey)
 
         def committed(events: int, seconds: float) -> None:
@@ -197,6 +202,8 @@ def create_app(
     for module in (
         intake_routes,
         points_routes,
+        policy_routes,
+        friends_routes,
         totals_routes,
         forest_routes,
         book_routes,

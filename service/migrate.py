@@ -1,6 +1,7 @@
-"""Use case: bring the database's schema up to date."""
+"""Use case: bring the database's schema up to date, and the application's rights with it."""
 
 from pathlib import Path
+from urllib.parse import unquote, urlsplit
 
 from alembic import command
 from alembic.config import Config
@@ -20,9 +21,25 @@ def migrate_database(settings: Settings) -> str:
 
 
 def config_of(settings: Settings) -> Config:
-    """Alembic's configuration without a file."""
+    """Alembic's configuration without a file.
+
+    With an owner's URL, the owner migrates and the role of DATABASE_URL is given its rights.
+    """
     config = Config()
     config.set_main_option("script_location", str(SCRIPTS))
-    url = database_url_of(settings, driver="+asyncpg")
+    owner, role = settings, None
+    if settings.owner_database_url is not None:
+        owner = settings.model_copy(update={"database_url": settings.owner_database_url})
+        role = _role_of(settings)
+        if role == _role_of(owner):
+            role = None
+    url = database_url_of(owner, driver="+asyncpg")
     config.set_main_option("url", url.replace("%", "%%"))
+    if role:
+        config.set_main_option("application_role", role.replace("%", "%%"))
     return config
+
+
+def _role_of(settings: Settings) -> str | None:
+    name = urlsplit(database_url_of(settings)).username
+    return None if name is None else unquote(name)

@@ -43,6 +43,7 @@ class Resources:
     clock: Clock
     engine: AsyncEngine
     sessions: async_sessionmaker[AsyncSession]
+    statements: async_sessionmaker[AsyncSession]  # each statement is a transaction of its own
     pool: asyncpg.Pool
     valkey: Redis
 
@@ -116,6 +117,9 @@ async def open_resources(
             clock=clock,
             engine=engine,
             sessions=async_sessionmaker(engine, class_=AsyncSession, expire_on_commit=False),
+            statements=async_sessionmaker(
+                engine.execution_options(isolation_level="AUTOCOMMIT"), class_=AsyncSession
+            ),
             pool=pool,
             valkey=valkey,
         )

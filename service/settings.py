@@ -51,6 +51,17 @@ class Settings(BaseSettings):
         description="Folders with methodologies of others, separated as in PATH. METHODOLOGY_PATH "
         "does, too.",
     )
+    owner_database_url: str | None = Field(
+        None,
+        description="As DATABASE_URL, for a role that owns the tables: `saxaul migrate` uses it, "
+        "and gives the role of DATABASE_URL what the application needs and no more.",
+    )
+    policy: Path | None = Field(
+        None, description="File of dated points policies; unset: the one that ships."
+    )
+    leaderboard_min_people: int = Field(
+        10, ge=2, description="A public leaderboard of fewer people is withheld."
+    )
 
     person_key: SecretStr | None = Field(
         None,

@@ -19,9 +19,11 @@ from service.http.logs import open_log
 from service.resources import open_resources, redis_url_of
 from service.settings import Settings
 from service.tasks import end
+from workers.lapse import lapse_points
 from workers.metrics import WorkerMetrics
 from workers.months import open_months
 from workers.projectors import Projectors
+from workers.standings import rank_regions
 
 _log = logging.getLogger(__name__)
 
@@ -61,8 +63,12 @@ async def _supervise(projectors: Projectors) -> None:
 class WorkerSettings:
     """Read by arq. Where Valkey is, `main` says: nothing is read when this file is imported."""
 
-    functions = (open_months,)
-    cron_jobs = (cron(open_months, hour=None, minute=7, run_at_startup=True, unique=True),)
+    functions = (open_months, lapse_points, rank_regions)
+    cron_jobs = (
+        cron(open_months, hour=None, minute=7, run_at_startup=True, unique=True),
+        cron(lapse_points, minute=set(range(1, 60, 5)), run_at_startup=True, unique=True),
+        cron(rank_regions, minute=set(range(4, 60, 10)), run_at_startup=True, unique=True),
+    )
     on_startup = start
     on_shutdown = stop
     job_serializer = orjson.dumps

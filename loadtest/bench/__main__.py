@@ -45,6 +45,7 @@ PARTS: dict[str, Callable[[Bench], Awaitable[None]]] = {
     "totals": Bench.totals,
     "empty-get": Bench.empty_get,
     "assess": Bench.assess,
+    "collect": Bench.collect,
 }
 
 
@@ -74,10 +75,13 @@ async def _run(options: argparse.Namespace, system: System, console: Console, er
     async with bench_schema(system.database_url):
         with (
             served("loadtest.bench.naive", BENCH_DATABASE_URL=system.database_url) as naive_url,
+            served(
+                "loadtest.bench.naive_collect", BENCH_DATABASE_URL=system.database_url
+            ) as naive_collect_url,
             served("loadtest.bench.empty") as empty_url,
         ):
             plan = QUICK if options.quick else FULL
-            bench = Bench(system, plan, naive_url, empty_url)
+            bench = Bench(system, plan, naive_url, empty_url, naive_collect_url)
             await bench.warm_up()
             for repeat in range(options.repeats):
                 for name in options.only:

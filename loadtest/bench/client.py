@@ -225,9 +225,9 @@ async def open_loop(
 
     A request that finds no free connection waits, and its wait counts.
     """
-    return await _OpenLoop(await connect(url, OPEN_LOOP_CONNECTIONS), on_answer, rate_per_s).run(
-        requests
-    )
+    # A connection that is idle for seconds is closed by the server: slow loops have fewer of them.
+    count = min(OPEN_LOOP_CONNECTIONS, max(16, int(rate_per_s)))
+    return await _OpenLoop(await connect(url, count), on_answer, rate_per_s).run(requests)
 
 
 class _OpenLoop:

@@ -22,6 +22,13 @@ from loadtest.bench.client import (
 )
 from loadtest.bench.cpu import Spy, times_of
 from loadtest.bench.database import copy_rate
+from loadtest.bench.storm import (
+    POINTS,
+    collect_requests,
+    crowd,
+    earning_requests,
+    local_day,
+)
 from loadtest.books import Tally
 from loadtest.mix import Mix, probe, probes_in
 from loadtest.system import System
@@ -35,6 +42,7 @@ PROBE_PAUSE_S = 0.02
 PROBE_LIMIT_S = 30.0
 SPEED_LIMIT_S = 300.0
 HALF = 0.5
+PREPARE_S = 120.0
 
 
 class Unsound(RuntimeError):
@@ -51,10 +59,11 @@ class Plan:
     naive_events: int
     empty_requests: int
     latency_seconds: float
+    collecting_people: int
 
 
-FULL = Plan(20.0, 80_000, 12_000, 4_000, 24_000, 10.0)
-QUICK = Plan(8.0, 40_000, 2_000, 600, 4_000, 3.0)
+FULL = Plan(20.0, 80_000, 12_000, 4_000, 24_000, 10.0, 8_000)
+QUICK = Plan(8.0, 40_000, 2_000, 600, 4_000, 3.0, 1_500)
 
 
 @dataclass(slots=True)
@@ -65,6 +74,7 @@ class Bench:
     plan: Plan
     naive_url: str
     empty_url: str
+    naive_collect_url: str
     mix: Mix = field(default_factory=lambda: Mix(PEOPLE, seed=1))
     tally: Tally = field(default_factory=Tally)
     figures: dict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
@@ -166,6 +176,74 @@ class Bench:
         found = json.loads(printed)
         self.figures["assess"].append(found["assess_us_median"])
         self.figures["load"].append(found["load_s"])
+
+    async def collect(self) -> None:
+        """k) everybody collects at once, beside a plain read-modify-write and an empty route."""
+        key = self.system.partner_key
+        people = crowd(self.plan.collecting_people)
+        await self._earn(people)
+        requests = collect_requests(self.system.url, key, people, "/v1/people/{}/collect")
+        wanted, wrong = sum(POINTS.values()), 0
+
+        def check(status: int, body: bytes) -> None:
+            nonlocal wrong
+            wrong += status != 200 or json.loads(body)["points"] != wanted
+
+        half = len(requests) // 2
+        seen = await closed_loop(
+            self.system.url,
+            requests[:half],
+            connections=SINGLE_CONNECTIONS,
+            seconds=self.plan.seconds,
+            on_answer=check,
+        )
+        self.figures["collect"].append(seen.per_s)
+        await self._collect_naively(people[:half])
+        empty = collect_requests(self.empty_url, key, people, "/empty")
+        await self._compare("empty collect", self.empty_url, empty, SINGLE_CONNECTIONS)
+        opened = await open_loop(
+            self.system.url,
+            requests[half:],
+            rate_per_s=seen.per_s * HALF,
+            on_answer=check,
+        )
+        if wrong:
+            raise Unsound(f"{wrong} people did not collect exactly {wanted} points")
+        if opened.void:
+            self.notes.append("VOID: the open loop of collecting was sent too late")
+        else:
+            self.figures["collect p50"].append(opened.latency_s(0.5) * 1000)
+            self.figures["collect p99"].append(opened.latency_s(0.99) * 1000)
+
+    async def _earn(self, people: Sequence[str]) -> None:
+        counted = Tally()
+        size = len(POINTS)
+        await closed_loop(
+            self.system.url,
+            earning_requests(self.system.url, self.system.partner_key, people),
+            connections=BATCH_CONNECTIONS,
+            seconds=PREPARE_S,
+            on_answer=lambda status, body: counted.add_batch(
+                len(json.loads(body).get("results", ())), status, body
+            ),
+        )
+        if self._took(counted) != size * len(people):
+            raise Unsound("not everybody has something to collect")
+
+    async def _collect_naively(self, people: Sequence[str]) -> None:
+        url, key = self.naive_collect_url, ""
+        rows = [people[at : at + 500] for at in range(0, len(people), 500)]
+        bodies = [
+            json.dumps({"subjects": some, "local_day": local_day(), "points": POINTS}).encode()
+            for some in rows
+        ]
+        kind = "application/json"
+        made = [post(url, "/prepare", body, content_type=kind, key=key) for body in bodies]
+        await closed_loop(
+            url, made, connections=2, seconds=PREPARE_S, on_answer=lambda _status, _body: None
+        )
+        requests = collect_requests(url, key, people, "/collect/{}")
+        await self._compare("naive collect", url, requests, NAIVE_CONNECTIONS)
 
     async def profile(self) -> dict[str, float]:
         """i) the share of the API's time by stage, in a run of its own: looking in costs time."""

@@ -50,6 +50,8 @@ RATIOS = (
     Ratio("batches of 1,000 / raw COPY, 1,000 a commit", "batch1000", "copy", Goal(0.15, aim=0.25)),
     Ratio("batches of 1,000 / raw COPY, all at once", "batch1000", "copy whole", Goal(0.15)),
     Ratio("single events / empty FastAPI route", "single", "empty POST", Goal(0.6)),
+    Ratio("collecting / empty FastAPI route", "collect", "empty collect", Goal(0.3)),
+    Ratio("collecting / plain read-modify-write", "collect", "naive collect", Goal(1.5)),
     Ratio("GET /v1/totals / empty FastAPI route", "totals", "empty GET", Goal(0.8)),
 )
 ABSOLUTE: Mapping[str, tuple[str, str, Goal | None]] = {
@@ -62,6 +64,15 @@ ABSOLUTE: Mapping[str, tuple[str, str, Goal | None]] = {
     "empty POST": ("POST to an empty route, same body", "requests/s", None),
     "totals": ("GET /v1/totals", "requests/s", None),
     "empty GET": ("GET of an empty route", "requests/s", None),
+    "collect": ("POST .../collect, everybody at once", "people/s", None),
+    "collect p50": ("collecting at half of that rate, open loop: p50", "ms", None),
+    "collect p99": (
+        "collecting at half of that rate, open loop: p99",
+        "ms",
+        Goal(50, at_most=True),
+    ),
+    "naive collect": ("plain FastAPI + SQLModel, read-modify-write", "people/s", None),
+    "empty collect": ("POST to an empty route", "requests/s", None),
     "open rate": ("open loop: rate, half of the top rate", "requests/s", None),
     "p50": ("open loop: p50 from the intended start", "ms", None),
     "p99": ("open loop: p99 from the intended start", "ms", Goal(50, at_most=True)),

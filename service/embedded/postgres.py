@@ -17,6 +17,7 @@ from service.embedded.postgres_data import (
     FAST,
     IMMEDIATE,
     Place,
+    add_application,
     clear_orphan,
     initialise,
     run,
@@ -47,9 +48,10 @@ SETTINGS = {
 
 @dataclass(frozen=True, slots=True)
 class Postgres:
-    """A running server. `url` holds the password; it is also in postgres.json of the home."""
+    """A running server. Its URLs hold passwords, which are also in postgres.json of the home."""
 
     url: str
+    app_url: str
     process: Process
     data: Path
 
@@ -83,7 +85,7 @@ def start_postgres(home: Path, port: int) -> Postgres:
     except BaseException:
         stop(process, FAST, IMMEDIATE)
         raise
-    return Postgres(url=place.url, process=process, data=place.data)
+    return Postgres(place.url, place.app_url, process, place.data)
 
 
 def prepare_postgres(home: Path, port: int) -> Place:
@@ -92,14 +94,20 @@ def prepare_postgres(home: Path, port: int) -> Place:
     folder = home / "postgres"
     folder.mkdir(parents=True, exist_ok=True, mode=0o711)
     clear_orphan(folder / "data")  # before the port is chosen, so that it can be the same again
-    password = remember(home / "postgres.json", password=secrets.token_urlsafe(24))["password"]
+    file = home / "postgres.json"
+    kept = remember(file, password=secrets.token_urlsafe(24))
+    app_password = kept.get("app_password") or secrets.token_urlsafe(24)
     place = Place(
         folder=folder,
         data=folder / "data",
         log=home / "logs" / "postgres.log",
         port=choose_port(port, remembered=home / "postgres.port"),
-        password=password,
+        password=kept["password"],
+        app_password=app_password,
     )
+    if place.data.exists() and "app_password" not in kept:
+        add_application(place)  # of an earlier version
+    remember(file, app_password=app_password)
     if not place.data.exists():
         initialise(place)
     return place

@@ -33,12 +33,18 @@ INITDB = (
     "--locale-provider=builtin",
     "--builtin-locale=C.UTF-8",
 )
-# The application is not a superuser. The superuser has no password and no local login, so it can
-# be reached only by `postgres --single` on the stopped server.
+# `saxaul` owns the tables and migrates; the application is `saxaul_app`, whom the migration gives
+# what it needs and no more. Neither is a superuser. The superuser has no password and no local
+# login, so it can be reached only by `postgres --single` on the stopped server.
 FIRST_SQL = """\
 CREATE ROLE saxaul LOGIN CREATEDB PASSWORD '{password}'
+CREATE ROLE saxaul_app LOGIN PASSWORD '{app_password}'
 GRANT pg_monitor, pg_checkpoint TO saxaul
 CREATE DATABASE saxaul OWNER saxaul
+"""
+APPLICATION_SQL = """\
+DO $$ BEGIN CREATE ROLE saxaul_app LOGIN; EXCEPTION WHEN duplicate_object THEN NULL; END $$
+ALTER ROLE saxaul_app PASSWORD '{app_password}'
 """
 
 
@@ -51,10 +57,17 @@ class Place:
     log: Path
     port: int
     password: str
+    app_password: str
 
     @property
     def url(self) -> str:
+        """The owner's, who migrates."""
         return f"postgresql://saxaul:{self.password}@{LOOPBACK}:{self.port}/saxaul"
+
+    @property
+    def app_url(self) -> str:
+        """The application's."""
+        return f"postgresql://saxaul_app:{self.app_password}@{LOOPBACK}:{self.port}/saxaul"
 
 
 def initialise(place: Place) -> None:
@@ -65,12 +78,23 @@ def initialise(place: Place) -> None:
     fresh.mkdir(mode=0o700)
 
     finish(place, run(place, "initdb", "-D", fresh, *INITDB, owner=fresh))
+    sql = FIRST_SQL.format(password=place.password, app_password=place.app_password)
+    as_superuser(place, fresh, sql)
+    fresh.rename(place.data)
+
+
+def add_application(place: Place) -> None:
+    """Make the application's role in a folder of a version that had none."""
+    as_superuser(place, place.data, APPLICATION_SQL.format(app_password=place.app_password))
+
+
+def as_superuser(place: Place, data: Path, sql: str) -> None:
+    """Run statements, one a line, on a folder without a server."""
     single = ["--single", "-c", "exit_on_error=on"]
     server = run(
-        place, "postgres", *single, "-D", fresh, "postgres", owner=fresh, stdin=subprocess.PIPE
+        place, "postgres", *single, "-D", data, "postgres", owner=data, stdin=subprocess.PIPE
     )
-    finish(place, server, FIRST_SQL.format(password=place.password).encode())
-    fresh.rename(place.data)
+    finish(place, server, sql.encode())
 
 
 def finish(place: Place, process: Process, text: bytes | None = None) -> None:

@@ -12,7 +12,8 @@ from service.embedded.valkey import start_valkey
 
 @dataclass(frozen=True, slots=True)
 class Servers:
-    database_url: str
+    database_url: str  # the owner's: tests make databases, and break things
+    app_database_url: str
     redis_url: str
 
 
@@ -25,4 +26,8 @@ def embedded_servers(home: Path) -> Iterator[Servers]:
         start_valkey(held.path, 0) as valkey,
     ):
         held.note("its servers only")
-        yield Servers(database_url=postgres.url, redis_url=valkey.url)
+        yield Servers(
+            database_url=postgres.url,
+            app_database_url=postgres.app_url,
+            redis_url=valkey.url,
+        )

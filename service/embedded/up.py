@@ -32,6 +32,7 @@ from service.settings import Settings
 
 DRAIN_S = 30.0
 READY_S = 60.0
+OWNER = "SAXAUL_OWNER_DATABASE_URL"
 ONE_OFF_S = 3600.0  # a migration of big tables
 
 
@@ -69,13 +70,17 @@ def up(stage: Stage, home: Home) -> None:
     with listen(stage.settings.host, stage.settings.port) as listener:
         url = url_of(listener)
         home.note(f"API at {url}")
-        database_url = stage.settings.database_url or start_database(stage)
+        database_url, owner_url = stage.settings.database_url, stage.settings.owner_database_url
+        if database_url is None:
+            database_url, owner_url = start_database(stage)
         redis_url = stage.settings.redis_url or start_counters(stage)
         env = environment(stage, url=url, database_url=database_url, redis_url=redis_url)
         shared = shared_metrics(stage)
 
-        run_once(stage, "migrate", "Migrating the database", env)
-        run_once(stage, "demo", "Preparing demo partner, people and projects", env)
+        # Only what ends again is told how to be the owner of the tables.
+        once_env = env if owner_url is None else {**env, OWNER: owner_url}
+        run_once(stage, "migrate", "Migrating the database", once_env)
+        run_once(stage, "demo", "Preparing demo partner, people and projects", once_env)
         with step(stage.console, "Starting worker and API"):
             start_worker(stage, env)
             start_api(stage, env | shared, listener)
@@ -87,7 +92,8 @@ def up(stage: Stage, home: Home) -> None:
         stage.supervisor.watch()
 
 
-def start_database(stage: Stage) -> str:
+def start_database(stage: Stage) -> tuple[str, str]:
+    """The URLs of the application and of the owner."""
     with step(stage.console, "Starting PostgreSQL"):
         place = prepare_postgres(stage.home, stage.settings.postgres_port)
         child = Child(
@@ -101,7 +107,7 @@ def start_database(stage: Stage) -> str:
         stage.supervisor.start(child)
         assert child.process is not None
         await_postgres(place, child.process)
-    return place.url
+    return place.app_url, place.url
 
 
 def start_counters(stage: Stage) -> str:
@@ -224,8 +230,9 @@ def environment(stage: Stage, *, url: str, database_url: str, redis_url: str) ->
         kept = remember(stage.home / "secrets.json", person_key=secrets.token_hex(32))
         person_key = kept["person_key"]
     jwks = (stage.home / "issuer" / "jwks.json").as_uri()
+    inherited = {name: value for name, value in os.environ.items() if name != OWNER}
     return {
-        **os.environ,
+        **inherited,
         "DATABASE_URL": database_url,
         "REDIS_URL": redis_url,
         "SAXAUL_PERSON_KEY": person_key,

@@ -32,6 +32,18 @@ async def transaction(resources: Given) -> AsyncIterator[AsyncSession]:
 Transaction = Annotated[AsyncSession, Depends(transaction, scope="function")]
 
 
+async def one_statement(resources: Given) -> AsyncIterator[AsyncSession]:
+    """A session for a request that is one statement: the statement is its own transaction.
+
+    It saves the two round trips that begin and commit one. Nothing is opened before it is used.
+    """
+    async with resources.statements() as session:
+        yield session
+
+
+OneStatement = Annotated[AsyncSession, Depends(one_statement, scope="function")]
+
+
 async def now_of(resources: Given) -> datetime:
     """The time of this request, aware, UTC."""
     return resources.clock()

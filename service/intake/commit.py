@@ -97,7 +97,7 @@ class Committer:
         now: datetime,
         uncounted: set[UUID],
     ) -> list[Outcome]:
-        days = await _earned(connection, new, sorted(self.exclusions.activities))
+        days = await _earned(connection, new, sorted(self.exclusions.activities), now)
         decider = Decider(
             self.policy,
             batch_id=batch_id,
@@ -115,13 +115,13 @@ class Committer:
         decided = decider.decided
         await store.copy_actions(connection, decided.rows)
         earnings = [
-            (*key, day.new_actions, day.new_points, day.new_gross_mg, day.new_quantity_milli,
-             day.ripens_at, day.lapses_at, legs_text(day.new_legs))
+            (*key, day.round, day.new_actions, day.new_points, day.new_gross_mg,
+             day.new_quantity_milli, day.ripens_at, day.lapses_at, legs_text(day.new_legs))
             for key, day in decided.days.items() if day.new_actions
         ]  # fmt: skip
         if earnings:
             earnings.sort()
-            await store.add_earnings(connection, earnings, now)
+            await store.add_earnings(connection, earnings)
         people = sorted((b, person) for person, b in decided.counted.items() if person in uncounted)
         if people:
             await store.mark_counted(connection, people)
@@ -194,7 +194,10 @@ async def _find_repeats(
 
 
 async def _earned(
-    connection: store.Connection, new: Sequence[Candidate], rivals: Sequence[str]
+    connection: store.Connection,
+    new: Sequence[Candidate],
+    rivals: Sequence[str],
+    now: datetime,
 ) -> dict[DayKey, DayState]:
     """What is recorded for every person, day and activity of the events that may be credited."""
     days = {
@@ -216,8 +219,16 @@ async def _earned(
             rivals_in_day=frozenset(row["rivals_in_day"] or ()),
             rivals_in_month=frozenset(row["rivals_in_month"] or ()),
             legs=legs_of(row["legs"]),
+            round=_round(row, now),
         )
     return days
+
+
+def _round(row: asyncpg.Record, now: datetime) -> int:
+    """The round that new points of a day belong to: another one after the last has lapsed."""
+    if row["round"] is None:
+        return 0
+    return int(row["round"]) + int(row["lapses_at"] <= now)
 
 
 async def _claim(

@@ -15,7 +15,7 @@ from service.intake.address import ActionIds
 from service.intake.candidate import Candidate
 from service.intake.legs import Leg
 from service.intake.outcome import Outcome, leaf_of
-from service.points.policy import Awarded, Policy, Rule, award
+from service.points.policy import EVIDENCE, Awarded, Policy, Rule, award
 
 DayKey = tuple[int, UUID, date, str]  # bucket, person, local day, activity
 DeltaKey = tuple[date, str, str, str, str, str, str]
@@ -45,6 +45,7 @@ class DayState:
     rivals_in_month: frozenset[str] = frozenset()
     legs: list[Leg] = field(default_factory=list)
     new_legs: list[Leg] = field(default_factory=list)
+    round: int = 0
     ripens_at: datetime | None = None
     lapses_at: datetime | None = None
 
@@ -156,6 +157,7 @@ class Decider:
             terms.rule,
             credited_mg,
             Awarded(day.actions + day.new_actions, day.points + day.new_points, *month),
+            level=candidate.evidence_level,
         )
         if points or credited_mg:
             day.new_actions += 1
@@ -168,7 +170,7 @@ class Decider:
             day.ripens_at, day.lapses_at = terms.ripens_at, terms.lapses_at
         name, detail = "credited" if credited_mg else "zero", None
         if cap is not None:
-            name, detail = "capped", f"The points' cap {cap} is reached; carbon is counted."
+            name, detail = "capped", _said_of_points(cap, terms.rule)
         # Half the width of the 95 percent interval of what is credited, rounded up.
         error_mg = -(-credited_mg * result.u_permille // 1000)
         verdict = _Verdict(name, credited_mg, error_mg, points, cap, detail)
@@ -208,10 +210,10 @@ class Decider:
         found = self._terms.get(key)
         if found is None:
             rule = self._policy.rule(candidate.activity, candidate.local_day)
-            zone = candidate.occurred_at.tzinfo
-            assert zone is not None
-            ripens_at = max(rule.ripe_at(candidate.local_day, zone), self._now)
-            found = self._terms[key] = _Terms(rule, ripens_at, ripens_at + rule.lapses_after)
+            ripens_at = max(rule.ripe_at(candidate.occurred_at), self._now)
+            found = _Terms(rule, ripens_at, ripens_at + rule.lapses_after)
+            if rule.is_by_day:
+                self._terms[key] = found
         return found
 
     def _month(self, candidate: Candidate, day: DayState) -> list[int]:
@@ -283,6 +285,12 @@ def _limit_passed(edition: Edition, result: Assessment, day: DayState) -> str | 
     if edition.daily_gross_mg is not None and gross_mg > edition.daily_gross_mg:
         return "methodology_gross_per_day"
     return None
+
+
+def _said_of_points(cap: str, rule: Rule) -> str:
+    if cap == EVIDENCE:
+        return f"Points need the evidence level {rule.evidence} or higher; carbon is counted."
+    return f"The points' cap {cap} is reached; carbon is counted."
 
 
 def _said(limit: str, edition: Edition) -> str:

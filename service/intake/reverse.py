@@ -69,6 +69,7 @@ async def reverse_action(
         activity=action["activity"],
         points=action["points"],
         action_id=action["action_id"],
+        recorded_at=action["recorded_at"],
         now=now,
     )
     batch_id = uuid7(now)

@@ -126,6 +126,8 @@ CROSS JOIN LATERAL (
            sum(gross_mg) FILTER (WHERE is_own AND local_day = given.local_day)::int8 AS gross_mg,
            sum(quantity_milli) FILTER (WHERE is_own AND local_day = given.local_day)::int8
                AS quantity_milli,
+           max(round) FILTER (WHERE is_own AND local_day = given.local_day) AS round,
+           max(lapses_at) FILTER (WHERE is_own AND local_day = given.local_day) AS lapses_at,
            sum(actions) FILTER (WHERE is_own AND in_month) AS month_actions,
            sum(points) FILTER (WHERE is_own AND in_month) AS month_points,
            array_agg(activity) FILTER (WHERE is_rival AND local_day = given.local_day)
@@ -148,13 +150,14 @@ CROSS JOIN LATERAL (
 ) AS earning
 """
 
-# Points that had lapsed stay lapsed; new ones start their own time to ripen.
+# A round that has lapsed is never the one that is added to.
 _EARN = """
-INSERT INTO earning AS had (bucket, person_id, local_day, activity, actions, points, gross_mg,
-                            quantity_milli, ripens_at, lapses_at, legs)
-SELECT * FROM unnest($1::int2[], $2::uuid[], $3::date[], $4::text[], $5::int4[], $6::int4[],
-                     $7::int8[], $8::int8[], $9::timestamptz[], $10::timestamptz[], $11::text[])
-ON CONFLICT (bucket, person_id, local_day, activity) DO UPDATE SET
+INSERT INTO earning AS had (bucket, person_id, local_day, activity, round, actions, points,
+                            gross_mg, quantity_milli, ripens_at, lapses_at, legs)
+SELECT * FROM unnest($1::int2[], $2::uuid[], $3::date[], $4::text[], $5::int2[], $6::int4[],
+                     $7::int4[], $8::int8[], $9::int8[], $10::timestamptz[], $11::timestamptz[],
+                     $12::text[])
+ON CONFLICT (bucket, person_id, local_day, activity, round) DO UPDATE SET
     actions = had.actions + excluded.actions,
     points = had.points + excluded.points,
     gross_mg = had.gross_mg + excluded.gross_mg,
@@ -162,11 +165,7 @@ ON CONFLICT (bucket, person_id, local_day, activity) DO UPDATE SET
     legs = CASE WHEN had.legs IS NULL THEN excluded.legs
                 WHEN excluded.legs IS NULL THEN had.legs
                 ELSE had.legs || ' ' || excluded.legs END,
-    lapsed = CASE WHEN had.lapses_at <= $12 THEN had.points - had.collected - had.reversed
-                  ELSE had.lapsed END,
-    ripens_at = CASE WHEN excluded.points > 0
-                       AND (had.points - had.collected - had.reversed - had.lapsed = 0
-                            OR had.lapses_at <= $12) THEN excluded.ripens_at
+    ripens_at = CASE WHEN excluded.points > 0 AND NOT had.is_open THEN excluded.ripens_at
                      ELSE had.ripens_at END,
     lapses_at = CASE WHEN excluded.points > 0 THEN greatest(had.lapses_at, excluded.lapses_at)
                      ELSE had.lapses_at END
@@ -263,11 +262,9 @@ async def copy_actions(connection: Connection, rows: Sequence[tuple[object, ...]
     await connection.copy_records_to_table("action", records=rows, columns=ACTION_COLUMNS)
 
 
-async def add_earnings(
-    connection: Connection, rows: Sequence[tuple[Any, ...]], now: datetime
-) -> None:
+async def add_earnings(connection: Connection, rows: Sequence[tuple[Any, ...]]) -> None:
     """Add to earnings, making those that are missing."""
-    await connection.execute(_EARN, *map(list, zip(*rows, strict=True)), now)
+    await connection.execute(_EARN, *map(list, zip(*rows, strict=True)))
 
 
 async def mark_counted(connection: Connection, people: Sequence[tuple[int, UUID]]) -> None:
@@ -284,11 +281,7 @@ async def open_months(connection: Connection, months: Sequence[int]) -> None:
     """Make the partitions of these months unless they are there; in a transaction of its own."""
     await connection.execute("SELECT pg_advisory_xact_lock($1)", PARTITION_LOCK)
     for month in months:
-        first, end = first_day(month), date(*divmod_month(month + 1))
-        await connection.execute(
-            f"CREATE TABLE IF NOT EXISTS {partition_name(month)} PARTITION OF action "
-            f"FOR VALUES FROM ('{first}') TO ('{end}')"
-        )
+        await connection.execute("SELECT open_action_month($1)", first_day(month))
 
 
 assert PROGRAMME_TO.month == 12, "months are counted from January to December"

@@ -32,7 +32,7 @@ class Action(SQLModel, table=True):
             postgresql_with={"pages_per_range": 16, "autosummarize": "on"},
             info={"not_unique": True},
         ),
-        {"postgresql_partition_by": "RANGE (local_day)"},
+        {"postgresql_partition_by": "RANGE (local_day)", "info": {"is_fact": True}},
     )
     bucket: int = Field(sa_column=Column(SmallInteger, primary_key=True, autoincrement=False))
     person_id: UUID = Field(primary_key=True)
@@ -85,6 +85,7 @@ class Transfer(SQLModel, table=True):
     """
 
     __tablename__ = "transfer"
+    __table_args__ = ({"info": {"is_fact": True}},)
     bucket: int = Field(sa_column=Column(SmallInteger, primary_key=True, autoincrement=False))
     person_id: UUID = Field(primary_key=True)
     action_id: UUID = Field(primary_key=True)
@@ -100,6 +101,7 @@ class Reversal(SQLModel, table=True):
     """An action undone by its reporter, as a new fact; once for each action."""
 
     __tablename__ = "reversal"
+    __table_args__ = {"info": {"is_fact": True}}
     bucket: int = Field(sa_column=Column(SmallInteger, primary_key=True, autoincrement=False))
     person_id: UUID = Field(primary_key=True)
     action_id: UUID = Field(primary_key=True)

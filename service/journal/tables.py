@@ -16,7 +16,7 @@ class Journal(SQLModel, table=True):
     """
 
     __tablename__ = "journal"
-    __table_args__ = (Index("journal_by_time", "recorded_at"),)
+    __table_args__ = (Index("journal_by_time", "recorded_at"), {"info": {"is_fact": True}})
     bucket: int = Field(sa_column=Column(SmallInteger, primary_key=True, autoincrement=False))
     batch_id: UUID = Field(primary_key=True)
     kind: str

@@ -8,9 +8,11 @@ from sqlalchemy.ext.asyncio import create_async_engine
 from sqlmodel import SQLModel
 
 from service.forest import tables as _forest  # noqa: F401  (tables register themselves)
+from service.friends import tables as _friends  # noqa: F401  (tables register themselves)
 from service.http import tables as _http  # noqa: F401
 from service.intake import tables as _intake  # noqa: F401
 from service.journal import tables as _journal  # noqa: F401
+from service.migrations.privileges import grants_to
 from service.partners import tables as _partners  # noqa: F401
 from service.points import tables as _points  # noqa: F401
 from service.resources import database_url_of
@@ -25,6 +27,9 @@ def _migrate(connection: Connection) -> None:
     with context.begin_transaction():
         connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({MIGRATION_LOCK})")
         context.run_migrations()
+        if role := context.config.get_main_option("application_role"):
+            for statement in grants_to(role):
+                connection.exec_driver_sql(statement)
 
 
 async def _run() -> None:

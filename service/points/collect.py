@@ -1,14 +1,22 @@
 """Use case: move ripe earnings to the balance."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
+from typing import NamedTuple
 
-import orjson
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from service.errors import EarningLapsed, EarningNotFound, EarningNotRipe
 from service.partners.people import PersonId
 from service.points import store
 from service.points.store import RipeEarning
+
+
+class Which(NamedTuple):
+    """One earning, as people see them: a local day and an activity."""
+
+    local_day: date
+    activity: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,23 +28,33 @@ class Collection:
     earnings: tuple[RipeEarning, ...]
 
 
-async def collect_ripe(session: AsyncSession, person: PersonId, *, now: datetime) -> Collection:
-    """Credit every earning that is ripe and not lapsed at `now`, in one entry.
+async def collect_ripe(
+    session: AsyncSession, person: PersonId, *, which: Which | None = None, now: datetime
+) -> Collection:
+    """Credit what is ripe and not lapsed at `now`, in one entry: everything, or one earning.
 
-    Idempotent: an earning is collected once; a second call finds nothing and says 0.
+    Idempotent: an earning is collected once; a second call finds nothing and says 0. Raises
+    EarningNotFound, EarningNotRipe or EarningLapsed for one that cannot be collected.
     """
-    balance = await store.lock_account(session, person, now)
-    ripe = await store.take_ripe(session, person, now)
-    points = sum(earning.points for earning in ripe)
-    if points:
-        ref = {"earnings": [{"local_day": e.local_day, "activity": e.activity} for e in ripe]}
-        await store.append_entry(
-            session,
-            person,
-            kind="collect",
-            points=points,
-            balance_after=balance + points,
-            ref=orjson.dumps(ref).decode(),
-            now=now,
-        )
-    return Collection(points=points, balance=balance + points, earnings=ripe)
+    day, activity = which or (None, None)
+    collection = Collection(
+        *await store.collect(session, person, day=day, activity=activity, now=now)
+    )
+    if which is not None and not collection.points:
+        await _explain(session, person, which, now)
+    return collection
+
+
+async def _explain(session: AsyncSession, person: PersonId, which: Which, now: datetime) -> None:
+    """Raise what stands in the way of collecting; nothing does if it was collected before."""
+    day, activity = which
+    earning = await store.earning_of(session, person, day=day, activity=activity)
+    if earning is None:
+        raise EarningNotFound(f"Nothing was earned for {activity!r} on {day}.")
+    if not earning["uncollected"]:
+        return
+    if earning["ripens_at"] > now:
+        raise EarningNotRipe(f"These points ripen at {earning['ripens_at'].isoformat()}.")
+    raise EarningLapsed(
+        f"These points lapsed at {earning['lapses_at'].isoformat()}: nobody had collected them."
+    )

@@ -2,50 +2,23 @@
 
 from bisect import bisect_right
 from dataclasses import dataclass
-from datetime import date, datetime, time, timedelta, tzinfo
+from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import NamedTuple
 
-import yaml
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
+from service.points.policy_file import (
+    DatedPolicy,
+    DefaultFile,
+    Gifts,
+    Ripens,
+    RuleFile,
+    read_policies,
+)
 
 POLICY_FILE = Path(__file__).with_name("policy.yaml")
 MG_IN_G = 1000
 NO_CAP = 2**62  # beyond any sum of points
-
-
-class Caps(BaseModel):
-    """What one person may be awarded for one activity; None is no cap."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-    actions_per_day: int | None = Field(None, ge=1)
-    actions_per_month: int | None = Field(None, ge=1)
-    points_per_day: int | None = Field(None, ge=1)
-    points_per_month: int | None = Field(None, ge=1)
-
-
-class Ripens(BaseModel):
-    """When points may be collected: a local time, some days after the action's."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-    days: int = Field(ge=0, le=60)
-    at: time
-
-
-class _RuleFile(BaseModel):
-    model_config = ConfigDict(extra="forbid")
-    points_per_gram: int | None = Field(None, ge=0)
-    flat_points: int | None = Field(None, ge=0)
-    caps: Caps | None = None
-    ripens: Ripens | None = None
-    lapses_after_h: int | None = Field(None, ge=1)
-
-
-class _PolicyFile(BaseModel):
-    model_config = ConfigDict(extra="forbid")
-    start: date = Field(alias="from")
-    default: _RuleFile
-    activities: dict[str, _RuleFile]
+EVIDENCE = "evidence_level"  # the name that an award has when the evidence is too weak for it
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +31,7 @@ class Rule:
     actions_per_month: int
     points_per_day: int
     points_per_month: int
+    evidence: str
     ripens: Ripens
     lapses_after: timedelta
 
@@ -67,9 +41,18 @@ class Rule:
             return self.flat_points
         return credited_mg * self.points_per_gram // MG_IN_G
 
-    def ripe_at(self, day: date, zone: tzinfo) -> datetime:
-        """When points earned on the local `day` ripen."""
-        return datetime.combine(day + timedelta(days=self.ripens.days), self.ripens.at, zone)
+    def ripe_at(self, acted_at: datetime) -> datetime:
+        """When points of an action at the local time `acted_at` ripen."""
+        ripens = self.ripens
+        if ripens.days is None or ripens.at is None:
+            return acted_at + timedelta(hours=ripens.after_h or 0)
+        day = acted_at.date() + timedelta(days=ripens.days)
+        return datetime.combine(day, ripens.at, acted_at.tzinfo)
+
+    @property
+    def is_by_day(self) -> bool:
+        """Whether all actions of one local day and zone ripen at the same moment."""
+        return self.ripens.days is not None
 
 
 class Awarded(NamedTuple):
@@ -82,22 +65,27 @@ class Awarded(NamedTuple):
 
 
 class Award(NamedTuple):
-    """Points for one action; `cap` names the cap that cut them, if one did."""
+    """Points for one action; `cap` names the cap that cut them, if one did, or EVIDENCE."""
 
     points: int
     cap: str | None
 
 
-def award(rule: Rule, credited_mg: int, so_far: Awarded) -> Award:
-    """The points of one action under the caps: never more than a cap leaves."""
+def award(rule: Rule, credited_mg: int, so_far: Awarded, *, level: str) -> Award:
+    """The points of one action of an evidence level under the caps: never more than a cap leaves.
+
+    Weak evidence is no news where the rule gives nothing anyway.
+    """
     day_actions, day_points, month_actions, month_points = so_far
+    points, cap = rule.points_for(credited_mg), None
+    if level < rule.evidence:
+        return Award(0, EVIDENCE if points else None)
     for limit, used, name in (
         (rule.actions_per_day, day_actions, "actions_per_day"),
         (rule.actions_per_month, month_actions, "actions_per_month"),
     ):
         if used >= limit:
             return Award(0, name)
-    points, cap = rule.points_for(credited_mg), None
     for limit, used, name in (
         (rule.points_per_day, day_points, "points_per_day"),
         (rule.points_per_month, month_points, "points_per_month"),
@@ -107,39 +95,54 @@ def award(rule: Rule, credited_mg: int, so_far: Awarded) -> Award:
     return Award(points, cap)
 
 
+@dataclass(frozen=True, slots=True)
+class InForce:
+    """What stands from `start` on, up to and with `end`; None: until a later policy."""
+
+    start: date
+    end: date | None
+    default: Rule
+    activities: dict[str, Rule]
+    gifts: Gifts
+
+
 class Policy:
     """All dated policies; `rule` finds the one in force on a local day."""
 
-    def __init__(self, starts: list[date], rules: list[tuple[Rule, dict[str, Rule]]]) -> None:
-        self._starts = starts
-        self._rules = rules
+    def __init__(self, dated: list[InForce]) -> None:
+        self._starts = [one.start for one in dated]
+        self._dated = dated
+
+    def in_force(self, day: date) -> InForce:
+        """The policy of a day; a day before the first policy has the first."""
+        return self._dated[max(0, bisect_right(self._starts, day) - 1)]
 
     def rule(self, activity: str, day: date) -> Rule:
-        """The rule for an activity on a day; a day before the first policy has the first."""
-        at = max(0, bisect_right(self._starts, day) - 1)
-        default, named = self._rules[at]
-        return named.get(activity, default)
+        """The rule for an activity on a day."""
+        found = self.in_force(day)
+        return found.activities.get(activity, found.default)
 
 
-def load_policy(path: Path = POLICY_FILE) -> Policy:
-    """Read the dated policies. Raises pydantic's ValidationError naming the wrong field."""
-    files = TypeAdapter(list[_PolicyFile]).validate_python(yaml.safe_load(path.read_text()))
-    files.sort(key=lambda file: file.start)
-    rules = []
-    for file in files:
-        default = _rule(file.default, file.default)
-        named = {name: _rule(one, file.default) for name, one in file.activities.items()}
-        rules.append((default, named))
-    return Policy([file.start for file in files], rules)
+def load_policy(path: Path | None = None) -> Policy:
+    """Read the dated policies, those that ship without a path. Raises PolicyInvalid."""
+    dated = read_policies(path or POLICY_FILE)
+    ends = [one.start - timedelta(days=1) for one in dated[1:]]
+    return Policy([_in_force(one, end) for one, end in zip(dated, [*ends, None], strict=True)])
 
 
-def _rule(own: _RuleFile, default: _RuleFile) -> Rule:
-    ripens = own.ripens or default.ripens
-    lapses = own.lapses_after_h or default.lapses_after_h
+def _in_force(dated: DatedPolicy, end: date | None) -> InForce:
+    return InForce(
+        start=dated.start,
+        end=end,
+        default=_rule(RuleFile(), dated.default),
+        activities={name: _rule(one, dated.default) for name, one in dated.activities.items()},
+        gifts=dated.gifts,
+    )
+
+
+def _rule(own: RuleFile, default: DefaultFile) -> Rule:
     caps = own.caps or default.caps
     per_gram = default.points_per_gram if own.points_per_gram is None else own.points_per_gram
-    if ripens is None or lapses is None or caps is None or per_gram is None:
-        raise ValueError("a policy's default needs points_per_gram, caps, ripens, lapses_after_h")
     return Rule(
         points_per_gram=per_gram,
         flat_points=own.flat_points,
@@ -147,6 +150,7 @@ def _rule(own: _RuleFile, default: _RuleFile) -> Rule:
         actions_per_month=caps.actions_per_month or NO_CAP,
         points_per_day=caps.points_per_day or NO_CAP,
         points_per_month=caps.points_per_month or NO_CAP,
-        ripens=ripens,
-        lapses_after=timedelta(hours=lapses),
+        evidence=own.evidence or default.evidence,
+        ripens=own.ripens or default.ripens,
+        lapses_after=timedelta(hours=own.lapses_after_h or default.lapses_after_h),
     )

@@ -1,18 +1,43 @@
 """HTTP for points: parse, call one use case, answer. No SQL, no rules."""
 
 from datetime import date
+from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Response
+from fastapi import APIRouter, Query, Response
 
-from service.http.given import Now, Transaction
+from service.http.given import Now, OneStatement, Transaction
 from service.http.pages import PAGE_DEFAULT, Cursor, Limit, Page, page_of, read_cursor
 from service.http.problems import documented
 from service.http.repeatable import IdempotencyKey, once
-from service.partners.given import ThisCaller, ThisPerson
+from service.partners.caller import Caller
+from service.partners.given import People, ThisCaller, ThisPerson
 from service.points import store
-from service.points.collect import collect_ripe
-from service.points.schemas import Collected, CollectedEarning, EarningRow, EntryRow
+from service.points.collect import Which, collect_ripe
+from service.points.grant import grant_points
+from service.points.policy_routes import ThisPolicy
+from service.points.schemas import (
+    Collected,
+    CollectedEarning,
+    EarningRow,
+    EntryRow,
+    Granted,
+    GrantRequest,
+    Statement,
+    StatementAction,
+    StatementEarning,
+    StatementEntry,
+    WhichEarning,
+)
+from service.points.statement import (
+    ExplainedEarning,
+    explain,
+    said_of_cap,
+    said_of_entry,
+    said_of_rule,
+    span_of,
+    today_of,
+)
 
 router = APIRouter(
     prefix="/v1/people",
@@ -20,23 +45,31 @@ router = APIRouter(
     responses=documented(401, 403, 422, 503),
 )
 
-_FIRST_EARNING = (date.max, "")
+_FIRST_EARNING = (date.max, "", 0)
 _FIRST_ENTRY = UUID(int=2**128 - 1)
+_JSON = "application/json"
 
 
-@router.post("/{subject}/collect", response_model=Collected)
+@router.post("/{subject}/collect", response_model=Collected, responses=documented(404, 409))
 async def collect(
     subject: str,
     caller: ThisCaller,
     person: ThisPerson,
     session: Transaction,
+    alone: OneStatement,
     now: Now,
+    which: WhichEarning | None = None,
     idempotency_key: IdempotencyKey = None,
 ) -> Response:
-    """Move everything that is ripe to the balance. A second call finds nothing and says 0."""
+    """Move what is ripe to the balance: everything, or the one earning of the body.
+
+    A second call finds nothing and says 0.
+    """
+    one = None if which is None else Which(which.local_day, which.activity)
 
     async def write() -> Collected:
-        done = await collect_ripe(session, person, now=now)
+        # With a key there is an answer to store in the same transaction, without one there is not.
+        done = await collect_ripe(session if idempotency_key else alone, person, which=one, now=now)
         return Collected(
             points=done.points,
             balance=done.balance,
@@ -50,11 +83,47 @@ async def collect(
         session,
         caller=caller.name,
         key=idempotency_key,
-        request=b"collect " + person.id.bytes,
+        request=b"collect " + person.id.bytes + (str(which).encode() if which else b""),
         now=now,
         write=write,
     )
-    return Response(answered.body, headers=answered.headers, media_type="application/json")
+    return Response(answered.body, headers=answered.headers, media_type=_JSON)
+
+
+@router.post("/{subject}/grants", response_model=Granted, status_code=201)
+async def grant(
+    subject: str,
+    request: GrantRequest,
+    caller: ThisCaller,
+    people: People,
+    session: Transaction,
+    now: Now,
+    idempotency_key: IdempotencyKey = None,
+) -> Response:
+    """Give points that no action earned: a campaign, or a gesture. Needs the scope `admin`."""
+    caller.need("admin")
+    person = people.person(caller.subject_for(subject))
+
+    async def write() -> Granted:
+        done = await grant_points(
+            session,
+            person,
+            points=request.points,
+            reason=request.reason,
+            granted_by=caller.partner,
+            now=now,
+        )
+        return Granted(entry_id=done.entry_id, points=done.points, balance=done.balance)
+
+    answered = await once(
+        session,
+        caller=caller.name,
+        key=idempotency_key,
+        request=b"grant " + person.id.bytes + request.model_dump_json().encode(),
+        now=now,
+        write=write,
+    )
+    return Response(answered.body, 201, headers=answered.headers, media_type=_JSON)
 
 
 @router.get("/{subject}/earnings")
@@ -67,11 +136,16 @@ async def earnings(
 ) -> Page[EarningRow]:
     """What the person earned, by day and activity, newest first."""
     before = read_cursor(
-        cursor, lambda parts: (date.fromisoformat(parts[0]), parts[1]), _FIRST_EARNING
+        cursor,
+        lambda parts: (date.fromisoformat(parts[0]), parts[1], int(parts[2])),
+        _FIRST_EARNING,
     )
     rows = await store.earnings_before(session, person, before=before, limit=limit + 1, now=now)
-    found = [EarningRow.model_validate(dict(row)) for row in rows]
-    return page_of(found, limit, lambda row: (row.local_day, row.activity))
+    page = page_of(rows, limit, lambda row: (row["local_day"], row["activity"], row["round"]))
+    return Page(
+        data=[EarningRow.model_validate(dict(row)) for row in page.data],
+        next_cursor=page.next_cursor,
+    )
 
 
 @router.get("/{subject}/entries")
@@ -83,3 +157,65 @@ async def entries(
     rows = await store.entries_before(session, person, before=before, limit=limit + 1)
     found = [EntryRow.model_validate(dict(row)) for row in rows]
     return page_of(found, limit, lambda row: (row.entry_id,))
+
+
+@router.get("/{subject}/statement")
+async def statement(
+    caller: ThisCaller,
+    person: ThisPerson,
+    session: Transaction,
+    policy: ThisPolicy,
+    now: Now,
+    day: Annotated[date | None, Query(description="One local day.")] = None,
+    month: Annotated[
+        str | None, Query(description="A month, 2026-06; default: the current one.", max_length=7)
+    ] = None,
+) -> Statement:
+    """Explain every number of a day or month: what was earned by what, and what became of it."""
+    first, last = span_of(day, month, today_of(policy, now))
+    found = await explain(session, person, policy, first=first, last=last, now=now)
+    return Statement(
+        first_day=found.first,
+        last_day=found.last,
+        opening_balance=found.opening_balance,
+        closing_balance=found.closing_balance,
+        entries=[
+            StatementEntry(**row, what_for=said_of_entry(row["kind"], row["ref"]))
+            for row in found.entries
+        ],
+        earnings=[_explained(one, caller) for one in found.earnings],
+    )
+
+
+def _explained(one: ExplainedEarning, caller: Caller) -> StatementEarning:
+    """A partner sees the actions of its own sources, as everywhere."""
+    everything = caller.subject is not None or caller.may("admin")
+    seen = [a for a in one.actions if everything or a["source"] in caller.sources]
+    row = one.earning
+    return StatementEarning(
+        local_day=row["local_day"],
+        activity=row["activity"],
+        rule=said_of_rule(one.rule),
+        points=row["points"],
+        actions=[
+            StatementAction(
+                action_id=action["action_id"],
+                avoided_mg=str(action["avoided_mg"]),
+                points=action["points"],
+                cap=action["reason"],
+                cap_said=said_of_cap(action["reason"], one.rule),
+                reversed=action["reversed_points"] is not None,
+                reversed_points=action["reversed_points"] or 0,
+            )
+            for action in seen
+        ],
+        reported_elsewhere=row["points"] - sum(action["points"] for action in seen),
+        ripens_at=row["ripens_at"],
+        lapses_at=row["lapses_at"],
+        uncollected=row["uncollected"],
+        collected=row["collected"],
+        taken_by_friends=row["to_friends"],
+        lapsed=row["lapsed"],
+        reversed=row["reversed"],
+        taken_back=row["taken_back"],
+    )

@@ -4,7 +4,10 @@ from datetime import date, datetime
 from typing import Any
 from uuid import UUID
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, ConfigDict, Field
+
+from service.points.grant import GRANT_MAX_POINTS
+from service.points.policy_file import Gifts
 
 
 class Points(BaseModel):
@@ -15,6 +18,7 @@ class Points(BaseModel):
     ripening: int = Field(ge=0, description="Earned, not ripe yet.")
     collectable: int = Field(ge=0, description="Ripe: POST .../collect moves it to the balance.")
     lapsed: int = Field(ge=0, description="Not collected in time.")
+    taken_by_friends: int = Field(ge=0, description="Ripe, and taken before it was collected.")
     issued: int = Field(ge=0)
     next_ripens_at: datetime | None
 
@@ -44,6 +48,7 @@ class EarningRow(BaseModel):
     points: int
     uncollected: int
     collected: int
+    taken_by_friends: int
     lapsed: int
     reversed: int
     ripens_at: datetime
@@ -59,3 +64,106 @@ class EntryRow(BaseModel):
     balance_after: int
     ref: dict[str, Any]
     recorded_at: datetime
+
+
+class WhichEarning(BaseModel):
+    """One earning to collect."""
+
+    model_config = ConfigDict(extra="forbid")
+    local_day: date
+    activity: str = Field(min_length=1, max_length=64)
+
+
+class GrantRequest(BaseModel):
+    """Points that no action earned, and why they are given."""
+
+    model_config = ConfigDict(extra="forbid")
+    points: int = Field(gt=0, le=GRANT_MAX_POINTS)
+    reason: str = Field(min_length=1, max_length=200)
+
+
+class Granted(BaseModel):
+    """The entry of a grant, and the balance after it."""
+
+    entry_id: UUID
+    points: int
+    balance: int
+
+
+class RuleRow(BaseModel):
+    """How one activity is rewarded. A cap that is null does not exist."""
+
+    points_per_gram: int
+    flat_points: int | None
+    actions_per_day: int | None
+    actions_per_month: int | None
+    points_per_day: int | None
+    points_per_month: int | None
+    evidence: str
+    ripens_days: int | None
+    ripens_at: str | None
+    ripens_after_h: int | None
+    lapses_after_h: int
+    said: str
+
+
+class PolicyInForce(BaseModel):
+    """The points policy of a day; `until` is its last day, null as long as nothing follows."""
+
+    since: date
+    until: date | None
+    default: RuleRow
+    activities: dict[str, RuleRow]
+    gifts: Gifts
+
+
+class StatementAction(BaseModel):
+    """One action: its estimated avoided emissions, its points, and the cap that bit."""
+
+    action_id: UUID
+    avoided_mg: str
+    points: int
+    cap: str | None
+    cap_said: str | None
+    reversed: bool
+    reversed_points: int
+
+
+class StatementEarning(BaseModel):
+    """The points of one day and activity, and where each of them is.
+
+    `points` is what the actions gave, and also uncollected + collected + taken_by_friends +
+    lapsed + reversed. `taken_back` came out of the balance afterwards, by an entry.
+    """
+
+    local_day: date
+    activity: str
+    rule: str
+    points: int
+    actions: list[StatementAction]
+    reported_elsewhere: int = Field(description="Points of actions that this caller may not see.")
+    ripens_at: datetime
+    lapses_at: datetime
+    uncollected: int
+    collected: int
+    taken_by_friends: int
+    lapsed: int
+    reversed: int
+    taken_back: int
+
+
+class StatementEntry(EntryRow):
+    """A line that changed the balance, and what it was for."""
+
+    what_for: str
+
+
+class Statement(BaseModel):
+    """A span of days: opening_balance + the points of all entries = closing_balance."""
+
+    first_day: date
+    last_day: date
+    opening_balance: int
+    closing_balance: int
+    entries: list[StatementEntry]
+    earnings: list[StatementEarning]

@@ -1,6 +1,9 @@
-"""SQL of accounts, earnings and entries. No decisions, no commit, no HTTP."""
+"""SQL of accounts, earnings and entries. No decisions, no commit, no HTTP.
 
-from collections.abc import Sequence
+Locks are taken in one order: accounts by (bucket, person), then their earnings.
+"""
+
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
@@ -13,76 +16,142 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from service.clock import uuid7
 from service.partners.people import PersonId
 
-_LEFT = "points - collected - lapsed - reversed"
+LEFT = "points - collected - lapsed - reversed - to_friends"
 
 _LOCK = text("""
-    INSERT INTO account AS had (bucket, person_id, created_at) VALUES (:bucket, :person, :now)
-    ON CONFLICT (bucket, person_id) DO UPDATE SET balance = had.balance
-    RETURNING balance
+    SELECT balance FROM account WHERE bucket = :bucket AND person_id = :person FOR UPDATE
+""")
+_CREATE = text("""
+    INSERT INTO account (bucket, person_id, created_at) VALUES (:bucket, :person, :now)
+    ON CONFLICT DO NOTHING
 """)
 
-# One statement: the old row says what was left, the new one that it is collected.
+# One statement for everything: at seven in the morning everybody comes, and each round trip holds
+# the account. The rows that wait for a lock are read again when they get it, so a second collect
+# finds what the first one left; `uncollected` is what the locked row says.
 _COLLECT = text(f"""
-    WITH ripe AS (
-        SELECT local_day, activity, {_LEFT} AS uncollected FROM earning
+    WITH owner AS (
+        SELECT bucket, person_id, balance, last_entry_id FROM account
+        WHERE bucket = :bucket AND person_id = :person FOR UPDATE
+    ), ripe AS (
+        SELECT local_day, activity, round, {LEFT} AS uncollected
+        FROM owner JOIN earning USING (bucket, person_id)
+        WHERE is_open AND ripens_at <= :now AND lapses_at > :now
+          AND (CAST(:day AS date) IS NULL OR local_day = CAST(:day AS date))
+          AND (CAST(:activity AS text) IS NULL OR activity = CAST(:activity AS text))
+        FOR UPDATE OF earning
+    ), taken AS (
+        UPDATE earning SET collected = collected + uncollected FROM ripe
+        WHERE bucket = :bucket AND person_id = :person AND earning.local_day = ripe.local_day
+          AND earning.activity = ripe.activity AND earning.round = ripe.round
+        RETURNING ripe.local_day, ripe.activity, uncollected
+    ), total AS (
+        SELECT coalesce(sum(uncollected), 0)::int8 AS points,
+               coalesce(jsonb_agg(jsonb_build_object(
+                   'local_day', local_day, 'activity', activity, 'points', uncollected)
+                   ORDER BY local_day, activity), '[]') AS earnings
+        FROM taken
+    ), entered AS (
+        INSERT INTO entry (bucket, person_id, entry_id, kind, points, balance_after, ref,
+                           recorded_at)
+        SELECT bucket, person_id, later_entry(:entry, last_entry_id), 'collect', points,
+               balance + points, jsonb_build_object('earnings', earnings), :now
+        FROM owner, total WHERE points > 0
+        RETURNING entry_id, balance_after
+    ), kept AS (
+        UPDATE account SET balance = balance_after, last_entry_id = entry_id FROM entered
         WHERE bucket = :bucket AND person_id = :person
-          AND ripens_at <= :now AND lapses_at > :now AND {_LEFT} > 0
     )
-    UPDATE earning SET collected = collected + ripe.uncollected FROM ripe
-    WHERE bucket = :bucket AND person_id = :person
-      AND earning.local_day = ripe.local_day AND earning.activity = ripe.activity
-    RETURNING earning.local_day, earning.activity, ripe.uncollected AS points
-""")
+    SELECT points, coalesce((SELECT balance FROM owner), 0) + points AS balance, earnings
+    FROM total
+""").columns(earnings=JSONB)
 
 _ENTER = text("""
+    WITH kept AS (
+        UPDATE account SET balance = :balance, last_entry_id = later_entry(:entry, last_entry_id)
+        WHERE bucket = :bucket AND person_id = :person
+        RETURNING bucket, person_id, last_entry_id
+    )
     INSERT INTO entry (bucket, person_id, entry_id, kind, points, balance_after, ref, recorded_at)
-    VALUES (:bucket, :person, :entry, :kind, :points, :balance, CAST(:ref AS jsonb), :now)
+    SELECT bucket, person_id, last_entry_id, :kind, :points, :balance, CAST(:ref AS jsonb), :now
+    FROM kept RETURNING entry_id
 """)
 
-_LAST = text("""
-    SELECT entry_id FROM entry WHERE bucket = :bucket AND person_id = :person
-    ORDER BY entry_id DESC LIMIT 1
-""")
-
-_SET_BALANCE = text("""
-    UPDATE account SET balance = :balance WHERE bucket = :bucket AND person_id = :person
-""")
-
-_EARNING = text("""
-    SELECT CASE WHEN lapses_at > :now THEN points - collected - lapsed - reversed ELSE 0 END
-               AS uncollected,
-           collected - taken_back AS kept
+# An action is in the first round that had not lapsed when it was recorded.
+_EARNING = text(f"""
+    SELECT round, CASE WHEN lapses_at > :now THEN {LEFT} ELSE 0 END AS uncollected,
+           collected + to_friends - taken_back AS kept
     FROM earning
     WHERE bucket = :bucket AND person_id = :person AND local_day = :day AND activity = :activity
+      AND lapses_at > :recorded_at
+    ORDER BY round LIMIT 1
 """)
 
 _TAKE_BACK = text("""
     UPDATE earning SET reversed = reversed + :uncollected, taken_back = taken_back + :kept
     WHERE bucket = :bucket AND person_id = :person AND local_day = :day AND activity = :activity
+      AND round = :round
+""")
+
+_DUE = text("""
+    SELECT DISTINCT bucket, person_id FROM earning
+    WHERE is_open AND lapses_at <= :now AND (bucket, person_id) > (:bucket, :person)
+    ORDER BY bucket, person_id LIMIT :limit
+""")
+
+# Whoever is busy is left for the next time: lapsing waits for nobody, and nobody for lapsing.
+_LOCK_IDLE = text("""
+    SELECT bucket, person_id
+    FROM account JOIN unnest(CAST(:buckets AS int2[]), CAST(:people AS uuid[]))
+        AS due(bucket, person_id) USING (bucket, person_id)
+    ORDER BY bucket, person_id FOR UPDATE OF account SKIP LOCKED
+""")
+
+_LAPSE = text(f"""
+    WITH due AS (
+        SELECT earning.bucket, earning.person_id, local_day, activity, round, {LEFT} AS uncollected
+        FROM unnest(CAST(:buckets AS int2[]), CAST(:people AS uuid[])) AS given(bucket, person_id)
+        JOIN earning USING (bucket, person_id)
+        WHERE is_open AND lapses_at <= :now
+    )
+    UPDATE earning SET lapsed = lapsed + uncollected FROM due
+    WHERE earning.bucket = due.bucket AND earning.person_id = due.person_id
+      AND earning.local_day = due.local_day AND earning.activity = due.activity
+      AND earning.round = due.round
+    RETURNING due.bucket, due.person_id, due.local_day, due.activity, uncollected AS points
 """)
 
 _POINTS = text(f"""
-    SELECT coalesce(sum({_LEFT}) FILTER (WHERE ripens_at > :now), 0)::int8 AS ripening,
-           coalesce(sum({_LEFT}) FILTER (WHERE ripens_at <= :now AND lapses_at > :now), 0)::int8
+    SELECT coalesce(sum({LEFT}) FILTER (WHERE ripens_at > :now), 0)::int8 AS ripening,
+           coalesce(sum({LEFT}) FILTER (WHERE ripens_at <= :now AND lapses_at > :now), 0)::int8
                AS collectable,
-           coalesce(sum(lapsed + CASE WHEN lapses_at <= :now THEN {_LEFT} ELSE 0 END), 0)::int8
+           coalesce(sum(lapsed + CASE WHEN lapses_at <= :now THEN {LEFT} ELSE 0 END), 0)::int8
                AS lapsed,
+           coalesce(sum(to_friends), 0)::int8 AS taken_by_friends,
            coalesce(sum(points), 0)::int8 AS issued,
-           min(ripens_at) FILTER (WHERE ripens_at > :now AND {_LEFT} > 0) AS next_ripens_at
+           min(ripens_at) FILTER (WHERE ripens_at > :now AND is_open) AS next_ripens_at
     FROM earning WHERE bucket = :bucket AND person_id = :person
 """)
 
 _BALANCE = text("SELECT balance FROM account WHERE bucket = :bucket AND person_id = :person")
 
 _EARNINGS = text(f"""
-    SELECT local_day, activity, actions, points, collected, reversed,
-           lapsed + CASE WHEN lapses_at <= :now THEN {_LEFT} ELSE 0 END AS lapsed,
-           CASE WHEN lapses_at <= :now THEN 0 ELSE {_LEFT} END AS uncollected,
+    SELECT local_day, activity, round, actions, points, collected, reversed,
+           to_friends AS taken_by_friends,
+           lapsed + CASE WHEN lapses_at <= :now THEN {LEFT} ELSE 0 END AS lapsed,
+           CASE WHEN lapses_at <= :now THEN 0 ELSE {LEFT} END AS uncollected,
            ripens_at, lapses_at
     FROM earning
     WHERE bucket = :bucket AND person_id = :person
-      AND (local_day, activity) < (CAST(:day AS date), CAST(:activity AS text))
-    ORDER BY local_day DESC, activity DESC LIMIT :limit
+      AND (local_day, activity, round)
+          < (CAST(:day AS date), CAST(:activity AS text), CAST(:round AS int2))
+    ORDER BY local_day DESC, activity DESC, round DESC LIMIT :limit
+""")
+
+_OF_DAY = text(f"""
+    SELECT {LEFT} AS uncollected, ripens_at, lapses_at FROM earning
+    WHERE bucket = :bucket AND person_id = :person AND local_day = :day AND activity = :activity
+    ORDER BY round DESC LIMIT 1
 """)
 
 _ENTRIES = text("""
@@ -101,23 +170,65 @@ class RipeEarning:
     points: int
 
 
-def _named(person: PersonId, **more: object) -> dict[str, object]:
+@dataclass(frozen=True, slots=True)
+class EarningLeft:
+    """An earning under its account's lock: not collected nor lapsed, and kept by people."""
+
+    round: int
+    uncollected: int
+    kept: int
+
+
+@dataclass(frozen=True, slots=True)
+class LapsedEarning:
+    """Points of one person, day and activity that have just lapsed."""
+
+    person: PersonId
+    local_day: date
+    activity: str
+    points: int
+
+
+def named(person: PersonId, **more: object) -> dict[str, object]:
+    """A statement's parameters about a person."""
     return {"bucket": person.bucket, "person": person.id, **more}
 
 
 async def lock_account(session: AsyncSession, person: PersonId, now: datetime) -> int:
     """Lock the person's account, making it if it is missing; the balance."""
-    found = await session.execute(_LOCK, _named(person, now=now))
-    return int(found.scalar_one())
+    found = (await session.execute(_LOCK, named(person))).scalar()
+    if found is None:
+        await session.execute(_CREATE, named(person, now=now))
+        found = (await session.execute(_LOCK, named(person))).scalar_one()
+    return int(found)
 
 
-async def take_ripe(
-    session: AsyncSession, person: PersonId, now: datetime
-) -> tuple[RipeEarning, ...]:
-    """Mark everything that is ripe and not lapsed as collected. The account must be locked."""
-    found = await session.execute(_COLLECT, _named(person, now=now))
-    ripe = (RipeEarning(row.local_day, row.activity, row.points) for row in found)
-    return tuple(sorted(ripe, key=lambda one: (one.local_day, one.activity)))
+async def lock_accounts(
+    session: AsyncSession, people: Iterable[PersonId], now: datetime
+) -> dict[PersonId, int]:
+    """Lock several accounts in the order that everybody keeps; their balances."""
+    return {person: await lock_account(session, person, now) for person in sorted(set(people))}
+
+
+async def collect(
+    session: AsyncSession,
+    person: PersonId,
+    *,
+    day: date | None,
+    activity: str | None,
+    now: datetime,
+) -> tuple[int, int, tuple[RipeEarning, ...]]:
+    """Move what is ripe and not lapsed to the balance, in one entry; (points, balance, earnings).
+
+    `day` and `activity` narrow it. Locks the account by itself.
+    """
+    given = named(person, day=day, activity=activity, entry=uuid7(now), now=now)
+    row = (await session.execute(_COLLECT, given)).one()
+    earnings = tuple(
+        RipeEarning(date.fromisoformat(one["local_day"]), one["activity"], one["points"])
+        for one in row.earnings
+    )
+    return row.points, row.balance, earnings
 
 
 async def append_entry(
@@ -129,30 +240,38 @@ async def append_entry(
     balance_after: int,
     ref: str,
     now: datetime,
-) -> None:
-    """Append one line and keep the balance. The account must be locked; `ref` is JSON.
+) -> UUID:
+    """Append one line and keep the balance; its id. The account must be locked; `ref` is JSON.
 
     The id is later than the one before, also within a millisecond and if the clock went back.
     """
-    entry_id = uuid7(now)
-    last = (await session.execute(_LAST, _named(person))).scalar()
-    if last is not None and last >= entry_id:
-        entry_id = UUID(int=last.int + 1)
-    named = _named(
-        person, entry=entry_id, kind=kind, points=points, balance=balance_after, ref=ref, now=now
+    given = named(
+        person,
+        entry=uuid7(now),
+        kind=kind,
+        points=points,
+        balance=balance_after,
+        ref=ref,
+        now=now,
     )
-    await session.execute(_ENTER, named)
-    await session.execute(_SET_BALANCE, _named(person, balance=balance_after))
+    entry_id = (await session.execute(_ENTER, given)).scalar_one()
+    assert isinstance(entry_id, UUID)
+    return entry_id
 
 
 async def earning_left(
-    session: AsyncSession, person: PersonId, *, day: date, activity: str, now: datetime
-) -> tuple[int, int]:
-    """(uncollected and not lapsed, collected and not taken back) points of an earning."""
-    named = _named(person, day=day, activity=activity, now=now)
-    found = await session.execute(_EARNING, named)
-    row = found.one_or_none()
-    return (0, 0) if row is None else (row.uncollected, row.kept)
+    session: AsyncSession,
+    person: PersonId,
+    *,
+    day: date,
+    activity: str,
+    recorded_at: datetime,
+    now: datetime,
+) -> EarningLeft | None:
+    """The earning that has the points of an action that was recorded then; None if it gave none."""
+    given = named(person, day=day, activity=activity, recorded_at=recorded_at, now=now)
+    row = (await session.execute(_EARNING, given)).one_or_none()
+    return None if row is None else EarningLeft(row.round, row.uncollected, row.kept)
 
 
 async def reverse_earning(
@@ -161,35 +280,81 @@ async def reverse_earning(
     *,
     day: date,
     activity: str,
+    round: int,  # noqa: A002  (the column's name; nothing is rounded here)
     uncollected: int,
     kept: int,
 ) -> None:
     """Mark points of an earning as reversed, and collected ones as taken back."""
-    named = _named(person, day=day, activity=activity, uncollected=uncollected, kept=kept)
-    await session.execute(_TAKE_BACK, named)
+    given = named(
+        person, day=day, activity=activity, round=round, uncollected=uncollected, kept=kept
+    )
+    await session.execute(_TAKE_BACK, given)
+
+
+async def due_to_lapse(
+    session: AsyncSession, *, after: PersonId, limit: int, now: datetime
+) -> list[PersonId]:
+    """People after `after` who have points that lapse, in the order of locks."""
+    given = named(after, now=now, limit=limit)
+    return [PersonId(row.bucket, row.person_id) for row in await session.execute(_DUE, given)]
+
+
+async def lock_idle(session: AsyncSession, people: Sequence[PersonId]) -> list[PersonId]:
+    """Lock those of the accounts that nobody else holds; which they are."""
+    found = await session.execute(_LOCK_IDLE, _columns(people))
+    return [PersonId(row.bucket, row.person_id) for row in found]
+
+
+async def lapse(
+    session: AsyncSession, people: Sequence[PersonId], now: datetime
+) -> list[LapsedEarning]:
+    """Mark what these people did not collect in time as lapsed. Their accounts must be locked."""
+    found = await session.execute(_LAPSE, {**_columns(people), "now": now})
+    return [
+        LapsedEarning(PersonId(row.bucket, row.person_id), row.local_day, row.activity, row.points)
+        for row in found
+    ]
 
 
 async def balance_of(session: AsyncSession, person: PersonId) -> int:
     """The balance; 0 for a person nobody reported yet."""
-    return int((await session.execute(_BALANCE, _named(person))).scalar() or 0)
+    return int((await session.execute(_BALANCE, named(person))).scalar() or 0)
 
 
 async def points_of(session: AsyncSession, person: PersonId, now: datetime) -> RowMapping:
     """Sums over a person's earnings at `now`."""
-    return (await session.execute(_POINTS, _named(person, now=now))).mappings().one()
+    return (await session.execute(_POINTS, named(person, now=now))).mappings().one()
 
 
 async def earnings_before(
-    session: AsyncSession, person: PersonId, *, before: tuple[date, str], limit: int, now: datetime
+    session: AsyncSession,
+    person: PersonId,
+    *,
+    before: tuple[date, str, int],
+    limit: int,
+    now: datetime,
 ) -> Sequence[RowMapping]:
-    """Earnings before a (day, activity), newest first."""
-    named = _named(person, day=before[0], activity=before[1], limit=limit, now=now)
-    return (await session.execute(_EARNINGS, named)).mappings().all()
+    """Earnings before a (day, activity, round), newest first."""
+    day, activity, round_ = before
+    given = named(person, day=day, activity=activity, round=round_, limit=limit, now=now)
+    return (await session.execute(_EARNINGS, given)).mappings().all()
+
+
+async def earning_of(
+    session: AsyncSession, person: PersonId, *, day: date, activity: str
+) -> RowMapping | None:
+    """The newest earning of a day and activity, if there is one."""
+    found = await session.execute(_OF_DAY, named(person, day=day, activity=activity))
+    return found.mappings().one_or_none()
 
 
 async def entries_before(
     session: AsyncSession, person: PersonId, *, before: UUID, limit: int
 ) -> Sequence[Any]:
     """Entries before an id, newest first."""
-    named = _named(person, before=before, limit=limit)
-    return (await session.execute(_ENTRIES, named)).mappings().all()
+    given = named(person, before=before, limit=limit)
+    return (await session.execute(_ENTRIES, given)).mappings().all()
+
+
+def _columns(people: Sequence[PersonId]) -> dict[str, object]:
+    return {"buckets": [one.bucket for one in people], "people": [one.id for one in people]}

@@ -4,7 +4,18 @@ from datetime import date, datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import BigInteger, Boolean, CheckConstraint, Column, DateTime, Integer, SmallInteger
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    CheckConstraint,
+    Column,
+    Computed,
+    DateTime,
+    Index,
+    Integer,
+    SmallInteger,
+    text,
+)
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlmodel import Field, SQLModel
 
@@ -18,28 +29,43 @@ class Account(SQLModel, table=True):
     balance: int = Field(sa_column=Column(BigInteger, nullable=False, server_default="0"))
     counted: bool = Field(sa_column=Column(Boolean, nullable=False, server_default="false"))
     created_at: datetime = Field(sa_column=Column(DateTime(timezone=True), nullable=False))
+    last_entry_id: UUID | None = None
 
 
 class Earning(SQLModel, table=True):
     """The points of one person, day and activity; also the state that caps are held against.
 
-    What is left to collect is `points - collected - lapsed - reversed`. `reversed` was taken back
-    before it was collected, `taken_back` (a part of `collected`) afterwards, from the balance.
-    `legs` are the times of credited legs, as `service.intake.legs` writes them.
+    What is left to collect is `points - collected - lapsed - reversed - to_friends`, and the
+    earning is open as long as that is something. `reversed` was taken back before it was
+    collected, `taken_back` (a part of `collected` and `to_friends`) afterwards, from the balance.
+    Points that come to a day after its earlier ones have lapsed start another `round`. `legs` are
+    the times of credited legs, as `service.intake.legs` writes them.
     """
 
     __tablename__ = "earning"
     __table_args__ = (
         CheckConstraint(
-            "collected >= 0 AND lapsed >= 0 AND reversed >= 0"
-            " AND collected + lapsed + reversed <= points AND taken_back BETWEEN 0 AND collected",
+            "collected >= 0 AND lapsed >= 0 AND reversed >= 0 AND to_friends >= 0"
+            " AND collected + lapsed + reversed + to_friends <= points"
+            " AND taken_back BETWEEN 0 AND collected + to_friends",
             name="earning_is_not_overdrawn",
+        ),
+        # Small, whatever people earned in all their years: what is settled leaves it.
+        Index(
+            "earning_open",
+            "bucket",
+            "person_id",
+            "lapses_at",
+            postgresql_where=text("is_open"),
         ),
     )
     bucket: int = Field(sa_column=Column(SmallInteger, primary_key=True, autoincrement=False))
     person_id: UUID = Field(primary_key=True)
     local_day: date = Field(primary_key=True)
     activity: str = Field(primary_key=True)
+    round: int = Field(
+        sa_column=Column(SmallInteger, primary_key=True, autoincrement=False, server_default="0")
+    )
     actions: int = Field(sa_column=Column(Integer, nullable=False))
     points: int = Field(sa_column=Column(Integer, nullable=False))
     gross_mg: int = Field(sa_column=Column(BigInteger, nullable=False))
@@ -51,12 +77,21 @@ class Earning(SQLModel, table=True):
     reversed: int = Field(sa_column=Column(Integer, nullable=False, server_default="0"))
     taken_back: int = Field(sa_column=Column(Integer, nullable=False, server_default="0"))
     legs: str | None = Field(default=None, description="When the person was on the way.")
+    to_friends: int = Field(sa_column=Column(Integer, nullable=False, server_default="0"))
+    is_open: bool = Field(
+        sa_column=Column(
+            Boolean,
+            Computed("points > collected + lapsed + reversed + to_friends", persisted=True),
+            nullable=False,
+        )
+    )
 
 
 class Entry(SQLModel, table=True):
     """One immutable line that changes a person's balance; the balance is their sum."""
 
     __tablename__ = "entry"
+    __table_args__ = {"info": {"is_fact": True}}
     bucket: int = Field(sa_column=Column(SmallInteger, primary_key=True, autoincrement=False))
     person_id: UUID = Field(primary_key=True)
     entry_id: UUID = Field(primary_key=True)

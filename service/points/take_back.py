@@ -45,19 +45,26 @@ async def take_back_points(
     activity: str,
     points: int,
     action_id: UUID,
+    recorded_at: datetime,
     now: datetime,
 ) -> TakenBack:
-    """Undo the points of one action. The account must be locked; call once for each action."""
+    """Undo the points of one action. The account must be locked; call once for each action.
+
+    What friends took of the earning is the owner's to give back: it was given with the points.
+    """
     balance = await store.balance_of(session, person)
-    uncollected, kept = await store.earning_left(
-        session, person, day=day, activity=activity, now=now
+    earning = await store.earning_left(
+        session, person, day=day, activity=activity, recorded_at=recorded_at, now=now
     )
-    taken = split(points, uncollected=uncollected, kept=kept, balance=balance)
+    if earning is None:
+        return TakenBack(0, 0, 0)
+    taken = split(points, uncollected=earning.uncollected, kept=earning.kept, balance=balance)
     await store.reverse_earning(
         session,
         person,
         day=day,
         activity=activity,
+        round=earning.round,
         uncollected=taken.from_earning,
         kept=taken.from_balance + taken.as_debt,
     )

@@ -37,7 +37,9 @@ RULES: Mapping[str, str] = {
         SELECT count(*) FROM (
             SELECT bucket, person_id, local_day, activity, sum(points) AS points FROM action
             WHERE points <> 0 GROUP BY 1, 2, 3, 4) AS given
-        FULL JOIN (SELECT * FROM earning WHERE points <> 0) AS earning
+        FULL JOIN (
+            SELECT bucket, person_id, local_day, activity, sum(points) AS points FROM earning
+            WHERE points <> 0 GROUP BY 1, 2, 3, 4) AS earning
         USING (bucket, person_id, local_day, activity)
         WHERE coalesce(given.points, 0) <> coalesce(earning.points, 0)""",
     "collected = entries of collecting": """
@@ -47,6 +49,20 @@ RULES: Mapping[str, str] = {
             SELECT bucket, person_id, sum(points) AS points FROM entry WHERE kind = 'collect'
             GROUP BY 1, 2) AS entered USING (bucket, person_id)
         WHERE coalesce(taken.points, 0) <> coalesce(entered.points, 0)""",
+    "taken by friends = entries of taking": """
+        SELECT abs((SELECT coalesce(sum(to_friends), 0) FROM earning)
+                 - (SELECT coalesce(sum(points), 0) FROM entry WHERE kind = 'take'))
+             + count(*) FROM (
+            SELECT bucket, person_id, local_day, activity, round, sum(points) AS points
+            FROM friend_take GROUP BY 1, 2, 3, 4, 5) AS taken
+        FULL JOIN (SELECT * FROM earning WHERE to_friends <> 0) AS earning
+        USING (bucket, person_id, local_day, activity, round)
+        WHERE coalesce(taken.points, 0) <> coalesce(earning.to_friends, 0)""",
+    "gifts add up to nothing": """
+        SELECT abs(coalesce(sum(points), 0)) + abs(
+            coalesce(sum(points) FILTER (WHERE points > 0), 0)
+            - (SELECT coalesce(sum(points), 0) FROM watering))
+        FROM entry WHERE kind = 'gift'""",
     "reversed = points taken back": """
         SELECT count(*) FROM (
             SELECT bucket, person_id, sum(reversed + taken_back) AS points FROM earning
@@ -63,14 +79,18 @@ RULES: Mapping[str, str] = {
                  - (SELECT coalesce(sum(actions), 0) FROM journal))""",
 }
 
-# issued = held + spent + lapsed + reversed, over everybody; spent is what left by other entries.
+# issued = held + spent + lapsed + reversed, over everybody. Granted points are issued, too; what
+# passes between friends is held by one or the other; spent is what left by other entries.
 _POINTS = text("""
-    SELECT (SELECT coalesce(sum(points), 0) FROM earning)::int8 AS issued,
+    SELECT ((SELECT coalesce(sum(points), 0) FROM earning)
+            + (SELECT coalesce(sum(points), 0) FROM entry WHERE kind = 'grant'))::int8 AS issued,
            (SELECT coalesce(sum(balance), 0) FROM account)::int8 AS balance,
-           (SELECT coalesce(sum(points - collected - lapsed - reversed), 0) FROM earning)::int8
+           (SELECT coalesce(sum(points - collected - lapsed - reversed - to_friends), 0)
+                FROM earning)::int8
                AS uncollected,
-           (SELECT coalesce(-sum(points) FILTER (
-               WHERE kind NOT IN ('collect', 'reversal', 'debt')), 0) FROM entry)::int8 AS spent,
+           (SELECT coalesce(-sum(points), 0) FROM entry
+            WHERE kind NOT IN ('collect', 'take', 'gift', 'grant', 'reversal', 'debt'))::int8
+               AS spent,
            (SELECT coalesce(sum(lapsed), 0) FROM earning)::int8 AS lapsed,
            (SELECT coalesce(sum(points), 0) FROM reversal)::int8 AS reversed
 """)

@@ -20,7 +20,13 @@ GIVING = ("credited", "capped", "zero")
 
 def load_rules(text: str) -> list[dict[str, Any]]:
     """The dated policies, oldest first."""
-    return sorted(yaml.safe_load(text), key=lambda one: one["from"])
+    stands: dict[str, Any] = {"activities": {}}
+    found = []
+    for one in yaml.safe_load(text):
+        activities = {**stands["activities"], **one.get("activities", {})}
+        stands = {**stands, **one, "activities": activities}
+        found.append(stands)
+    return found
 
 
 @dataclass(slots=True)
@@ -37,9 +43,11 @@ class Earning:
     taken_back: int = 0
     lapsed: int = 0
     reversed: int = 0
+    to_friends: int = 0
+    takers: set[str] = field(default_factory=set)
 
     def left(self) -> int:
-        return self.points - self.collected - self.lapsed - self.reversed
+        return self.points - self.collected - self.lapsed - self.reversed - self.to_friends
 
     def lapse(self, now: datetime) -> None:
         """What was not collected in time is gone."""
@@ -53,6 +61,7 @@ class Action:
 
     event: Event
     answer: dict[str, Any]
+    recorded_at: datetime
     reversal: dict[str, Any] | None = None
 
 
@@ -61,9 +70,15 @@ class Person:
     """What one person has."""
 
     balance: int = 0
+    shielded_until: datetime | None = None
+    watered: list[date] = field(default_factory=list)
     entries: list[int] = field(default_factory=list)
-    earnings: dict[tuple[date, str], Earning] = field(default_factory=dict)
+    earnings: dict[tuple[date, str, int], Earning] = field(default_factory=dict)
     actions: dict[tuple[str, str], Action] = field(default_factory=dict)
+
+    def rounds(self, day: date, activity: str) -> list[Earning]:
+        """A day's earnings of an activity: another one begins after the last has lapsed."""
+        return [one for key, one in self.earnings.items() if key[:2] == (day, activity)]
 
     def enter(self, points: int) -> None:
         """A line that changes the balance; nothing is no line."""
@@ -93,7 +108,7 @@ class Ledger:
                 return {"conflict": True}
             return {**known.answer, "duplicate": True}
         answer = self._decide(person, event, now)
-        person.actions[event["source"], event["id"]] = Action(event, answer)
+        person.actions[event["source"], event["id"]] = Action(event, answer, now)
         return {**answer, "duplicate": False}
 
     def collect(self, subject: str, now: datetime) -> dict[str, Any]:
@@ -106,6 +121,58 @@ class Ledger:
         person.enter(points)
         return {"points": points, "balance": person.balance}
 
+    def grant(self, subject: str, points: int) -> None:
+        """Points from nowhere."""
+        self.person(subject).enter(points)
+
+    def water(self, giver: str, friend: str, points: int, today: date) -> str | None:
+        """Points pass to a friend; or the problem that there is."""
+        rules, person = self._gifts(today)["watering"], self.person(giver)
+        if person.watered.count(today) >= rules["a_day_to_one_friend"]:
+            return "watered-enough"
+        if person.balance < points:
+            return "not-enough-points"
+        person.watered.append(today)
+        person.enter(-points)
+        self.person(friend).enter(points)
+        return None
+
+    def take(self, taker: str, owner: str, now: datetime) -> int | str:
+        """A share of everything ripe; or the problem that there is."""
+        rules, person = self._gifts(now.date())["taking"], self.person(owner)
+        if person.shielded_until is not None and person.shielded_until > now:
+            return "friend-shielded"
+        won = 0
+        for one in person.earnings.values():
+            if one.ripens_at <= now < one.lapses_at and one.left() and taker not in one.takers:
+                kept = one.points - one.lapsed - one.reversed
+                most = kept * (100 - rules["owner_keeps_percent"]) // 100 - one.to_friends
+                share = min(max(1, one.left() * rules["share_percent"] // 100), most, one.left())
+                if share > 0:
+                    one.takers.add(taker)
+                    one.to_friends += share
+                    won += share
+        if not won:
+            return "nothing-to-take"
+        self.person(taker).enter(won)
+        return won
+
+    def shield(self, subject: str, now: datetime) -> str | None:
+        """Bought for the policy's price; or the problem that there is."""
+        rules, person = self._gifts(now.date())["shield"], self.person(subject)
+        until = max(now, person.shielded_until or now) + timedelta(hours=rules["hours"])
+        if until > now + timedelta(hours=rules["ahead_hours"]):
+            return "shield-long-enough"
+        if person.balance < rules["points"]:
+            return "not-enough-points"
+        person.shielded_until = until
+        person.enter(-rules["points"])
+        return None
+
+    def _gifts(self, day: date) -> dict[str, Any]:
+        gifts: dict[str, Any] = [one for one in self.policies if one["from"] <= day][-1]["gifts"]
+        return gifts
+
     def reverse(self, action: Action, reason: str, now: datetime) -> dict[str, Any] | None:
         """What is taken back: once, for one reason. None when that is refused."""
         if action.answer["outcome"] not in GIVING:
@@ -114,13 +181,14 @@ class Ledger:
             return action.reversal if action.reversal["reason"] == reason else None
         event, person = action.event, self.person(action.event["subject"])
         taken = {"from_earning": 0, "from_balance": 0, "as_debt": 0}
-        earning = person.earnings.get((_day(event), event["type"]))
+        rounds = person.rounds(_day(event), event["type"])
+        earning = next((one for one in rounds if one.lapses_at > action.recorded_at), None)
         if earning is not None:
             earning.lapse(now)
             taken["from_earning"] = min(action.answer["points"], earning.left())
             rest = min(
                 action.answer["points"] - taken["from_earning"],
-                earning.collected - earning.taken_back,
+                earning.collected + earning.to_friends - earning.taken_back,
             )
             taken["from_balance"] = min(rest, max(0, person.balance))
             taken["as_debt"] = rest - taken["from_balance"]
@@ -149,6 +217,7 @@ class Ledger:
             "ripening": sum(one.left() for one in earnings if one.ripens_at > now),
             "collectable": sum(one.left() for one in earnings if one.ripens_at <= now),
             "lapsed": sum(one.lapsed for one in earnings),
+            "taken_by_friends": sum(one.to_friends for one in earnings),
             "issued": sum(one.points for one in earnings),
             "avoided_mg": str(sum(int(one.answer["avoided_mg"]) for one in carbon)),
             "actions": len(carbon),
@@ -182,7 +251,7 @@ class Ledger:
         if self.claimed & set(result.claims):
             return {**nothing, "outcome": "already_claimed", "reason": "already_claimed"}
         self.claimed |= set(result.claims)
-        limit = _limit(result, person.earnings.get((day, event["type"])))
+        limit = _limit(result, person.rounds(day, event["type"]))
         if limit is not None:
             return {**nothing, "outcome": "capped", "reason": limit}
         return self._credit(person, event, result, now)
@@ -202,13 +271,15 @@ class Ledger:
         ripens_at = max(ripens, now)
         if points or result.credited_mg:
             lapses_at = ripens_at + timedelta(hours=rule["lapses_after_h"])
-            earning = person.earnings.setdefault(
-                (day, event["type"]), Earning(ripens_at, lapses_at)
-            )
-            earning.lapse(now)
-            if earning.left() == 0:
-                earning.ripens_at = ripens_at
-            earning.lapses_at = max(earning.lapses_at, lapses_at)
+            rounds = person.rounds(day, event["type"])
+            if not rounds or rounds[-1].lapses_at <= now:
+                rounds.append(Earning(ripens_at, lapses_at))
+                person.earnings[day, event["type"], len(rounds)] = rounds[-1]
+            earning = rounds[-1]
+            if points:
+                if earning.left() == 0:
+                    earning.ripens_at = ripens_at
+                earning.lapses_at = max(earning.lapses_at, lapses_at)
             earning.actions += 1
             earning.points += points
             earning.gross_mg += result.gross_mg
@@ -230,7 +301,7 @@ class Ledger:
         """Points under the caps, and the cap that cut them."""
         points = rule.get("flat_points", credited_mg * rule["points_per_gram"] // 1000)
         days = {"day": [], "month": []}
-        for (other, name), earning in person.earnings.items():
+        for (other, name, _), earning in person.earnings.items():
             if name == activity and (other.year, other.month) == (day.year, day.month):
                 days["month"].append(earning)
                 days["day"] += [earning] if other == day else []
@@ -247,12 +318,13 @@ class Ledger:
         return points, cap
 
 
-def _limit(result: Assessment, earning: Earning | None) -> str | None:
+def _limit(result: Assessment, rounds: list[Earning]) -> str | None:
     """The methodology's daily limit that one more action would pass."""
     edition = result.edition
-    had = (0, 0, 0) if earning is None else (
-        earning.actions, earning.quantity_milli, earning.gross_mg
-    )  # fmt: skip
+    had = [
+        sum(getattr(one, what) for one in rounds)
+        for what in ("actions", "quantity_milli", "gross_mg")
+    ]
     would = (had[0] + 1, had[1] + result.quantity_milli, had[2] + result.gross_mg)
     most = (edition.daily_actions, edition.daily_quantity_milli, edition.daily_gross_mg)
     names = ("actions", "quantity", "gross")

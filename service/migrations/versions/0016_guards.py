@@ -3,7 +3,7 @@
 from alembic import op
 
 revision = "0016"
-down_revision = "0002"
+down_revision = "0012"
 branch_labels = None
 depends_on = None
 
@@ -24,6 +24,12 @@ CREATE TABLE transfer (
     recorded_at TIMESTAMP WITH TIME ZONE NOT NULL,
     PRIMARY KEY (bucket, person_id, action_id)
 );
+
+CREATE TRIGGER transfer_is_append_only BEFORE UPDATE OR DELETE ON transfer
+    FOR EACH ROW EXECUTE FUNCTION refuse_change();
+
+CREATE TRIGGER transfer_is_not_emptied BEFORE TRUNCATE ON transfer
+    FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
 
 ALTER TABLE total_day ADD COLUMN changed_at TIMESTAMP WITH TIME ZONE NOT NULL DEFAULT now();
 

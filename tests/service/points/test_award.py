@@ -1,6 +1,6 @@
 """Policy: grams become points under caps; the files are complete. Pure."""
 
-from datetime import date, timedelta, timezone
+from datetime import date, datetime, timedelta, timezone
 from pathlib import Path
 
 import pytest
@@ -34,7 +34,10 @@ def test_the_policy_of_the_day_is_used(day: date, flat: int | None) -> None:
 
 
 def test_points_ripen_at_seven_on_the_next_local_morning() -> None:
-    assert METRO.ripe_at(date(2026, 6, 15), CHINA).isoformat() == "2026-06-16T07:00:00+08:00"
+    assert (
+        METRO.ripe_at(datetime(2026, 6, 15, 23, 50, tzinfo=CHINA)).isoformat()
+        == "2026-06-16T07:00:00+08:00"
+    )
 
 
 @pytest.mark.parametrize(
@@ -50,7 +53,7 @@ def test_points_ripen_at_seven_on_the_next_local_morning() -> None:
     ],
 )
 def test_a_cap_leaves_what_it_leaves(so_far: Awarded, points: int, cap: str | None) -> None:
-    given_points = award(METRO, 794_592, so_far)
+    given_points = award(METRO, 794_592, so_far, level="L1")
 
     assert (given_points.points, given_points.cap) == (points, cap)
 
@@ -59,7 +62,8 @@ def test_a_cap_leaves_what_it_leaves(so_far: Awarded, points: int, cap: str | No
 def test_no_cap_is_ever_passed(
     day_actions: int, day_points: int, month_actions: int, month_points: int, mg: int
 ) -> None:
-    found = award(METRO, mg, Awarded(day_actions, day_points, month_actions, month_points))
+    so_far = Awarded(day_actions, day_points, month_actions, month_points)
+    found = award(METRO, mg, so_far, level="L1")
 
     assert 0 <= found.points <= METRO.points_for(mg)
     if found.points:

@@ -47,6 +47,7 @@ async def test_nobody_yet_has_nothing(partner: httpx.AsyncClient) -> None:
         "ripening": 0,
         "collectable": 0,
         "lapsed": 0,
+        "taken_by_friends": 0,
         "issued": 0,
         "next_ripens_at": None,
     }
@@ -178,6 +179,7 @@ async def test_an_earning_says_where_its_points_are(
             "points": 1588,
             "uncollected": 0,
             "collected": 1588,
+            "taken_by_friends": 0,
             "lapsed": 0,
             "reversed": 0,
             "ripens_at": "2026-06-15T23:00:00Z",
@@ -197,7 +199,9 @@ async def test_an_entry_says_what_it_is_for(
     (entry,) = (await partner.get(f"/v1/people/{subject}/entries")).json()["data"]
 
     assert (entry["kind"], entry["points"], entry["balance_after"]) == ("collect", 794, 794)
-    assert entry["ref"]["earnings"] == [{"local_day": "2026-06-15", "activity": "transit.metro"}]
+    assert entry["ref"]["earnings"] == [
+        {"local_day": "2026-06-15", "activity": "transit.metro", "points": 794}
+    ]
 
 
 # Idempotency-Key

@@ -26,19 +26,33 @@ from service.totals.counters import Counters
 from service.totals.reconcile import Check, is_quiet, reconcile
 
 ONE_CREDITED = "SELECT * FROM action WHERE outcome = 'credited' ORDER BY action_id LIMIT 1"
+
+
+def unfenced(table: str) -> str:
+    """Facts do not let themselves be changed, not even by their owner."""
+    return f"ALTER TABLE {table} DISABLE TRIGGER USER;"
+
+
 CORRUPTIONS = {
     "an event is recorded once": f"CREATE TEMP TABLE twice AS {ONE_CREDITED};"
     "UPDATE twice SET local_day = local_day - 1; INSERT INTO action SELECT * FROM twice",
     "a claim is owned by an action that was credited": "UPDATE claim SET action_id ="
     " gen_random_uuid() WHERE claim_key = (SELECT claim_key FROM claim LIMIT 1)",
     "balance = sum of entries": "UPDATE account SET balance = balance + 1",
-    "balance_after of the last entry = balance": "UPDATE entry SET balance_after = 7",
+    "balance_after of the last entry = balance": f"{unfenced('entry')} UPDATE entry"
+    " SET balance_after = 7",
     "earnings = points of actions": "UPDATE earning SET points = points + 1",
     "collected = entries of collecting": "UPDATE earning SET collected = collected - 1"
     " WHERE collected > taken_back",
-    "reversed = points taken back": "UPDATE reversal SET points = points + 1",
+    "taken by friends = entries of taking": "UPDATE earning SET points = points + 1,"
+    " to_friends = to_friends + 1",
+    "gifts add up to nothing": "INSERT INTO entry SELECT bucket, person_id, gen_random_uuid(),"
+    " 'gift', 5, balance + 5, '{}', now() FROM account LIMIT 1",
+    "reversed = points taken back": f"{unfenced('reversal')} UPDATE reversal"
+    " SET points = points + 1",
     "people counted = people in the journal": "UPDATE account SET counted = false",
-    "journal = actions and reversals": "UPDATE journal SET actions = actions + 1",
+    "journal = actions and reversals": f"{unfenced('journal')} UPDATE journal"
+    " SET actions = actions + 1",
     "issued = held + spent + lapsed + reversed": "UPDATE account SET balance = balance + 1",
     "journal is applied": "INSERT INTO journal_pending"
     " SELECT bucket, batch_id, 'totals' FROM journal",

@@ -1,0 +1,2 @@
+# How grams become points today.
+curl -s "$URL/v1/policies"

@@ -1,0 +1,1 @@
+"""Friends, what they give and take of each other's points, and who leads. Never carbon."""

@@ -1,0 +1,27 @@
+"""What the application's role may do: read and write its tables, and never change a fact."""
+
+from collections.abc import Iterator
+
+from sqlmodel import SQLModel
+
+WRITES = "SELECT, INSERT, UPDATE, DELETE"
+APPENDS = "SELECT, INSERT"  # a table marked `is_fact`: what is in it stays as it is
+
+
+def grants_to(role: str) -> Iterator[str]:
+    """Statements that give `role` what it needs and take away the rest; for the tables' owner.
+
+    They can be run again after every migration: a new table is found by its class.
+    """
+    name = _quoted(role)
+    yield f"REVOKE ALL ON ALL TABLES IN SCHEMA public FROM {name}"
+    yield f"REVOKE CREATE ON SCHEMA public FROM {name}"
+    for table in SQLModel.metadata.sorted_tables:
+        rights = APPENDS if table.info.get("is_fact") else WRITES
+        yield f"GRANT {rights} ON {_quoted(table.name)} TO {name}"
+    yield f"GRANT SELECT ON alembic_version TO {name}"
+    yield f"GRANT EXECUTE ON FUNCTION open_action_month(DATE) TO {name}"
+
+
+def _quoted(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"'

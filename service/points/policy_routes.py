@@ -1,0 +1,59 @@
+"""HTTP for the points policy: public, and the same for everybody."""
+
+from datetime import date
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Query, Request
+
+from service.http.given import Now
+from service.http.problems import documented
+from service.points.policy import NO_CAP, Policy, Rule
+from service.points.schemas import PolicyInForce, RuleRow
+from service.points.statement import said_of_rule, today_of
+
+router = APIRouter(prefix="/v1/policies", tags=["People and points"], responses=documented(422))
+
+
+async def policy_of(request: Request) -> Policy:
+    """The policies of this process."""
+    found = request.app.state.policy
+    assert isinstance(found, Policy)
+    return found
+
+
+ThisPolicy = Annotated[Policy, Depends(policy_of)]
+Day = Annotated[date | None, Query(description="A local day; default: today.")]
+
+
+@router.get("")
+async def policy_in_force(policy: ThisPolicy, now: Now, on: Day = None) -> PolicyInForce:
+    """How grams become points on a day, and how points pass between friends."""
+    found = policy.in_force(on or today_of(policy, now))
+    return PolicyInForce(
+        since=found.start,
+        until=found.end,
+        default=_row(found.default),
+        activities={name: _row(rule) for name, rule in sorted(found.activities.items())},
+        gifts=found.gifts,
+    )
+
+
+def _row(rule: Rule) -> RuleRow:
+    return RuleRow(
+        points_per_gram=rule.points_per_gram,
+        flat_points=rule.flat_points,
+        actions_per_day=_cap(rule.actions_per_day),
+        actions_per_month=_cap(rule.actions_per_month),
+        points_per_day=_cap(rule.points_per_day),
+        points_per_month=_cap(rule.points_per_month),
+        evidence=rule.evidence,
+        ripens_days=rule.ripens.days,
+        ripens_at=rule.ripens.at.strftime("%H:%M") if rule.ripens.at else None,
+        ripens_after_h=rule.ripens.after_h,
+        lapses_after_h=int(rule.lapses_after.total_seconds()) // 3600,
+        said=said_of_rule(rule),
+    )
+
+
+def _cap(value: int) -> int | None:
+    return None if value == NO_CAP else value

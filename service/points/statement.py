@@ -1,0 +1,218 @@
+"""Use case: explain every number that a person sees in a span of days.
+
+Each earning is the sum of its actions and says where its points are; the entries lead from the
+balance before the span to the one after it.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, time, timedelta
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from sqlalchemy import RowMapping, text
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from service.errors import FieldsInvalid
+from service.partners.people import PersonId
+from service.points.policy import EVIDENCE, NO_CAP, Policy, Rule
+from service.points.store import named
+
+LINES_MAX = 5_000
+
+_ACTIONS = text("""
+    SELECT action.action_id, action.activity, action.local_day, action.source, action.recorded_at,
+           action.avoided_mg, action.points, action.outcome, action.reason,
+           reversal.points AS reversed_points
+    FROM action LEFT JOIN reversal
+        ON reversal.bucket = action.bucket AND reversal.person_id = action.person_id
+        AND reversal.action_id = action.action_id
+    WHERE action.bucket = :bucket AND action.person_id = :person
+      AND action.local_day BETWEEN :first AND :last
+      AND action.outcome IN ('credited', 'capped', 'zero')
+    ORDER BY action.action_id LIMIT :limit
+""")
+_EARNINGS = text("""
+    SELECT local_day, activity, round, points, collected, to_friends, reversed, taken_back,
+           lapsed + CASE WHEN lapses_at <= :now THEN uncollected ELSE 0 END AS lapsed,
+           CASE WHEN lapses_at <= :now THEN 0 ELSE uncollected END AS uncollected,
+           ripens_at, lapses_at
+    FROM (
+        SELECT *, points - collected - lapsed - reversed - to_friends AS uncollected FROM earning
+    ) AS earning
+    WHERE bucket = :bucket AND person_id = :person AND local_day BETWEEN :first AND :last
+    ORDER BY local_day, activity, round LIMIT :limit
+""")
+_ENTRIES = text("""
+    SELECT entry_id, kind, points, balance_after, ref, recorded_at FROM entry
+    WHERE bucket = :bucket AND person_id = :person
+      AND recorded_at >= :begins AND recorded_at < :ends
+    ORDER BY entry_id LIMIT :limit
+""").columns(ref=JSONB)
+_BALANCE_BEFORE = text("""
+    SELECT coalesce(sum(points), 0)::int8 FROM entry
+    WHERE bucket = :bucket AND person_id = :person AND recorded_at < :begins
+""")
+
+
+@dataclass(frozen=True, slots=True)
+class ExplainedEarning:
+    """An earning, the rule that made it, and its actions."""
+
+    earning: RowMapping
+    rule: Rule
+    actions: Sequence[RowMapping]
+
+
+@dataclass(frozen=True, slots=True)
+class Explained:
+    """What happened from the day `first` to the day `last`; balances before and after."""
+
+    first: date
+    last: date
+    opening_balance: int
+    closing_balance: int
+    entries: Sequence[RowMapping]
+    earnings: Sequence[ExplainedEarning]
+
+
+def span_of(day: date | None, month: str | None, today: date) -> tuple[date, date]:
+    """First and last day of what was asked for; the current month when nothing was.
+
+    Raises FieldsInvalid for both at once, and for a month that is none.
+    """
+    if day is not None and month is not None:
+        raise FieldsInvalid(
+            "Ask for a day or for a month, not both.", (("/query/month", "leave out `day`"),)
+        )
+    if day is not None:
+        return day, day
+    try:
+        first = date.fromisoformat(f"{month}-01") if month else today.replace(day=1)
+        return first, (first + timedelta(days=31)).replace(day=1) - timedelta(days=1)
+    except (ValueError, OverflowError) as error:
+        raise FieldsInvalid(
+            f"There is no month {month!r}.", (("/query/month", "must be like 2026-06"),)
+        ) from error
+
+
+def today_of(policy: Policy, now: datetime) -> date:
+    """The day that it is where the policy says that days are counted."""
+    return now.astimezone(ZoneInfo(policy.in_force(now.date()).gifts.zone)).date()
+
+
+async def explain(
+    session: AsyncSession,
+    person: PersonId,
+    policy: Policy,
+    *,
+    first: date,
+    last: date,
+    now: datetime,
+) -> Explained:
+    """The statement of a span of days. Raises FieldsInvalid when it has too many lines.
+
+    Earnings are those of the local days; entries are taken by the day of the policy's zone.
+    """
+    zone = ZoneInfo(policy.in_force(last).gifts.zone)
+    given = named(
+        person,
+        first=first,
+        last=last,
+        begins=datetime.combine(first, time(), zone),
+        ends=datetime.combine(last + timedelta(days=1), time(), zone),
+        now=now,
+        limit=LINES_MAX + 1,
+    )
+    actions, earnings, entries = [
+        (await session.execute(query, given)).mappings().all()
+        for query in (_ACTIONS, _EARNINGS, _ENTRIES)
+    ]
+    if max(len(actions), len(earnings), len(entries)) > LINES_MAX:
+        raise FieldsInvalid(
+            f"The statement has more than {LINES_MAX} lines: ask for a shorter span.",
+            (("/query/month", "ask for a day"),),
+        )
+    opening = int((await session.execute(_BALANCE_BEFORE, given)).scalar_one())
+    return Explained(
+        first=first,
+        last=last,
+        opening_balance=opening,
+        closing_balance=opening + sum(one["points"] for one in entries),
+        entries=entries,
+        earnings=_with_actions(earnings, actions, policy),
+    )
+
+
+def _with_actions(
+    earnings: Sequence[RowMapping], actions: Sequence[RowMapping], policy: Policy
+) -> list[ExplainedEarning]:
+    """Each action belongs to the first round of its day that had not lapsed when it came."""
+    found = [
+        ExplainedEarning(one, policy.rule(one["activity"], one["local_day"]), [])
+        for one in earnings
+    ]
+    rounds: dict[tuple[date, str], list[ExplainedEarning]] = {}
+    for one in found:
+        rounds.setdefault((one.earning["local_day"], one.earning["activity"]), []).append(one)
+    for action in actions:
+        for one in rounds.get((action["local_day"], action["activity"]), ()):
+            if one.earning["lapses_at"] > action["recorded_at"]:
+                assert isinstance(one.actions, list)
+                one.actions.append(action)
+                break
+    return found
+
+
+def said_of_rule(rule: Rule) -> str:
+    """The rule in words."""
+    ripens = rule.ripens
+    if rule.flat_points is not None:
+        text = f"{rule.flat_points} points for each action"
+    else:
+        text = f"{rule.points_per_gram} points for each full gram"
+    caps = [
+        f"at most {value} {what}"
+        for value, what in (
+            (rule.actions_per_day, "actions a day"),
+            (rule.actions_per_month, "actions a month"),
+            (rule.points_per_day, "points a day"),
+            (rule.points_per_month, "points a month"),
+        )
+        if value != NO_CAP
+    ]
+    if ripens.at is not None:
+        ripe = f"ripe at {ripens.at:%H:%M}, {ripens.days} days after the action's"
+    else:
+        ripe = f"ripe {ripens.after_h} hours after the action" if ripens.after_h else "ripe at once"
+    lapse_h = int(rule.lapses_after.total_seconds()) // 3600
+    return "; ".join([text, *caps, ripe, f"lapsing {lapse_h} hours later"]) + "."
+
+
+def said_of_cap(cap: str | None, rule: Rule) -> str | None:
+    """Why an action has fewer points than its grams would give."""
+    if cap is None:
+        return None
+    if cap == EVIDENCE:
+        return f"Points need the evidence level {rule.evidence} or higher."
+    if cap.startswith("methodology_"):
+        return "The methodology credits no more than this for one day."
+    return f"The cap {cap} of {getattr(rule, cap)} was reached."
+
+
+def said_of_entry(kind: str, ref: dict[str, Any]) -> str:
+    """What an entry was for, in words."""
+    known = {
+        "collect": "Ripe points were collected.",
+        "gift": "Watering: points passed between friends.",
+        "take": "Taken from what a friend had ripe.",
+        "reversal": "Points of an action that was undone were taken back.",
+        "debt": "Points of an action that was undone were spent already: a debt.",
+        "refund": "Points that were spent came back.",
+        "spend": "Points were spent.",
+        "grant": "Points were granted.",
+    }
+    text = known.get(kind, f"Entry of the kind {kind}.")
+    reason = ref.get("reason")
+    return f"{text} {reason}" if isinstance(reason, str) else text

@@ -1,0 +1,188 @@
+"""The application connects as a role that cannot change a fact; everything works under it."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from datetime import date
+
+import asyncpg
+import httpx
+import pytest
+from builders import (
+    SOURCES,
+    NewSettings,
+    SteppedClock,
+    a_partner,
+    an_event,
+    catch_up,
+    client_of,
+    database_named,
+    execute,
+    report,
+    running_app,
+    unique,
+)
+from fastapi import FastAPI
+from sqlmodel import SQLModel
+
+from service.embedded.servers import Servers
+from service.friends import tables as _friends  # noqa: F401  (tables register themselves)
+from service.intake import tables as _intake  # noqa: F401
+from service.journal import tables as _journal  # noqa: F401
+from service.migrate import migrate_database
+from service.points import tables as _points  # noqa: F401
+from service.settings import Settings
+from service.totals.counters import Counters
+from service.totals.rebuild import rebuild_days
+from service.totals.reconcile import reconcile
+from workers.lapse import lapse_points
+from workers.months import open_months
+from workers.standings import rank_regions
+
+FACTS = sorted(table.name for table in SQLModel.metadata.sorted_tables if table.info.get("is_fact"))
+CHANGES = ("UPDATE {} SET bucket = bucket", "DELETE FROM {}", "TRUNCATE {}")
+
+
+@pytest.fixture(scope="module")
+async def as_owner(new_settings: NewSettings) -> Settings:
+    """A programme whose owner has separated the application's role."""
+    return await new_settings()
+
+
+@pytest.fixture(scope="module")
+async def restricted(as_owner: Settings, servers: Servers) -> Settings:
+    """The application's settings: its own role, given its rights by the migration."""
+    name = as_owner.database_url.rpartition("/")[2]
+    url = database_named(servers.app_database_url, name)
+    owned = {"database_url": url, "owner_database_url": as_owner.database_url}
+    await asyncio.to_thread(migrate_database, as_owner.model_copy(update=owned))
+    return as_owner.model_copy(update={"database_url": url})
+
+
+@pytest.fixture(scope="module")
+async def app(restricted: Settings) -> AsyncIterator[FastAPI]:
+    async with running_app(restricted, SteppedClock()) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+async def client(app: FastAPI, as_owner: Settings) -> AsyncIterator[httpx.AsyncClient]:
+    sessions = app.state.resources.sessions
+    sender = await a_partner(sessions, sources=SOURCES, scopes=("admin",))
+    async with client_of(app, sender.key) as client:
+        yield client
+
+
+def test_the_facts_are_those_that_are_known() -> None:
+    assert {"action", "entry", "reversal", "journal", "watering", "friend_take"} <= set(FACTS)
+
+
+@pytest.mark.parametrize("change", CHANGES)
+@pytest.mark.parametrize("table", FACTS)
+async def test_the_application_changes_no_fact(
+    restricted: Settings, table: str, change: str
+) -> None:
+    with pytest.raises(asyncpg.InsufficientPrivilegeError):
+        await execute(restricted.database_url, change.format(table))
+
+
+@pytest.mark.parametrize("change", CHANGES)
+@pytest.mark.parametrize("table", FACTS)
+async def test_nor_does_the_owner_by_mistake(
+    as_owner: Settings, client: httpx.AsyncClient, table: str, change: str
+) -> None:
+    await live_a_little(client)
+
+    connection = await asyncpg.connect(as_owner.database_url)
+    filled = await connection.fetchval(f"SELECT count(*) FROM {table}")
+    assert filled, f"there must be something in {table} for this to mean anything"
+    with pytest.raises(asyncpg.IntegrityConstraintViolationError, match="append-only"):
+        await connection.execute(change.format(table))
+    assert await connection.fetchval(f"SELECT count(*) FROM {table}") == filled
+    await connection.close()
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "CREATE TABLE mine (a int)",
+        "DROP TABLE entry",
+        "ALTER TABLE entry DISABLE TRIGGER ALL",
+        "CREATE OR REPLACE FUNCTION refuse_change() RETURNS trigger LANGUAGE plpgsql AS $$"
+        " BEGIN RETURN NULL; END $$",
+        "UPDATE alembic_version SET version_num = 'x'",
+    ],
+)
+async def test_the_application_changes_no_schema(restricted: Settings, statement: str) -> None:
+    with pytest.raises(asyncpg.InsufficientPrivilegeError):
+        await execute(restricted.database_url, statement)
+
+
+async def test_it_opens_months_and_nothing_else(restricted: Settings) -> None:
+    connection = await asyncpg.connect(restricted.database_url)
+
+    await connection.execute("SELECT open_action_month($1)", date(2031, 5, 1))
+
+    assert await connection.fetchval("SELECT to_regclass('action_2031_05') IS NOT NULL")
+    for day in (date(2031, 5, 2), date(2020, 12, 1), date(2036, 1, 1)):
+        with pytest.raises(asyncpg.InvalidParameterValueError):
+            await connection.execute("SELECT open_action_month($1)", day)
+    await connection.close()
+
+
+async def test_everything_works_under_the_role(app: FastAPI, client: httpx.AsyncClient) -> None:
+    await live_a_little(client)
+
+    resources = app.state.resources
+    await open_months({"resources": resources})
+    app.state.resources.clock.advance(days=9)
+    assert await lapse_points({"resources": resources}) > 0
+    await rank_regions({"resources": resources})
+    await rebuild_days(resources.sessions)
+    await catch_up(app)
+    checks = await reconcile(resources.sessions, Counters(resources.valkey, resources.sessions))
+    assert [check for check in checks if not check.holds] == []
+
+
+async def live_a_little(client: httpx.AsyncClient) -> None:
+    """A bit of everything that writes facts."""
+    clock = client._transport.app.app.state.resources.clock
+    ann, ben = unique("ann"), unique("ben")
+    at = clock.now.isoformat()
+    for subject in (ann, ben):
+        event = an_event(subject=subject, time=at)
+        action = await report(client, event)
+        await report(client, an_event(subject=subject, time=at))
+    clock.advance(hours=30)
+    asked = await client.post(f"/v1/people/{ann}/friends", json={"subject": ben})
+    friendship = asked.raise_for_status().json()["friendship_id"]
+    for who, what, body in (
+        (ben, f"friends/{friendship}/accept", {}),
+        (ben, "collect", None),
+        (ben, f"friends/{friendship}/water", {"points": 18}),
+        (ben, f"friends/{friendship}/take", {}),
+        (ben, "shield", {}),
+        (ben, "grants", {"points": 5, "reason": "a test"}),
+    ):
+        answer = await client.post(f"/v1/people/{who}/{what}", json=body)
+        assert answer.is_success, answer.text
+    undone = await client.post(
+        f"/v1/actions/{action['action_id']}/reversal", json={"reason": "refund"}
+    )
+    assert undone.is_success, undone.text
+
+
+async def test_migrating_with_an_owner_gives_the_application_its_rights(
+    servers: Servers, home
+) -> None:
+    name = unique("owned").replace("-", "_")
+    await execute(servers.database_url, f"CREATE DATABASE {name}")
+    url = database_named(servers.app_database_url, name)
+    with_owner = Settings(
+        database_url=url, owner_database_url=database_named(servers.database_url, name)
+    )
+
+    await asyncio.to_thread(migrate_database, with_owner)
+
+    await execute(url, "INSERT INTO partner VALUES ('p', 'p', now())")
+    with pytest.raises(asyncpg.InsufficientPrivilegeError):
+        await execute(url, "DELETE FROM entry")
