@@ -52,6 +52,7 @@ class Edition:
     daily_gross_mg: int | None
     digest: str  # "sha256:..." of the folder, as in LOCK
     sheet: Mapping[str, object]  # methodology.yaml as read, ready for JSON
+    in_force_from: date = PROGRAMME_START  # the first day of actions that it may assess
 
 
 class Assessment(NamedTuple):
