@@ -1,8 +1,8 @@
-"""Which version assesses an action of a day: the lines of IN_FORCE, and the choice. Pure but for them.
+"""Which version assesses an action of a day: IN_FORCE, and the choice.
 
-A line is `id@version first-day [recorded-day]`: the version assesses actions of that day and later.
-A published version without a line is in force on every day. Of those that have begun by the day of
-the action, the newest assesses it.
+A line is `id@version first-day [recorded-day]`: the version assesses actions of that day and
+later. A published version without a line is in force on every day. Of those that have begun by
+the day of the action, the newest assesses it.
 """
 
 from collections.abc import Mapping, Sequence

@@ -17,11 +17,14 @@
     - ActionNotFound
     - ProjectNotFound
     - MethodologyNotFound
+    - RunNotFound           no restatement and no shadow run has this id
     - PageNotFound          no such address
   + MethodNotAllowed        the address is right, the verb is not
   + Conflict
     - EventConflict         same source, person and id, other content
     - ReversalConflict      the action was reversed before, for another reason
+    - RunUnderWay           another process is restating, or at this run
+    - RunUnfinished         an earlier restatement has to be finished first
   + TooLarge
     - BodyTooLarge
     - BatchTooLarge
@@ -32,6 +35,7 @@
     - EventInFuture         the event's clock is too far ahead
     - CursorInvalid         a cursor that we did not hand out
     - IdempotencyKeyReused  the same key came with another body
+    - RestatementRefused    a rule of accounting forbids it; the text begins with the rule
     - ActionNotReversible   a refused or unclaimed action gave nothing that could be taken back
   + Unavailable             our capacity or an outage; `retry_after_s` says when to come back
     - LaneFull              too many events are waiting already
@@ -168,6 +172,13 @@ class MethodologyNotFound(NotFound):
     title = "No such methodology"
 
 
+class RunNotFound(NotFound):
+    """No restatement and no shadow run has this id. GET /v1/methodology-runs lists them."""
+
+    code = "run-not-found"
+    title = "No such run"
+
+
 class PageNotFound(NotFound):
     """There is no such address. The addresses are listed under /docs."""
 
@@ -201,6 +212,20 @@ class ReversalConflict(Conflict):
 
     code = "reversal-conflict"
     title = "The action is already reversed"
+
+
+class RunUnderWay(Conflict):
+    """Another process is restating, or at this run. Wait for its end, or end it, and try again."""
+
+    code = "run-under-way"
+    title = "Another process is at it"
+
+
+class RunUnfinished(Conflict):
+    """An earlier restatement of this methodology was not finished. Give its command again first."""
+
+    code = "run-unfinished"
+    title = "An earlier restatement is not finished"
 
 
 class TooLarge(ServiceError):
@@ -271,6 +296,13 @@ class IdempotencyKeyReused(Invalid):
 
     code = "idempotency-key-reused"
     title = "The idempotency key was used for another request"
+
+
+class RestatementRefused(Invalid):
+    """A rule of accounting forbids it; the text begins with the rule, and says what to do."""
+
+    code = "restatement-refused"
+    title = "A rule of accounting forbids it"
 
 
 class ActionNotReversible(Invalid):

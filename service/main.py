@@ -15,7 +15,6 @@ from types import FrameType
 import uvicorn
 from fastapi import FastAPI
 
-from methodologies.catalogue import load_catalogue
 from service.book import routes as book_routes
 from service.clock import Clock, system_clock
 from service.forest import routes as forest_routes
@@ -33,7 +32,8 @@ from service.partners.people import Hasher
 from service.partners.recognise import Recogniser
 from service.points import routes as points_routes
 from service.points.policy import Policy, load_policy
-from service.resources import Resources, SettingMissing, open_resources
+from service.resources import Resources, SettingMissing, catalogue_of, open_resources
+from service.restate import routes as restate_routes
 from service.settings import Settings
 from service.totals import routes as totals_routes
 from service.totals.counters import Counters
@@ -92,7 +92,7 @@ def make_intake(
     settings = resources.settings
     committer = Committer(resources.pool, policy, resources.clock)
     return Intake(
-        assessor=Assessor(load_catalogue(), hasher, settings),
+        assessor=Assessor(catalogue_of(settings), hasher, settings),
         lanes=tuple(
             Lane(
                 committer.commit,
@@ -161,6 +161,7 @@ def create_app(settings: Settings, clock: Clock = system_clock) -> FastAPI:
         totals_routes,
         forest_routes,
         book_routes,
+        restate_routes,
         http_routes,
         web_routes,
     ):

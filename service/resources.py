@@ -1,8 +1,10 @@
 """What a program holds open while it runs: database, Valkey, clock. Opened once, in `main.py`."""
 
+import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
 import asyncpg
 from redis.asyncio import Redis
@@ -13,6 +15,8 @@ from sqlalchemy.ext.asyncio import (
     create_async_engine,
 )
 
+from methodologies.catalogue import Catalogue, load_catalogue
+from methodologies.folder import PACKAGED
 from service.clock import Clock, system_clock
 from service.settings import Settings
 
@@ -69,6 +73,12 @@ def redis_url_of(settings: Settings) -> str:
             "REDIS_URL=redis://host:port/0"
         )
     return settings.redis_url
+
+
+def catalogue_of(settings: Settings) -> Catalogue:
+    """The packaged methodologies, and those of SAXAUL_METHODOLOGY_PATH. Raises CatalogueBroken."""
+    more = [Path(one) for one in settings.methodology_path.split(os.pathsep) if one]
+    return load_catalogue(PACKAGED, *more)
 
 
 def open_valkey(settings: Settings) -> Redis:

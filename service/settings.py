@@ -58,6 +58,12 @@ class Settings(BaseSettings):
         "L1", pattern="^L[01]$", description="Highest evidence level a person may state."
     )
 
+    methodology_path: str = Field(
+        "",
+        description="Folders with more methodologies, beside the packaged ones; separated as in "
+        "PATH.",
+    )
+
     lanes: int = Field(
         2,
         ge=1,

@@ -17,6 +17,7 @@ from arq.worker import run_worker
 from service.resources import open_resources, redis_url_of
 from service.settings import Settings
 from service.tasks import end
+from workers.checkpoints import close_days
 from workers.months import open_months
 from workers.projectors import Projectors
 
@@ -50,8 +51,11 @@ async def _supervise(projectors: Projectors) -> None:
 class WorkerSettings:
     """Read by arq. Where Valkey is, `main` says: nothing is read when this file is imported."""
 
-    functions = (open_months,)
-    cron_jobs = (cron(open_months, hour=None, minute=7, run_at_startup=True, unique=True),)
+    functions = (open_months, close_days)
+    cron_jobs = (
+        cron(open_months, hour=None, minute=7, run_at_startup=True, unique=True),
+        cron(close_days, hour=None, minute=17, run_at_startup=True, unique=True),
+    )
     on_startup = start
     on_shutdown = stop
     job_serializer = orjson.dumps

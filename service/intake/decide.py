@@ -128,9 +128,9 @@ class Decider:
         day = self.decided.days[
             candidate.bucket, candidate.person_id, candidate.local_day, candidate.activity
         ]
-        limit = _limit_passed(result.edition, result, day)
+        limit = limit_passed(result.edition, result, day)
         if limit is not None:
-            return _Verdict("capped", 0, 0, 0, limit, _said(limit, result.edition)), None
+            return _Verdict("capped", 0, 0, 0, limit, said_of(limit, result.edition)), None
         credited_mg, month = result.credited_mg, self._month(candidate, day)
         points, cap = award(
             terms.rule,
@@ -148,8 +148,7 @@ class Decider:
         name, detail = "credited" if credited_mg else "zero", None
         if cap is not None:
             name, detail = "capped", f"The points' cap {cap} is reached; carbon is counted."
-        # Half the width of the 95 percent interval of what is credited, rounded up.
-        error_mg = -(-credited_mg * result.u_permille // 1000)
+        error_mg = half_width_mg(credited_mg, result)
         verdict = _Verdict(name, credited_mg, error_mg, points, cap, detail)
         return verdict, terms.ripens_at if points else None
 
@@ -223,7 +222,12 @@ class Decider:
         return outcome
 
 
-def _limit_passed(edition: Edition, result: Assessment, day: DayState) -> str | None:
+def half_width_mg(credited_mg: int, result: Assessment) -> int:
+    """Half the width of the 95 percent interval of what is credited, rounded up."""
+    return -(-credited_mg * result.u_permille // 1000)
+
+
+def limit_passed(edition: Edition, result: Assessment, day: DayState) -> str | None:
     """The methodology's own daily limit that this action would pass, if any (by person)."""
     if edition.daily_actions is not None and day.actions + day.new_actions >= edition.daily_actions:
         return "methodology_actions_per_day"
@@ -236,7 +240,8 @@ def _limit_passed(edition: Edition, result: Assessment, day: DayState) -> str | 
     return None
 
 
-def _said(limit: str, edition: Edition) -> str:
+def said_of(limit: str, edition: Edition) -> str:
+    """A sentence about the limit that was passed."""
     values = {
         "methodology_actions_per_day": f"{edition.daily_actions} actions",
         "methodology_quantity_per_day": f"{edition.daily_quantity_milli} thousandths of a unit",

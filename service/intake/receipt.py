@@ -3,6 +3,7 @@
 from sqlalchemy import RowMapping
 
 from methodologies.catalogue import Catalogue
+from methodologies.contract import DataInvalid
 from methodologies.explanation import Explanation
 from service.intake.outcome import Outcome, leaf_of
 
@@ -26,6 +27,17 @@ def explain_action(catalogue: Catalogue, action: RowMapping) -> Explanation | No
     return explanation
 
 
+def now_of(action: RowMapping) -> dict[str, object]:
+    """The newest assessment of an action, ready for JSON: recorded, or its last restatement."""
+    newest = action["restatements"][-1] if action["restatements"] else action
+    return {
+        "methodology": newest["methodology"],
+        "outcome": newest["outcome"],
+        "gross_mg": str(newest["gross_mg"]),
+        "avoided_mg": str(newest["avoided_mg"]),
+    }
+
+
 def receipt_of(catalogue: Catalogue, action: RowMapping) -> dict[str, object]:
     """Everything that anyone needs to do the sum again, ready for JSON.
 
@@ -47,6 +59,11 @@ def receipt_of(catalogue: Catalogue, action: RowMapping) -> dict[str, object]:
             "points": action["points"],
             "recorded_at": action["recorded_at"].isoformat(),
         },
+        "now": now_of(action),
+        "restatements": [
+            {**one, "assessment": _explained(catalogue, action, one["methodology"])}
+            for one in action["restatements"] or ()
+        ],
         "event": {
             "type": action["activity"],
             "local_day": action["local_day"].isoformat(),
@@ -62,3 +79,20 @@ def receipt_of(catalogue: Catalogue, action: RowMapping) -> dict[str, object]:
             "methodology": None if explanation is None else explanation.edition.digest,
         },
     }
+
+
+def _explained(
+    catalogue: Catalogue, action: RowMapping, reference: str
+) -> dict[str, object] | None:
+    """The sum under another version; None when that version cannot read the data."""
+    try:
+        return catalogue.explain(
+            action["activity"],
+            region=action["region"],
+            day=action["local_day"],
+            level=action["evidence_level"],
+            data=action["data"],
+            version=reference,
+        ).as_dict()
+    except DataInvalid:
+        return None

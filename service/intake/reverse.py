@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from service.clock import uuid7
 from service.errors import ActionNotReversible, ReversalConflict
 from service.intake.outcome import leaf_of_reversal
+from service.intake.restated import Standing, standing_of
 from service.journal.append import JournalRow, append, delta
 from service.partners.people import PersonId
 from service.points.store import lock_account
@@ -44,8 +45,9 @@ class Reversed:
 async def reverse_action(
     session: AsyncSession, action: RowMapping, *, region: str, reason: str, now: datetime
 ) -> Reversed:
-    """Take an action back. `region` is the one whose methodology assessed it.
+    """Take an action back. `region` is the one whose methodology assessed it when it came.
 
+    What is taken back is its newest value: that of its last restatement, if there is one.
     Idempotent by action and reason. Raises ActionNotReversible for one that gave nothing, and
     ReversalConflict when it was reversed for another reason.
     """
@@ -61,6 +63,7 @@ async def reverse_action(
         if done["reason"] != reason:
             raise ReversalConflict(f"The action was reversed before, as {done['reason']!r}.")
         return Reversed(**done, replayed=True)
+    standing = await standing_of(session, action, region)
     taken = await take_back_points(
         session,
         person,
@@ -73,7 +76,7 @@ async def reverse_action(
     batch_id = uuid7(now)
     reversed_now = Reversed(
         reason=reason,
-        avoided_mg=action["avoided_mg"],
+        avoided_mg=standing.avoided_mg,
         points=taken.points,
         from_earning=taken.from_earning,
         from_balance=taken.from_balance,
@@ -88,8 +91,8 @@ async def reverse_action(
             "batch": batch_id,
             "reason": reason,
             "day": action["local_day"],
-            "avoided_mg": action["avoided_mg"],
-            "gross_mg": action["gross_mg"],
+            "avoided_mg": standing.avoided_mg,
+            "gross_mg": standing.gross_mg,
             "points": taken.points,
             "from_earning": taken.from_earning,
             "from_balance": taken.from_balance,
@@ -97,11 +100,13 @@ async def reverse_action(
             "now": now,
         },
     )
-    await append(session, _journal_row(action, batch_id, region, reversed_now))
+    await append(session, _journal_row(action, batch_id, standing, reversed_now))
     return reversed_now
 
 
-def _journal_row(action: RowMapping, batch_id: UUID, region: str, done: Reversed) -> JournalRow:
+def _journal_row(
+    action: RowMapping, batch_id: UUID, standing: Standing, done: Reversed
+) -> JournalRow:
     return JournalRow(
         bucket=action["bucket"],
         batch_id=batch_id,
@@ -112,15 +117,15 @@ def _journal_row(action: RowMapping, batch_id: UUID, region: str, done: Reversed
             delta(
                 local_day=action["local_day"].isoformat(),
                 activity=action["activity"],
-                methodology=action["methodology"],
+                methodology=standing.methodology,
                 partner=action["partner"],
-                region=region,
+                region=standing.region,
                 evidence_level=action["evidence_level"],
                 scope=action["scope"],
                 actions=-1,
-                gross_mg=-action["gross_mg"],
-                avoided_mg=-action["avoided_mg"],
-                uncertainty_mg=-action["uncertainty_mg"],
+                gross_mg=-standing.gross_mg,
+                avoided_mg=-standing.avoided_mg,
+                uncertainty_mg=-standing.uncertainty_mg,
                 points=-done.points,
             )
         ],

@@ -16,7 +16,7 @@ from service.intake import read
 from service.intake.estimate import estimate_batch, estimate_event
 from service.intake.event import BATCHED, PLAIN, STRUCTURED, CloudEvent, Parsed, parse
 from service.intake.outcome import local_text
-from service.intake.receipt import explain_action, receipt_of
+from service.intake.receipt import explain_action, now_of, receipt_of
 from service.intake.report import Intake, Rejected, Result
 from service.intake.reverse import reverse_action
 from service.intake.schemas import (
@@ -268,6 +268,7 @@ def _row(row: Any) -> ActionRow:
             points=row["reversed_points"],
         )
     offset = row["utc_offset_min"]
+    restatements = row["restatements"] or []
     return ActionRow.model_validate(
         {
             **{name: row[name] for name in ActionRow.model_fields if name in row},
@@ -276,6 +277,8 @@ def _row(row: Any) -> ActionRow:
             "ripens_at": local_text(row["ripens_at"], offset),
             "gross_mg": str(row["gross_mg"]),
             "avoided_mg": str(row["avoided_mg"]),
+            "now": now_of(row),
+            "restatements": restatements,
             "reversal": reversal,
         }
     )

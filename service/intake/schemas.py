@@ -76,8 +76,33 @@ class ReversalOfAction(BaseModel):
     points: int
 
 
+class RestatementOfAction(BaseModel):
+    """The action assessed again under another version; points stay as they are."""
+
+    run_id: UUID
+    from_: Annotated[str, Field(alias="from")]
+    methodology: str
+    outcome: str
+    reason: str | None
+    detail: str | None
+    old_gross_mg: Milligrams
+    old_avoided_mg: Milligrams
+    gross_mg: Milligrams
+    avoided_mg: Milligrams
+    recorded_at: datetime
+
+
+class ActionNow(BaseModel):
+    """What the action gives by its newest assessment: the recorded one, or its last restatement."""
+
+    methodology: str | None
+    outcome: str
+    gross_mg: Milligrams
+    avoided_mg: Milligrams
+
+
 class ActionRow(BaseModel):
-    """An action as recorded."""
+    """An action as recorded, and what became of it."""
 
     action_id: UUID
     source: str
@@ -98,6 +123,8 @@ class ActionRow(BaseModel):
     points: int
     ripens_at: datetime | None
     data: dict[str, Any]
+    now: ActionNow
+    restatements: list[RestatementOfAction]
     reversal: ReversalOfAction | None
 
 

@@ -14,6 +14,7 @@ from service.journal import tables as _journal  # noqa: F401
 from service.partners import tables as _partners  # noqa: F401
 from service.points import tables as _points  # noqa: F401
 from service.resources import database_url_of
+from service.restate import tables as _restate  # noqa: F401
 from service.settings import Settings
 from service.totals import tables as _totals  # noqa: F401
 
