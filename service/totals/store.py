@@ -12,11 +12,11 @@ from service.totals.sums import Cell, Sum, Sums
 PROJECTION_LOCK = 0x5A78_0002  # shared: applying rows; exclusive: replacing a projection
 CHECKPOINT_LOCK = 0x5A78_0012  # one process closes days at a time
 
-DAY_KEY = "local_day, activity, methodology, version, partner, region, evidence_level, scope"
-_FACT_KEY = DAY_KEY.replace(" region,", "")  # an action keeps the region that was asked for
+_DAY_KEY = "local_day, activity, methodology, version, partner, region, evidence_level, scope"
+_FACT_KEY = _DAY_KEY.replace(" region,", "")  # an action keeps the region that was asked for
 _CELL = "activity, methodology || '@' || version, evidence_level, region, scope"
-WHATS = "actions, gross_mg, avoided_mg, uncertainty_mg, points"
-SUMMED = ", ".join(f"sum({what})::int8 AS {what}" for what in WHATS.split(", "))
+_WHATS = "actions, gross_mg, avoided_mg, uncertainty_mg, points"
+_SUMMED = ", ".join(f"sum({what})::int8 AS {what}" for what in _WHATS.split(", "))
 _DELTAS = """
     SELECT delta.* FROM {journal}, jsonb_to_recordset(journal.deltas) AS delta(
         local_day date, activity text, methodology text, version text, partner text, region text,
@@ -25,30 +25,29 @@ _DELTAS = """
 """
 _ALL_DELTAS = _DELTAS.format(journal="journal")
 
-DELTAS_BETWEEN = f"{_ALL_DELTAS} WHERE recorded_at >= :from AND recorded_at < :until"
 
 _TAKEN_DELTAS = _DELTAS.format(
     journal="unnest(CAST(:buckets AS int2[]), CAST(:batches AS uuid[])) AS taken(bucket, batch_id)"
     " JOIN journal USING (bucket, batch_id)"
 )
 _PENDING_DELTAS = _DELTAS.format(journal="journal_pending JOIN journal USING (bucket, batch_id)")
-_MORE = ", ".join(f"{what} = had.{what} + excluded.{what}" for what in WHATS.split(", "))
+_MORE = ", ".join(f"{what} = had.{what} + excluded.{what}" for what in _WHATS.split(", "))
 
 _ADD = text(f"""
-    INSERT INTO total_day AS had ({DAY_KEY}, {WHATS})
-    SELECT {DAY_KEY}, {SUMMED} FROM ({_TAKEN_DELTAS}) AS delta
-    GROUP BY {DAY_KEY} ORDER BY {DAY_KEY}
-    ON CONFLICT ({DAY_KEY}) DO UPDATE SET {_MORE}
+    INSERT INTO total_day AS had ({_DAY_KEY}, {_WHATS})
+    SELECT {_DAY_KEY}, {_SUMMED} FROM ({_TAKEN_DELTAS}) AS delta
+    GROUP BY {_DAY_KEY} ORDER BY {_DAY_KEY}
+    ON CONFLICT ({_DAY_KEY}) DO UPDATE SET {_MORE}
 """)
 
 _REBUILD = text(f"""
-    INSERT INTO total_day ({DAY_KEY}, {WHATS})
-    SELECT {DAY_KEY}, {SUMMED} FROM ({_ALL_DELTAS}) AS delta GROUP BY {DAY_KEY}
+    INSERT INTO total_day ({_DAY_KEY}, {_WHATS})
+    SELECT {_DAY_KEY}, {_SUMMED} FROM ({_ALL_DELTAS}) AS delta GROUP BY {_DAY_KEY}
 """)
 
 _NOW_KNOWN = text(f"""
-    SELECT {_CELL}, {SUMMED} FROM (
-        SELECT {DAY_KEY}, {WHATS} FROM total_day
+    SELECT {_CELL}, {_SUMMED} FROM (
+        SELECT {_DAY_KEY}, {_WHATS} FROM total_day
         UNION ALL
         {_PENDING_DELTAS}
         WHERE projector = 'total_day'
@@ -57,7 +56,7 @@ _NOW_KNOWN = text(f"""
 _PEOPLE = text("SELECT count(*) FROM account WHERE counted")
 
 _FACTS = text(f"""
-    SELECT {_FACT_KEY}, {SUMMED} FROM (
+    SELECT {_FACT_KEY}, {_SUMMED} FROM (
         SELECT local_day, activity, split_part(methodology, '@', 1) AS methodology,
                split_part(methodology, '@', 2) AS version, partner, evidence_level, scope,
                1 AS actions, gross_mg, avoided_mg, uncertainty_mg, points::int8
@@ -95,7 +94,7 @@ _FACTS = text(f"""
 
 _YEARS = text(f"""
     SELECT to_char(local_day, 'YYYY') AS year, sum(avoided_mg)::int8 AS avoided_mg FROM (
-        SELECT {DAY_KEY}, {WHATS} FROM total_day
+        SELECT {_DAY_KEY}, {_WHATS} FROM total_day
         UNION ALL
         {_PENDING_DELTAS}
         WHERE projector = 'total_day'
@@ -104,7 +103,7 @@ _YEARS = text(f"""
     GROUP BY 1 ORDER BY 1
 """)
 
-_DAYS = text(f"SELECT {_FACT_KEY}, {SUMMED} FROM total_day GROUP BY {_FACT_KEY}")
+_DAYS = text(f"SELECT {_FACT_KEY}, {_SUMMED} FROM total_day GROUP BY {_FACT_KEY}")
 
 _COUNTED = "scope = '3+' AND evidence_level <> 'L0'"
 _FILTERED = f"""
@@ -114,9 +113,26 @@ _FILTERED = f"""
 _PERIOD = "to_char(local_day, CAST(:format AS text))"
 
 _SERIES = text(f"""
-    SELECT {_PERIOD} AS period, {SUMMED} FROM total_day WHERE {_FILTERED}
+    SELECT {_PERIOD} AS period, {_SUMMED} FROM total_day WHERE {_FILTERED}
     GROUP BY 1 ORDER BY 1 LIMIT :limit
 """)
+_FIRST_NOT_CLOSED = text("""
+    SELECT min(recorded_at) FROM journal WHERE recorded_at >= coalesce(
+        (SELECT (max(recorded_on) + 1)::timestamp AT TIME ZONE 'UTC' FROM journal_day_closed),
+        '-infinity')
+""")
+_ADD_UP = text(f"""
+    INSERT INTO journal_day (recorded_on, {_DAY_KEY}, {_WHATS})
+    SELECT :day, {_DAY_KEY}, {_SUMMED}
+    FROM ({_ALL_DELTAS} WHERE recorded_at >= :begins AND recorded_at < :ends) AS delta
+    GROUP BY {_DAY_KEY}
+""")
+_CLOSE = text("""
+    INSERT INTO journal_day_closed (recorded_on, people, journal_rows)
+    SELECT :day, coalesce(sum(people), 0), count(*) FROM journal
+    WHERE recorded_at >= :begins AND recorded_at < :ends
+""")
+
 # Closed days are added up already; the rows since then are read one by one.
 _CLOSED_THEN = """
     SELECT max(recorded_on) FROM journal_day_closed
@@ -127,15 +143,15 @@ _SINCE_THEN = f"""
         (SELECT (({_CLOSED_THEN}) + 1)::timestamp AT TIME ZONE 'UTC'), '-infinity')
 """
 _KNOWN_THEN = f"""(
-    SELECT {DAY_KEY}, {WHATS} FROM journal_day WHERE recorded_on <= ({_CLOSED_THEN})
+    SELECT {_DAY_KEY}, {_WHATS} FROM journal_day WHERE recorded_on <= ({_CLOSED_THEN})
     UNION ALL
     {_ALL_DELTAS} WHERE {_SINCE_THEN}
 ) AS known"""
 _SERIES_AS_OF = text(f"""
-    SELECT {_PERIOD} AS period, {SUMMED} FROM {_KNOWN_THEN}
+    SELECT {_PERIOD} AS period, {_SUMMED} FROM {_KNOWN_THEN}
     WHERE {_FILTERED} GROUP BY 1 ORDER BY 1 LIMIT :limit
 """)
-_AS_OF = text(f"SELECT {_CELL}, {SUMMED} FROM {_KNOWN_THEN} GROUP BY 1, 2, 3, 4, 5")
+_AS_OF = text(f"SELECT {_CELL}, {_SUMMED} FROM {_KNOWN_THEN} GROUP BY 1, 2, 3, 4, 5")
 _PEOPLE_AS_OF = text(f"""
     SELECT (coalesce((SELECT sum(people) FROM journal_day_closed
                       WHERE recorded_on <= ({_CLOSED_THEN})), 0)
@@ -180,6 +196,19 @@ async def rebuild_days(session: AsyncSession) -> None:
     await session.execute(text("DELETE FROM total_day"))
     await session.execute(text("DELETE FROM journal_pending WHERE projector = 'total_day'"))
     await session.execute(_REBUILD)
+
+
+async def first_not_closed(session: AsyncSession) -> datetime | None:
+    """When the first journal row was recorded that is of no closed day."""
+    found: datetime | None = (await session.execute(_FIRST_NOT_CLOSED)).scalar_one()
+    return found
+
+
+async def close_day(session: AsyncSession, day: date, *, begins: datetime, ends: datetime) -> None:
+    """Add up the journal rows of a UTC day. The closing of days must be held."""
+    named = {"day": day, "begins": begins, "ends": ends}
+    await session.execute(_ADD_UP, named)
+    await session.execute(_CLOSE, named)
 
 
 async def forget_checkpoints(session: AsyncSession) -> None:
