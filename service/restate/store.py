@@ -88,7 +88,7 @@ _ACTIONS = text(f"""
            action.outcome = 'capped' AND starts_with(action.reason, '{LIMITED}') AS was_limited,
            reversal.action_id IS NOT NULL AS is_reversed,
            coalesce(newest.sequence, 0) AS sequence,
-           coalesce(newest.methodology, action.methodology) AS methodology,
+           coalesce(newest.methodology, action.methodology, '') AS methodology,
            newest.region AS rule_region,
            CASE WHEN newest.sequence IS NULL THEN action.outcome ELSE newest.outcome END AS outcome,
            CASE WHEN newest.sequence IS NULL THEN action.reason ELSE newest.reason END AS reason,
