@@ -73,9 +73,14 @@ class Restater:
         return assess_past(self.catalogue, self.change.to, past)
 
     def _rule_region(self, row: RowMapping) -> str:
-        """The region of the cell in which an action is counted; the sum behind it is done again."""
+        """The region of the cell in which an action is counted; the sum behind it is done again.
+
+        Empty for what is not restated, whose version may be none of this catalogue.
+        """
         if row["rule_region"] is not None:
             return str(row["rule_region"])
+        if row["methodology"] != self.change.from_:
+            return ""
         result = self.catalogue.assess_under(
             row["methodology"],
             region=row["region"],

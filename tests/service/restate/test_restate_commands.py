@@ -3,6 +3,8 @@
 import asyncio
 import json
 import os
+import re
+import shlex
 import signal
 import sys
 from pathlib import Path
@@ -10,7 +12,7 @@ from pathlib import Path
 import asyncpg
 import httpx
 import pytest
-from builders import PERSON_KEY, a_ride, catch_up, unique
+from builders import PERSON_KEY, a_bike_ride, a_ride, catch_up, unique
 from fastapi import FastAPI
 from restate_versions import CLEANER, METRO, NEW_MG, OLD_MG, a_closed_ride, add_version, send
 from typer.testing import CliRunner
@@ -21,6 +23,7 @@ from service.totals.counters import Counters
 from service.totals.reconcile import reconcile
 
 HANG_S = 60
+ROOT = Path(__file__).parents[3]
 RESTATE = ("restate", METRO, "--from", "1.0.0", "--to", "2.0.0")
 
 
@@ -129,6 +132,40 @@ async def test_the_commands_say_what_they_did(
     assert run_id[:8] in listed[1]
     assert "It is never counted." in shown[1]
     assert "2027-01-01 to 2035-12-31" in versions[1]
+
+
+async def test_what_the_guide_tells_to_type_works(
+    programme: FastAPI, reporter: httpx.AsyncClient, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In a folder where somebody has written the second version of the bicycle sheet."""
+    own = tmp_path / "methodologies"
+    title = {"methodology.yaml": ("title: A bicycle ride", "title: A bike ride")}
+    add_version(own, 2, changes=title, published=False, of="cycle_bike")
+    sheet = own / "cycle_bike/v2/methodology.yaml"
+    sheet.write_text(sheet.read_text().replace("status: draft", "status: published"))
+    monkeypatch.chdir(tmp_path)
+    settings = programme.state.resources.settings.model_copy(
+        update={"methodology_path": "methodologies"}
+    )
+    await send(reporter, [a_closed_ride(a_bike_ride, {"region": "CN-BJ"}) for _ in range(2)])
+    guide = (ROOT / "docs/restatement.md").read_text()
+    lines = [
+        shlex.split(line)[1:]
+        for block in re.findall(r"```sh\n(.*?)```", guide, re.DOTALL)
+        for line in block.splitlines()
+    ]
+    withdrawing = [line for line in lines if line[:2] == ["versions", "withdraw"]]
+    run_id = ""
+
+    for line in (*(one for one in lines if one not in withdrawing), *withdrawing):
+        arguments = [run_id if word == "RUN" else word for word in line]
+        code, text = await saxaul(settings, *arguments)
+        assert code == 0, (arguments, text)
+        found = re.search(r"Run ([0-9a-f-]{36})", " ".join(text.split()))
+        run_id = found[1] if found else run_id
+
+    assert len(lines) == 10
+    assert json.loads((tmp_path / "effect.json").read_text())["total"]["actions"] == 2
 
 
 @pytest.mark.parametrize(
