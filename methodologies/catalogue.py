@@ -23,10 +23,13 @@ from methodologies.digest import WITHDRAWN, check_lock, read_lines
 from methodologies.explanation import Explanation, explain_place
 from methodologies.factors import Factor
 from methodologies.folder import PACKAGED, Version, published_in, read_folder
+from methodologies.force import newest_begun, read_forces
 from methodologies.place import Place, place_of
 from methodologies.register import Register, merged, read_register, refuse_doubtful
 
-PLACES_MAX = 20_000  # (activity, region, day) kept resolved; at the limit all are forgotten
+PLACES_MAX = (
+    20_000  # (activity or version, region, day) kept resolved; at the limit all are forgotten
+)
 
 
 def load_catalogue(*folders: Path) -> "Catalogue":
@@ -38,7 +41,7 @@ def load_catalogue(*folders: Path) -> "Catalogue":
     registers = []
     for folder in folders or (PACKAGED,):
         try:
-            found, withdrawn, register = _read(folder)
+            found, register = _read(folder)
         except CatalogueBroken as broken:
             if len(folders) < 2:
                 raise
@@ -51,23 +54,30 @@ def load_catalogue(*folders: Path) -> "Catalogue":
                 raise CatalogueBroken(
                     str(folder), 1, f"{reference} is there twice", "id-and-version-once"
                 )
-            versions[reference] = _withdraw(version) if reference in withdrawn else version
+            versions[reference] = version
     catalogue = Catalogue(tuple(versions.values()), merged(registers))
     refuse_doubtful(catalogue.register, catalogue.factors_used())
     return catalogue
 
 
-def _read(
-    folder: Path,
-) -> tuple[tuple[Version, ...], Mapping[str, tuple[int, str]], Register]:
-    """The versions of one folder, its withdrawals and its register."""
+def _read(folder: Path) -> tuple[list[Version], Register]:
+    """The versions of one folder, in force and withdrawn as its files say, and its register."""
     found = read_folder(folder)
     check_lock(folder, published_in(found))
+    forces = read_forces(folder, found)
     withdrawn = read_lines(folder / WITHDRAWN)
     for reference in withdrawn.keys() - {one.edition.reference for one in found}:
         line = withdrawn[reference][0]
         raise CatalogueBroken(WITHDRAWN, line, f"there is no {reference} to withdraw")
-    return found, withdrawn, read_register(folder)
+    versions = []
+    for version in found:
+        edition = version.edition
+        if edition.reference in forces:
+            edition = replace(edition, in_force_from=forces[edition.reference])
+        if edition.reference in withdrawn:
+            edition = replace(edition, status="withdrawn")
+        versions.append(replace(version, edition=edition))
+    return versions, read_register(folder)
 
 
 class Catalogue:
@@ -76,9 +86,9 @@ class Catalogue:
     def __init__(self, versions: tuple[Version, ...], register: Register) -> None:
         self.register = register
         self._versions = {one.edition.reference: one for one in versions}
-        self._newest = _newest(versions)
+        self._usable = _usable(versions)
         self._places: dict[tuple[str, str | None, date], Place] = {}
-        self.activities = frozenset(self._newest)
+        self.activities = frozenset(self._usable)
 
     def assess(
         self,
@@ -89,7 +99,7 @@ class Catalogue:
         level: str,
         data: Mapping[str, object],
     ) -> Assessment | Refusal:
-        """The estimated avoided emissions of one action, by the newest published version.
+        """The estimated avoided emissions of one action, by the version in force on its day.
 
         `day` is the person's local day; `region` an ISO 3166-1 or 3166-2 code; `level` L0 to L4;
         `data` the event's data without the region.
@@ -99,6 +109,25 @@ class Catalogue:
         place = self._places.get((activity, region, day))
         if place is None:
             place = self._place(activity, region, day)
+        return place.assess(level, data)
+
+    def assess_under(
+        self,
+        reference: str,
+        *,
+        region: str | None,
+        day: date,
+        level: str,
+        data: Mapping[str, object],
+    ) -> Assessment | Refusal:
+        """The same under a version by name, whatever its status: to restate, or to compare.
+
+        UnknownEdition: there is none. DataInvalid: as `assess`.
+        """
+        place = self._places.get((reference, region, day))
+        if place is None:
+            version = self._version(*_parts(reference))
+            place = self._keep((reference, region, day), place_of(version, _region(region), day))
         return place.assess(level, data)
 
     def explain(
@@ -113,13 +142,15 @@ class Catalogue:
     ) -> Explanation:
         """The same sum with everything that went into it, for a receipt.
 
-        `version` None: the version that `assess` uses; else that one, also if it is withdrawn.
+        `version` None: the version that `assess` uses; else that one, also if it is a draft or
+        withdrawn: "1.0.0" of the activity's methodology, or "id@1.0.0" of any.
         Errors as `assess`; UnknownEdition: there is no such version of this activity.
         """
         if version is None:
             place = self._place(activity, region, day)
         else:
-            chosen = self._version(self._choose(activity).edition.id, version)
+            id_, _, number = version.rpartition("@")
+            chosen = self._version(id_ or self._choose(activity, day).edition.id, number)
             place = place_of(chosen, _region(region), day)
         return explain_place(place, level=level, data=data)
 
@@ -169,21 +200,28 @@ class Catalogue:
         return self._version(id_, version).cases
 
     def _place(self, activity: str, region: str | None, day: date) -> Place:
-        chosen = self._choose(activity)
+        chosen = self._choose(activity, day)
         place = place_of(chosen, _region(region), day)
-        if chosen.edition.status == "withdrawn":
-            withdrawn = f"{chosen.edition.reference} is withdrawn and takes no new actions"
+        edition = chosen.edition
+        if edition.status == "withdrawn":
+            withdrawn = f"{edition.reference} is withdrawn and takes no new actions"
             place.refusal = Refusal("no_methodology", withdrawn)
+        elif place.refusal is None and day < edition.in_force_from:
+            begins = f"{edition.reference} is in force from {edition.in_force_from}, not on {day}"
+            place.refusal = Refusal("no_methodology", begins)
+        return self._keep((activity, region, day), place)
+
+    def _keep(self, key: tuple[str, str | None, date], place: Place) -> Place:
         if len(self._places) >= PLACES_MAX:
             self._places.clear()
-        self._places[activity, region, day] = place
+        self._places[key] = place
         return place
 
-    def _choose(self, activity: str) -> Version:
-        chosen = self._newest.get(activity)
-        if chosen is None:
+    def _choose(self, activity: str, day: date) -> Version:
+        usable = self._usable.get(activity)
+        if usable is None:
             raise UnknownActivity(activity, self.activities)
-        return chosen
+        return newest_begun(usable, day)
 
     def _version(self, id_: str, version: str) -> Version:
         found = self._versions.get(f"{id_}@{version}")
@@ -192,23 +230,26 @@ class Catalogue:
         return found
 
 
-def _newest(versions: tuple[Version, ...]) -> dict[str, Version]:
-    """By activity: the newest published version; the newest withdrawn one if there is no other.
+def _usable(versions: tuple[Version, ...]) -> dict[str, tuple[Version, ...]]:
+    """By activity: the published versions, newest first; the newest withdrawn one if there is none.
 
     CatalogueBroken: two methodologies are about the same activity.
     """
-    found: dict[str, Version] = {}
+    found: dict[str, tuple[Version, ...]] = {}
     for status in ("withdrawn", "published"):
         for one in sorted(versions, key=_age):
             edition = one.edition
             if edition.status != status:
                 continue
-            other = found.get(edition.activity)
-            if other and other.edition.id != edition.id:
+            others = found.get(edition.activity, ())
+            if others and others[0].edition.id != edition.id:
                 raise CatalogueBroken(
-                    edition.reference, 1, f"{other.edition.reference} is about the same activity"
+                    edition.reference,
+                    1,
+                    f"{others[0].edition.reference} is about the same activity",
                 )
-            found[edition.activity] = one
+            kept = (other for other in others if other.edition.status == "published")
+            found[edition.activity] = (one, *kept)
     return found
 
 
@@ -221,8 +262,9 @@ def _region(region: str | None) -> str:
     return region
 
 
-def _withdraw(version: Version) -> Version:
-    return replace(version, edition=replace(version.edition, status="withdrawn"))
+def _parts(reference: str) -> tuple[str, str]:
+    id_, _, version = reference.partition("@")
+    return id_, version
 
 
 def _age(version: Version) -> tuple[str, tuple[int, ...]]:

@@ -56,6 +56,7 @@ class Edition:
     yearly_per: str | None
     digest: str  # "sha256:..." of the folder, as in LOCK
     sheet: Mapping[str, object]  # methodology.yaml as read, ready for JSON
+    in_force_from: date = PROGRAMME_START  # the first day of actions that it may assess
 
 
 class Assessment(NamedTuple):

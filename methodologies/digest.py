@@ -1,6 +1,7 @@
-"""Digests of version folders, and the two lists beside them: LOCK and WITHDRAWN.
+"""Digests of version folders, and the lists beside them: LOCK, IN_FORCE and WITHDRAWN.
 
 LOCK holds the digest of every published version; a version that differs from its line is refused.
+IN_FORCE says from which day of actions on a version assesses (`force.py` reads it).
 WITHDRAWN names versions that take no new actions, with the reason; old results stay readable.
 """
 
@@ -10,6 +11,7 @@ from pathlib import Path
 from methodologies.contract import CatalogueBroken
 
 LOCK = "LOCK"
+IN_FORCE = "IN_FORCE"
 WITHDRAWN = "WITHDRAWN"
 
 

@@ -33,6 +33,8 @@ from service.replay.jsonl import STANDARD_INPUT, read_events
 from service.replay.record import Record, Unreadable
 from service.replay.send import ReplayStopped, Summary, Target, send
 from service.resources import Resources, SettingMissing, open_resources
+from service.restate.commands import Terminal
+from service.restate.commands import add_commands as add_restating
 from service.settings import Settings
 from service.totals.counters import Counters
 from service.totals.rebuild import rebuild_days, rebuild_live
@@ -388,6 +390,7 @@ def _run(work: Coroutine[None, None, Result]) -> Result:
 
 
 app.add_typer(holds_commands(opened, _run, fail), name="holds")
+add_restating(app, Terminal(out, err, opened, _run, fail, found_settings))
 
 
 if __name__ == "__main__":

@@ -20,6 +20,7 @@
     - FriendNotFound        no such friendship, or it has ended
     - MethodologyNotFound
     - HoldNotFound
+    - RunNotFound           no restatement and no shadow run has this id
     - PageNotFound          no such address
   + MethodNotAllowed        the address is right, the verb is not
   + Conflict
@@ -34,6 +35,8 @@
     - NothingToTake         not ripe, collected already, or the friend's share is used up
     - ShieldLongEnough      the shield reaches as far ahead as the policy lets it
     - FriendsFull           no room for another friend
+    - RunUnderWay           another process is restating, or at this run
+    - RunUnfinished         an earlier restatement has to be finished first
   + TooLarge
     - BodyTooLarge
     - BatchTooLarge
@@ -44,6 +47,7 @@
     - EventInFuture         the event's clock is too far ahead
     - CursorInvalid         a cursor that we did not hand out
     - IdempotencyKeyReused  the same key came with another body
+    - RestatementRefused    a rule of accounting forbids it; the text begins with the rule
     - ActionNotReversible   a refused or unclaimed action gave nothing that could be taken back
     - ActionNotTransferable an action that gave no carbon has none to transfer
   + TooMany                 your quota; `retry_after_s` says when there is more
@@ -204,6 +208,13 @@ class HoldNotFound(NotFound):
     title = "There is no such hold"
 
 
+class RunNotFound(NotFound):
+    """No restatement and no shadow run has this id. GET /v1/methodology-runs lists them."""
+
+    code = "run-not-found"
+    title = "No such run"
+
+
 class PageNotFound(NotFound):
     """There is no such address. The addresses are listed under /docs."""
 
@@ -302,6 +313,20 @@ class FriendsFull(Conflict):
     title = "There is no room for another friend"
 
 
+class RunUnderWay(Conflict):
+    """Another process is restating, or at this run. Wait for its end, or end it, and try again."""
+
+    code = "run-under-way"
+    title = "Another process is at it"
+
+
+class RunUnfinished(Conflict):
+    """An earlier restatement of this methodology was not finished. Give its command again first."""
+
+    code = "run-unfinished"
+    title = "An earlier restatement is not finished"
+
+
 class TooLarge(ServiceError):
     """The request is larger than a named limit."""
 
@@ -370,6 +395,13 @@ class IdempotencyKeyReused(Invalid):
 
     code = "idempotency-key-reused"
     title = "The idempotency key was used for another request"
+
+
+class RestatementRefused(Invalid):
+    """A rule of accounting forbids it; the text begins with the rule, and says what to do."""
+
+    code = "restatement-refused"
+    title = "A rule of accounting forbids it"
 
 
 class ActionNotReversible(Invalid):

@@ -44,6 +44,7 @@ from service.points import policy_routes
 from service.points import routes as points_routes
 from service.points.policy import Policy, load_policy
 from service.resources import Resources, SettingMissing, open_resources
+from service.restate import routes as restate_routes
 from service.settings import Settings
 from service.totals import routes as totals_routes
 from service.totals.counters import Counters
@@ -208,6 +209,7 @@ def create_app(
         forest_routes,
         book_routes,
         guards_routes,
+        restate_routes,
         http_routes,
         web_routes,
     ):

@@ -19,6 +19,7 @@ from service.http.logs import open_log
 from service.resources import open_resources, redis_url_of
 from service.settings import Settings
 from service.tasks import end
+from workers.checkpoints import close_days
 from workers.lapse import lapse_points
 from workers.metrics import WorkerMetrics
 from workers.months import open_months
@@ -63,9 +64,10 @@ async def _supervise(projectors: Projectors) -> None:
 class WorkerSettings:
     """Read by arq. Where Valkey is, `main` says: nothing is read when this file is imported."""
 
-    functions = (open_months, lapse_points, rank_regions)
+    functions = (open_months, close_days, lapse_points, rank_regions)
     cron_jobs = (
         cron(open_months, hour=None, minute=7, run_at_startup=True, unique=True),
+        cron(close_days, hour=None, minute=17, run_at_startup=True, unique=True),
         cron(lapse_points, minute=set(range(1, 60, 5)), run_at_startup=True, unique=True),
         cron(rank_regions, minute=set(range(4, 60, 10)), run_at_startup=True, unique=True),
     )

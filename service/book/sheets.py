@@ -19,6 +19,7 @@ def head_of(edition: Edition) -> dict[str, Any]:
         "activity": edition.activity,
         "status": edition.status,
         "published_on": edition.published_on.isoformat(),
+        "in_force_from": edition.in_force_from.isoformat(),
         "regions": list(edition.regions),
         "minimum_evidence_level": edition.minimum_level,
         "digest": edition.digest,

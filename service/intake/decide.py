@@ -146,9 +146,9 @@ class Decider:
         day = self.decided.days[
             candidate.bucket, candidate.person_id, candidate.local_day, candidate.activity
         ]
-        limit = _limit_passed(result.edition, result, day)
+        limit = limit_passed(result.edition, result, day)
         if limit is not None:
-            return _Verdict("capped", 0, 0, 0, limit, _said(limit, result.edition)), None
+            return _Verdict("capped", 0, 0, 0, limit, said_of(limit, result.edition)), None
         excluded = self._excluded(candidate, day)
         if excluded is not None:
             return excluded, None
@@ -171,8 +171,7 @@ class Decider:
         name, detail = "credited" if credited_mg else "zero", None
         if cap is not None:
             name, detail = "capped", _said_of_points(cap, terms.rule)
-        # Half the width of the 95 percent interval of what is credited, rounded up.
-        error_mg = -(-credited_mg * result.u_permille // 1000)
+        error_mg = half_width_mg(credited_mg, result)
         verdict = _Verdict(name, credited_mg, error_mg, points, cap, detail)
         return verdict, terms.ripens_at if points else None
 
@@ -274,7 +273,12 @@ class Decider:
         return outcome
 
 
-def _limit_passed(edition: Edition, result: Assessment, day: DayState) -> str | None:
+def half_width_mg(credited_mg: int, result: Assessment) -> int:
+    """Half the width of the 95 percent interval of what is credited, rounded up."""
+    return -(-credited_mg * result.u_permille // 1000)
+
+
+def limit_passed(edition: Edition, result: Assessment, day: DayState) -> str | None:
     """The methodology's own daily limit that this action would pass, if any (by person)."""
     if edition.daily_actions is not None and day.actions + day.new_actions >= edition.daily_actions:
         return "methodology_actions_per_day"
@@ -293,7 +297,8 @@ def _said_of_points(cap: str, rule: Rule) -> str:
     return f"The points' cap {cap} is reached; carbon is counted."
 
 
-def _said(limit: str, edition: Edition) -> str:
+def said_of(limit: str, edition: Edition) -> str:
+    """A sentence about the limit that was passed."""
     values = {
         "methodology_actions_per_day": f"{edition.daily_actions} actions",
         "methodology_quantity_per_day": f"{edition.daily_quantity_milli} thousandths of a unit",

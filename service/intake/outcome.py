@@ -96,3 +96,13 @@ def leaf_text(
 def leaf_of_reversal(action_id: UUID, reason: str, avoided_mg: int, points: int) -> bytes:
     """The leaf hash of a reversal, made as an action's is."""
     return sha256(f"\0{action_id.hex}|reversal|{reason}|{avoided_mg}|{points}".encode()).digest()
+
+
+def leaf_of_restatement(
+    action_id: UUID, sequence: int, methodology: str, outcome: str, gross_mg: int, avoided_mg: int
+) -> bytes:
+    """The leaf hash of a restatement, made as an action's is."""
+    text = (
+        f"\0{action_id.hex}|restatement|{sequence}|{methodology}|{outcome}|{gross_mg}|{avoided_mg}"
+    )
+    return sha256(text.encode()).digest()

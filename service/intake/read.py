@@ -23,7 +23,7 @@ _COLUMNS = """
     action.avoided_mg, action.uncertainty_mg, action.points, action.ripens_at,
     action.data, action.digest, action.overlap AS inventory_overlap,
     reversal.reason AS reversal_reason, reversal.recorded_at AS reversed_at,
-    reversal.points AS reversed_points,
+    reversal.points AS reversed_points, restated.restatements,
     transfer.scheme AS transfer_scheme, transfer.reference AS transfer_reference,
     transfer.recorded_at AS transferred_at,
     EXISTS (SELECT 1 FROM hold WHERE hold.partner = action.partner
@@ -37,6 +37,18 @@ _FROM = """
     LEFT JOIN transfer
         ON transfer.bucket = action.bucket AND transfer.person_id = action.person_id
         AND transfer.action_id = action.action_id
+    LEFT JOIN LATERAL (
+        SELECT jsonb_agg(jsonb_build_object(
+            'run_id', run_id, 'from', old_methodology, 'methodology', methodology,
+            'outcome', outcome, 'reason', reason, 'detail', detail,
+            'old_gross_mg', old_gross_mg::text, 'old_avoided_mg', old_avoided_mg::text,
+            'gross_mg', gross_mg::text, 'avoided_mg', avoided_mg::text,
+            'recorded_at', recorded_at
+        ) ORDER BY sequence) AS restatements
+        FROM restatement
+        WHERE restatement.bucket = action.bucket AND restatement.person_id = action.person_id
+          AND restatement.action_id = action.action_id
+    ) AS restated ON true
 """
 
 _ONE = (
@@ -48,12 +60,18 @@ _LIST = text(f"""
     WHERE action.bucket = :bucket AND action.person_id = :person AND action.action_id < :before
       AND (CAST(:sources AS text[]) IS NULL OR action.source = ANY (CAST(:sources AS text[])))
     ORDER BY action.action_id DESC LIMIT :limit
-""").columns(data=JSONB)
+""").columns(data=JSONB, restatements=JSONB)
 
 # L0 earns points only and is in no carbon total; what sits in somebody's inventory is kept apart.
 _CARBON = text("""
-    SELECT action.activity, count(*) AS actions, sum(action.avoided_mg)::int8 AS avoided_mg
-    FROM action
+    SELECT action.activity, count(*) AS actions,
+           sum(coalesce(newest.avoided_mg, action.avoided_mg))::int8 AS avoided_mg
+    FROM action LEFT JOIN LATERAL (
+        SELECT avoided_mg FROM restatement
+        WHERE restatement.bucket = action.bucket AND restatement.person_id = action.person_id
+          AND restatement.action_id = action.action_id
+        ORDER BY sequence DESC LIMIT 1
+    ) AS newest ON true
     WHERE action.bucket = :bucket AND action.person_id = :person
       AND action.outcome IN ('credited', 'capped', 'zero')
       AND action.evidence_level <> 'L0' AND action.scope = '3+'
@@ -89,7 +107,7 @@ async def find_action(
     row = None
     if month == OUTSIDE or month < 180:
         query = text(_ONE.format(columns=_COLUMNS, joined=_FROM, days=_days(month))).columns(
-            data=JSONB
+            data=JSONB, restatements=JSONB
         )
         found = await session.execute(query, {"bucket": bucket, "id": action_id})
         row = found.mappings().one_or_none()

@@ -5,6 +5,7 @@ from typing import Any
 from sqlalchemy import RowMapping
 
 from methodologies.catalogue import Catalogue
+from methodologies.contract import DataInvalid
 from methodologies.explanation import Explanation
 from service.intake.outcome import Outcome, leaf_of, local_text
 from service.intake.verify import FORMAT, digest_of_receipt
@@ -27,6 +28,17 @@ def explain_action(catalogue: Catalogue, action: RowMapping) -> Explanation | No
         f"recomputed {explanation.gross_mg} mg"
     )
     return explanation
+
+
+def now_of(action: RowMapping) -> dict[str, object]:
+    """The newest assessment of an action, ready for JSON: recorded, or its last restatement."""
+    newest = action["restatements"][-1] if action["restatements"] else action
+    return {
+        "methodology": newest["methodology"],
+        "outcome": newest["outcome"],
+        "gross_mg": str(newest["gross_mg"]),
+        "avoided_mg": str(newest["avoided_mg"]),
+    }
 
 
 def receipt_of(catalogue: Catalogue, action: RowMapping) -> dict[str, object]:
@@ -52,6 +64,11 @@ def receipt_of(catalogue: Catalogue, action: RowMapping) -> dict[str, object]:
             "points": action["points"],
             "recorded_at": action["recorded_at"].isoformat(),
         },
+        "now": now_of(action),
+        "restatements": [
+            {**one, "assessment": _explained(catalogue, action, one["methodology"])}
+            for one in action["restatements"] or ()
+        ],
         "event": {
             "type": action["activity"],
             "time": local_text(action["occurred_at"], action["utc_offset_min"]),
@@ -76,3 +93,20 @@ def receipt_of(catalogue: Catalogue, action: RowMapping) -> dict[str, object]:
     }
     receipt["digests"]["receipt"] = digest_of_receipt(receipt)
     return receipt
+
+
+def _explained(
+    catalogue: Catalogue, action: RowMapping, reference: str
+) -> dict[str, object] | None:
+    """The sum under another version; None when that version cannot read the data."""
+    try:
+        return catalogue.explain(
+            action["activity"],
+            region=action["region"],
+            day=action["local_day"],
+            level=action["evidence_level"],
+            data=action["data"],
+            version=reference,
+        ).as_dict()
+    except DataInvalid:
+        return None

@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from service.clock import uuid7
 from service.errors import ActionNotReversible, ReversalConflict
 from service.intake.outcome import leaf_of_reversal
+from service.intake.restated import Standing, standing_of
 from service.intake.transfer import scope_now
 from service.journal.append import JournalRow, append, delta
 from service.partners.people import PersonId
@@ -45,8 +46,9 @@ class Reversed:
 async def reverse_action(
     session: AsyncSession, action: RowMapping, *, region: str, reason: str, now: datetime
 ) -> Reversed:
-    """Take an action back. `region` is the one whose methodology assessed it.
+    """Take an action back. `region` is the one whose methodology assessed it when it came.
 
+    What is taken back is its newest value: that of its last restatement, if there is one.
     Idempotent by action and reason. Raises ActionNotReversible for one that gave nothing, and
     ReversalConflict when it was reversed for another reason.
     """
@@ -62,6 +64,7 @@ async def reverse_action(
         if done["reason"] != reason:
             raise ReversalConflict(f"The action was reversed before, as {done['reason']!r}.")
         return Reversed(**done, replayed=True)
+    standing = await standing_of(session, action, region)
     taken = await take_back_points(
         session,
         person,
@@ -75,7 +78,7 @@ async def reverse_action(
     batch_id = uuid7(now)
     reversed_now = Reversed(
         reason=reason,
-        avoided_mg=action["avoided_mg"],
+        avoided_mg=standing.avoided_mg,
         points=taken.points,
         from_earning=taken.from_earning,
         from_balance=taken.from_balance,
@@ -90,8 +93,8 @@ async def reverse_action(
             "batch": batch_id,
             "reason": reason,
             "day": action["local_day"],
-            "avoided_mg": action["avoided_mg"],
-            "gross_mg": action["gross_mg"],
+            "avoided_mg": standing.avoided_mg,
+            "gross_mg": standing.gross_mg,
             "points": taken.points,
             "from_earning": taken.from_earning,
             "from_balance": taken.from_balance,
@@ -100,12 +103,12 @@ async def reverse_action(
         },
     )
     scope = await scope_now(session, action)
-    await append(session, _journal_row(action, batch_id, region, scope, reversed_now))
+    await append(session, _journal_row(action, batch_id, standing, scope, reversed_now))
     return reversed_now
 
 
 def _journal_row(
-    action: RowMapping, batch_id: UUID, region: str, scope: str, done: Reversed
+    action: RowMapping, batch_id: UUID, standing: Standing, scope: str, done: Reversed
 ) -> JournalRow:
     return JournalRow(
         bucket=action["bucket"],
@@ -117,15 +120,15 @@ def _journal_row(
             delta(
                 local_day=action["local_day"].isoformat(),
                 activity=action["activity"],
-                methodology=action["methodology"],
+                methodology=standing.methodology,
                 partner=action["partner"],
-                region=region,
+                region=standing.region,
                 evidence_level=action["evidence_level"],
                 scope=scope,
                 actions=-1,
-                gross_mg=-action["gross_mg"],
-                avoided_mg=-action["avoided_mg"],
-                uncertainty_mg=-action["uncertainty_mg"],
+                gross_mg=-standing.gross_mg,
+                avoided_mg=-standing.avoided_mg,
+                uncertainty_mg=-standing.uncertainty_mg,
                 points=-done.points,
             )
         ],

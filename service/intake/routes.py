@@ -16,7 +16,7 @@ from service.intake import read
 from service.intake.estimate import estimate_batch, estimate_event
 from service.intake.event import BATCHED, PLAIN, STRUCTURED, CloudEvent, Parsed, parse
 from service.intake.outcome import local_text
-from service.intake.receipt import explain_action, receipt_of
+from service.intake.receipt import explain_action, now_of, receipt_of
 from service.intake.report import Intake, Rejected, Result
 from service.intake.reverse import reverse_action
 from service.intake.schemas import (
@@ -266,7 +266,7 @@ async def transfer(
         status = 200 if done.replayed else 201
         return TransferResult(
             action_id=action_id,
-            avoided_mg=str(found["avoided_mg"]),
+            avoided_mg=str(done.avoided_mg),
             scheme=done.scheme,
             reference=done.reference,
             recorded_at=done.recorded_at,
@@ -337,6 +337,7 @@ def _row(row: Any) -> ActionRow:
             recorded_at=row["transferred_at"],
         )
     offset = row["utc_offset_min"]
+    restatements = row["restatements"] or []
     return ActionRow.model_validate(
         {
             **{name: row[name] for name in ActionRow.model_fields if name in row},
@@ -346,6 +347,8 @@ def _row(row: Any) -> ActionRow:
             "gross_mg": str(row["gross_mg"]),
             "avoided_mg": str(row["avoided_mg"]),
             "transfer": transfer,
+            "now": now_of(row),
+            "restatements": restatements,
             "reversal": reversal,
         }
     )

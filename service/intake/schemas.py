@@ -109,8 +109,33 @@ class ReversalOfAction(BaseModel):
     points: int
 
 
+class RestatementOfAction(BaseModel):
+    """The action assessed again under another version; points stay as they are."""
+
+    run_id: UUID
+    from_: Annotated[str, Field(alias="from")]
+    methodology: str
+    outcome: str
+    reason: str | None
+    detail: str | None
+    old_gross_mg: Milligrams
+    old_avoided_mg: Milligrams
+    gross_mg: Milligrams
+    avoided_mg: Milligrams
+    recorded_at: datetime
+
+
+class ActionNow(BaseModel):
+    """What the action gives by its newest assessment: the recorded one, or its last restatement."""
+
+    methodology: str | None
+    outcome: str
+    gross_mg: Milligrams
+    avoided_mg: Milligrams
+
+
 class ActionRow(BaseModel):
-    """An action as recorded."""
+    """An action as recorded, and what became of it."""
 
     action_id: UUID
     source: str
@@ -134,6 +159,8 @@ class ActionRow(BaseModel):
     inventory_overlap: str
     held: bool = Field(description="The partner's day is held: its carbon is not in the total.")
     transfer: TransferOfAction | None
+    now: ActionNow
+    restatements: list[RestatementOfAction]
     reversal: ReversalOfAction | None
 
 

@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from service.clock import uuid7
 from service.errors import ActionNotTransferable, TransferConflict
 from service.intake.outcome import leaf_of_transfer
+from service.intake.restated import Standing, standing_of
 from service.journal.append import JournalRow, append, delta
 from service.partners.people import PersonId
 from service.points.store import lock_account
@@ -35,11 +36,15 @@ _RECORD = text("""
 
 @dataclass(frozen=True, slots=True)
 class Transferred:
-    """To which scheme, under which of its references; `replayed` when it was done before."""
+    """To which scheme, under which of its references; `replayed` when it was done before.
+
+    `avoided_mg` is what is kept out of the total, in milligrams CO2e: the newest value.
+    """
 
     scheme: str
     reference: str
     recorded_at: datetime
+    avoided_mg: int
     replayed: bool
 
 
@@ -61,14 +66,15 @@ async def transfer_action(
     person = PersonId(action["bucket"], action["person_id"])
     await lock_account(session, person, now)
     named = {"bucket": person.bucket, "person": person.id, "action": action["action_id"]}
+    standing = await standing_of(session, action, region)
     done = (await session.execute(_FIND, named)).mappings().one_or_none()
     if done is not None:
         if (done["scheme"], done["reference"]) != (scheme, reference):
             raise TransferConflict(
                 f"The action was transferred before, to {done['scheme']} as {done['reference']!r}."
             )
-        return Transferred(**done, replayed=True)
-    if action["avoided_mg"] == 0 or (await session.execute(_REVERSED, named)).scalar_one():
+        return Transferred(**done, avoided_mg=standing.avoided_mg, replayed=True)
+    if standing.avoided_mg == 0 or (await session.execute(_REVERSED, named)).scalar_one():
         raise ActionNotTransferable(
             "The action gave no carbon, or was reversed: there is nothing to transfer."
         )
@@ -94,13 +100,13 @@ async def transfer_action(
             actions=0,
             people=0,
             deltas=[
-                _delta(action, region, action["scope"], -1),
-                _delta(action, region, TRANSFERRED, 1),
+                _delta(action, standing, action["scope"], -1),
+                _delta(action, standing, TRANSFERRED, 1),
             ],
             leaves=leaf_of_transfer(action["action_id"], scheme, reference),
         ),
     )
-    return Transferred(scheme, reference, now, replayed=False)
+    return Transferred(scheme, reference, now, standing.avoided_mg, replayed=False)
 
 
 async def scope_now(session: AsyncSession, action: RowMapping) -> str:
@@ -112,18 +118,18 @@ async def scope_now(session: AsyncSession, action: RowMapping) -> str:
     return str(action["scope"]) if moved is None else TRANSFERRED
 
 
-def _delta(action: RowMapping, region: str, scope: str, sign: int) -> dict[str, object]:
+def _delta(action: RowMapping, standing: Standing, scope: str, sign: int) -> dict[str, object]:
     return delta(
         local_day=action["local_day"].isoformat(),
         activity=action["activity"],
-        methodology=action["methodology"],
+        methodology=standing.methodology,
         partner=action["partner"],
-        region=region,
+        region=standing.region,
         evidence_level=action["evidence_level"],
         scope=scope,
         actions=sign,
-        gross_mg=sign * action["gross_mg"],
-        avoided_mg=sign * action["avoided_mg"],
-        uncertainty_mg=sign * action["uncertainty_mg"],
+        gross_mg=sign * standing.gross_mg,
+        avoided_mg=sign * standing.avoided_mg,
+        uncertainty_mg=sign * standing.uncertainty_mg,
         points=sign * action["points"],
     )

@@ -12,7 +12,8 @@ from sqlmodel import Field, SQLModel
 class Journal(SQLModel, table=True):
     """One committed batch: its summed deltas, and a leaf hash (32 bytes) for each action in it.
 
-    What was known as of a moment is the sum of the rows recorded up to it.
+    What was known as of a moment is the sum of the rows recorded up to it: `recorded_at` is read
+    when the row is written, which is the last thing before the commit.
     """
 
     __tablename__ = "journal"
@@ -26,7 +27,9 @@ class Journal(SQLModel, table=True):
     leaves: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
     notices: list[dict[str, Any]] | None = Field(default=None, sa_column=Column(JSONB))
     recorded_at: datetime = Field(
-        sa_column=Column(DateTime(timezone=True), nullable=False, server_default=text("now()"))
+        sa_column=Column(
+            DateTime(timezone=True), nullable=False, server_default=text("clock_timestamp()")
+        )
     )
 
 

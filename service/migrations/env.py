@@ -16,6 +16,7 @@ from service.migrations.privileges import grants_to
 from service.partners import tables as _partners  # noqa: F401
 from service.points import tables as _points  # noqa: F401
 from service.resources import database_url_of
+from service.restate import tables as _restate  # noqa: F401
 from service.settings import Settings
 from service.totals import tables as _totals  # noqa: F401
 

@@ -36,7 +36,8 @@ async def rebuild_live(
 
 
 async def rebuild_days(sessions: async_sessionmaker[AsyncSession]) -> None:
-    """Make `total_day` again from the whole journal, in one transaction."""
+    """Make `total_day` again from the whole journal, in one transaction, and forget checkpoints."""
     async with sessions() as session, session.begin():
         await store.hold_projection(session, exclusive=True)
         await store.rebuild_days(session)
+        await store.forget_checkpoints(session)

@@ -71,11 +71,43 @@ RULES: Mapping[str, str] = {
             SELECT bucket, person_id, sum(points) AS points FROM reversal GROUP BY 1, 2
         ) AS undone USING (bucket, person_id)
         WHERE coalesce(taken.points, 0) <> coalesce(undone.points, 0)""",
+    "a restatement starts from the value before it": """
+        SELECT count(*) FROM (
+            SELECT done.old_methodology, done.old_avoided_mg, done.old_gross_mg,
+                lag(done.methodology, 1, action.methodology) OVER past AS methodology,
+                lag(done.avoided_mg, 1, action.avoided_mg) OVER past AS avoided_mg,
+                lag(done.gross_mg, 1, action.gross_mg) OVER past AS gross_mg,
+                done.sequence, row_number() OVER past AS place
+            FROM restatement AS done LEFT JOIN action ON action.bucket = done.bucket
+                AND action.person_id = done.person_id AND action.action_id = done.action_id
+                AND action.local_day = done.local_day
+            WINDOW past AS (PARTITION BY done.bucket, done.person_id, done.action_id
+                            ORDER BY done.sequence)) AS chain
+        WHERE (old_methodology, old_avoided_mg, old_gross_mg, sequence)
+              IS DISTINCT FROM (methodology, avoided_mg, gross_mg, place)""",
     "people counted = people in the journal": """
         SELECT abs((SELECT count(*) FROM account WHERE counted)
                  - (SELECT coalesce(sum(people), 0) FROM journal))""",
-    "journal = actions and reversals": """
+    "closed days = their journal rows": """
+        SELECT count(*) FROM (
+            SELECT (journal.recorded_at AT TIME ZONE 'UTC')::date AS recorded_on,
+                   sum(delta.actions) AS actions, sum(delta.avoided_mg) AS avoided_mg,
+                   sum(delta.gross_mg) AS gross_mg, sum(delta.points) AS points
+            FROM journal CROSS JOIN LATERAL jsonb_to_recordset(journal.deltas)
+                AS delta(actions int8, avoided_mg int8, gross_mg int8, points int8)
+            WHERE (journal.recorded_at AT TIME ZONE 'UTC')::date
+                <= (SELECT max(recorded_on) FROM journal_day_closed)
+            GROUP BY 1
+        ) AS rows FULL JOIN (
+            SELECT recorded_on, sum(actions) AS actions, sum(avoided_mg) AS avoided_mg,
+                   sum(gross_mg) AS gross_mg, sum(points) AS points
+            FROM journal_day GROUP BY 1
+        ) AS closed USING (recorded_on)
+        WHERE (rows.actions, rows.avoided_mg, rows.gross_mg, rows.points)
+            IS DISTINCT FROM (closed.actions, closed.avoided_mg, closed.gross_mg, closed.points)""",
+    "journal = actions, restatements and reversals": """
         SELECT abs((SELECT count(*) FROM action) + (SELECT count(*) FROM reversal)
+                 + (SELECT count(*) FROM restatement)
                  - (SELECT coalesce(sum(actions), 0) FROM journal))""",
 }
 
@@ -121,7 +153,7 @@ async def reconcile(sessions: async_sessionmaker[AsyncSession], counters: Counte
         days = await store.sums_of_days(session)
         waiting = await pending(session, DAYS), await pending(session, LIVE)
         checks.append(Check("journal is applied", not any(waiting), f"{sum(waiting)} rows wait"))
-        checks.append(_equal("total_day = actions - reversals", facts, days))
+        checks.append(_equal("total_day = actions + restatements - reversals", facts, days))
         checks.append(await _live(session, counters))
     return checks
 

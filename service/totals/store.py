@@ -10,6 +10,7 @@ from service.journal.take import TakenRow
 from service.totals.sums import Cell, Sum, Sums
 
 PROJECTION_LOCK = 0x5A78_0002  # shared: applying rows; exclusive: replacing a projection
+CHECKPOINT_LOCK = 0x5A78_0012  # one process closes days at a time
 
 _DAY_KEY = "local_day, activity, methodology, version, partner, region, evidence_level, scope"
 _FACT_KEY = _DAY_KEY.replace(" region,", "")  # an action keeps the region that was asked for
@@ -23,6 +24,7 @@ _DELTAS = """
         uncertainty_mg int8, points int8)
 """
 _ALL_DELTAS = _DELTAS.format(journal="journal")
+
 
 _TAKEN_DELTAS = _DELTAS.format(
     journal="unnest(CAST(:buckets AS int2[]), CAST(:batches AS uuid[])) AS taken(bucket, batch_id)"
@@ -53,6 +55,10 @@ _NOW_KNOWN = text(f"""
 """)
 # What another scheme counts is kept apart, whatever it was before.
 _SCOPE = "CASE WHEN transfer.action_id IS NULL THEN scope ELSE 'transferred' END"
+_TRANSFERRED = """
+        LEFT JOIN transfer ON transfer.bucket = action.bucket
+            AND transfer.person_id = action.person_id AND transfer.action_id = action.action_id
+"""
 _PEOPLE = text("SELECT count(*) FROM account WHERE counted")
 
 _FACTS = text(f"""
@@ -61,21 +67,53 @@ _FACTS = text(f"""
                split_part(methodology, '@', 2) AS version, action.partner, evidence_level,
                {_SCOPE} AS scope,
                1 AS actions, gross_mg, avoided_mg, uncertainty_mg, points::int8
-        FROM action LEFT JOIN transfer USING (bucket, person_id, action_id)
+        FROM action {_TRANSFERRED}
         WHERE outcome IN ('credited', 'capped', 'zero')
         UNION ALL
-        SELECT action.local_day, action.activity, split_part(methodology, '@', 1),
-               split_part(methodology, '@', 2), action.partner, evidence_level, {_SCOPE},
-               -1, -reversal.gross_mg, -reversal.avoided_mg, -action.uncertainty_mg,
-               -reversal.points::int8
+        SELECT action.local_day, action.activity, split_part(moved.methodology, '@', 1),
+               split_part(moved.methodology, '@', 2), action.partner, evidence_level, {_SCOPE},
+               moved.sign, moved.sign * moved.gross_mg, moved.sign * moved.avoided_mg,
+               moved.sign * moved.uncertainty_mg, moved.sign * action.points::int8
+        FROM restatement AS done JOIN action ON action.bucket = done.bucket
+            AND action.person_id = done.person_id AND action.action_id = done.action_id
+            AND action.local_day = done.local_day
+        {_TRANSFERRED}
+        CROSS JOIN LATERAL (VALUES
+            (-1, old_methodology, old_gross_mg, old_avoided_mg, old_uncertainty_mg),
+            (1, done.methodology, done.gross_mg, done.avoided_mg, done.uncertainty_mg)
+        ) AS moved(sign, methodology, gross_mg, avoided_mg, uncertainty_mg)
+        UNION ALL
+        SELECT action.local_day, action.activity,
+               split_part(coalesce(newest.methodology, action.methodology), '@', 1),
+               split_part(coalesce(newest.methodology, action.methodology), '@', 2),
+               action.partner, evidence_level, {_SCOPE}, -1, -reversal.gross_mg,
+               -reversal.avoided_mg,
+               -coalesce(newest.uncertainty_mg, action.uncertainty_mg), -reversal.points::int8
         FROM reversal JOIN action ON action.bucket = reversal.bucket
             AND action.person_id = reversal.person_id AND action.action_id = reversal.action_id
             AND action.local_day = reversal.local_day
-            LEFT JOIN transfer ON transfer.bucket = action.bucket
-            AND transfer.person_id = action.person_id AND transfer.action_id = action.action_id
+        {_TRANSFERRED}
+        LEFT JOIN LATERAL (
+            SELECT methodology, uncertainty_mg FROM restatement
+            WHERE restatement.bucket = reversal.bucket
+              AND restatement.person_id = reversal.person_id
+              AND restatement.action_id = reversal.action_id
+            ORDER BY sequence DESC LIMIT 1
+        ) AS newest ON true
         UNION ALL
         SELECT {_FACT_KEY}, {_WHATS} FROM ({_ALL_DELTAS} WHERE journal.kind = 'hold') AS moved
     ) AS fact GROUP BY {_FACT_KEY}
+""")
+
+_YEARS = text(f"""
+    SELECT to_char(local_day, 'YYYY') AS year, sum(avoided_mg)::int8 AS avoided_mg FROM (
+        SELECT {_DAY_KEY}, {_WHATS} FROM total_day
+        UNION ALL
+        {_PENDING_DELTAS}
+        WHERE projector = 'total_day'
+    ) AS known
+    WHERE methodology = :methodology AND scope = '3+' AND evidence_level <> 'L0'
+    GROUP BY 1 ORDER BY 1
 """)
 
 _DAYS = text(f"SELECT {_FACT_KEY}, {_SUMMED} FROM total_day GROUP BY {_FACT_KEY}")
@@ -87,6 +125,37 @@ _FILTERED = f"""
 """
 _PERIOD = "to_char(local_day, CAST(:format AS text))"
 
+_FIRST_NOT_CLOSED = text("""
+    SELECT min(recorded_at) FROM journal WHERE recorded_at >= coalesce(
+        (SELECT (max(recorded_on) + 1)::timestamp AT TIME ZONE 'UTC' FROM journal_day_closed),
+        '-infinity')
+""")
+_ADD_UP = text(f"""
+    INSERT INTO journal_day (recorded_on, {_DAY_KEY}, {_WHATS})
+    SELECT :day, {_DAY_KEY}, {_SUMMED}
+    FROM ({_ALL_DELTAS} WHERE recorded_at >= :begins AND recorded_at < :ends) AS delta
+    GROUP BY {_DAY_KEY}
+""")
+_CLOSE = text("""
+    INSERT INTO journal_day_closed (recorded_on, people, journal_rows)
+    SELECT :day, coalesce(sum(people), 0), count(*) FROM journal
+    WHERE recorded_at >= :begins AND recorded_at < :ends
+""")
+
+# Closed days are added up already; the rows since then are read one by one.
+_CLOSED_THEN = """
+    SELECT max(recorded_on) FROM journal_day_closed
+    WHERE recorded_on < (CAST(:as_of AS timestamptz) AT TIME ZONE 'UTC')::date
+"""
+_SINCE_THEN = f"""
+    recorded_at <= :as_of AND recorded_at >= coalesce(
+        (SELECT (({_CLOSED_THEN}) + 1)::timestamp AT TIME ZONE 'UTC'), '-infinity')
+"""
+_KNOWN_THEN = f"""(
+    SELECT {_DAY_KEY}, {_WHATS} FROM journal_day WHERE recorded_on <= ({_CLOSED_THEN})
+    UNION ALL
+    {_ALL_DELTAS} WHERE {_SINCE_THEN}
+) AS known"""
 # Half-widths add up linearly inside a methodology version, as root-sum-square between them.
 _BY_PERIOD = f"""
     SELECT period, sum(actions)::int8 AS actions, sum(avoided_mg)::int8 AS avoided_mg,
@@ -99,16 +168,17 @@ _BY_PERIOD = f"""
     ) AS parts GROUP BY period ORDER BY period LIMIT :limit
 """
 _SERIES = text(_BY_PERIOD.format(known="total_day"))
-_SERIES_AS_OF = text(
-    _BY_PERIOD.format(known=f"({_ALL_DELTAS} WHERE recorded_at <= :as_of) AS known")
-)
-_AS_OF = text(f"""
-    SELECT {_CELL}, {_SUMMED} FROM ({_ALL_DELTAS} WHERE recorded_at <= :as_of) AS known
-    GROUP BY 1, 2, 3, 4, 5
+_SERIES_AS_OF = text(_BY_PERIOD.format(known=_KNOWN_THEN))
+_AS_OF = text(f"SELECT {_CELL}, {_SUMMED} FROM {_KNOWN_THEN} GROUP BY 1, 2, 3, 4, 5")
+_PEOPLE_AS_OF = text(f"""
+    SELECT (coalesce((SELECT sum(people) FROM journal_day_closed
+                      WHERE recorded_on <= ({_CLOSED_THEN})), 0)
+          + coalesce((SELECT sum(people) FROM journal WHERE {_SINCE_THEN}), 0))::int8
 """)
-_PEOPLE_AS_OF = text(
-    "SELECT coalesce(sum(people), 0)::int8 FROM journal WHERE recorded_at <= :as_of"
-)
+_TRAILING_AS_OF = text(f"""
+    SELECT coalesce(sum(avoided_mg), 0)::int8 FROM {_KNOWN_THEN}
+    WHERE local_day > :after AND local_day <= :until AND {_COUNTED}
+""")
 _TRAILING = text(f"""
     SELECT coalesce(sum(avoided_mg), 0)::int8 FROM total_day
     WHERE local_day > :after AND local_day <= :until AND {_COUNTED}
@@ -128,6 +198,11 @@ async def hold_projection(session: AsyncSession, *, exclusive: bool) -> None:
     await session.execute(text(f"SELECT {name}(:lock)"), {"lock": PROJECTION_LOCK})
 
 
+async def hold_checkpoints(session: AsyncSession) -> None:
+    """Wait for and hold the closing of days until this transaction ends."""
+    await session.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": CHECKPOINT_LOCK})
+
+
 async def add_days(session: AsyncSession, rows: Sequence[TakenRow]) -> None:
     """Add journal rows to the daily totals."""
     named = {"buckets": [r.bucket for r in rows], "batches": [r.batch_id for r in rows]}
@@ -139,6 +214,26 @@ async def rebuild_days(session: AsyncSession) -> None:
     await session.execute(text("DELETE FROM total_day"))
     await session.execute(text("DELETE FROM journal_pending WHERE projector = 'total_day'"))
     await session.execute(_REBUILD)
+
+
+async def first_not_closed(session: AsyncSession) -> datetime | None:
+    """When the first journal row was recorded that is of no closed day."""
+    found: datetime | None = (await session.execute(_FIRST_NOT_CLOSED)).scalar_one()
+    return found
+
+
+async def close_day(session: AsyncSession, day: date, *, begins: datetime, ends: datetime) -> None:
+    """Add up the journal rows of a UTC day. The closing of days must be held."""
+    named = {"day": day, "begins": begins, "ends": ends}
+    await session.execute(_ADD_UP, named)
+    await session.execute(_CLOSE, named)
+
+
+async def forget_checkpoints(session: AsyncSession) -> None:
+    """Take the closed days away; the worker closes them anew."""
+    await hold_checkpoints(session)
+    await session.execute(text("DELETE FROM journal_day"))
+    await session.execute(text("DELETE FROM journal_day_closed"))
 
 
 async def known_sums(session: AsyncSession) -> Sums:
@@ -155,7 +250,7 @@ async def sums_as_of(session: AsyncSession, as_of: datetime) -> Sums:
 
 
 async def sums_of_facts(session: AsyncSession) -> dict[tuple[object, ...], Sum]:
-    """Actions and reversals added up, by day and all but the region."""
+    """Actions, restatements and reversals added up, by day and all but the region."""
     return {row[:-5]: Sum(*row[-5:]) for row in (await session.execute(_FACTS))}
 
 
@@ -184,10 +279,24 @@ async def series(
     return (await session.execute(query, named)).mappings().all()
 
 
+async def years_mg(session: AsyncSession, *, methodology: str) -> dict[str, int]:
+    """Scope 3+ milligrams of each year of local days, over all versions of a methodology."""
+    found = await session.execute(_YEARS, {"methodology": methodology})
+    return {row.year: row.avoided_mg for row in found}
+
+
 async def trailing_mg(session: AsyncSession, *, after: date, until: date) -> int:
     """Scope 3+ milligrams of the days after `after`, up to and with `until`."""
     found = await session.execute(_TRAILING, {"after": after, "until": until})
     return int(found.scalar_one())
+
+
+async def trailing_mg_as_of(
+    session: AsyncSession, as_of: datetime, *, after: date, until: date
+) -> int:
+    """The same, as it was known at a moment."""
+    named = {"as_of": as_of, "after": after, "until": until}
+    return int((await session.execute(_TRAILING_AS_OF, named)).scalar_one())
 
 
 async def trees(session: AsyncSession) -> RowMapping:

@@ -27,3 +27,32 @@ class TotalDay(SQLModel, table=True):
     changed_at: datetime = Field(
         sa_column=Column(DateTime(timezone=True), nullable=False, server_default=text("now()"))
     )
+
+
+class JournalDay(SQLModel, table=True):
+    """What the journal's rows of one UTC day add to each cell: an answer `as_of` reads few rows."""
+
+    __tablename__ = "journal_day"
+    recorded_on: date = Field(primary_key=True)
+    local_day: date = Field(primary_key=True)
+    activity: str = Field(primary_key=True)
+    methodology: str = Field(primary_key=True)
+    version: str = Field(primary_key=True)
+    partner: str = Field(primary_key=True)
+    region: str = Field(primary_key=True)
+    evidence_level: str = Field(primary_key=True)
+    scope: str = Field(primary_key=True)
+    actions: int = Field(sa_column=Column(BigInteger, nullable=False))
+    gross_mg: int = Field(sa_column=Column(BigInteger, nullable=False))
+    avoided_mg: int = Field(sa_column=Column(BigInteger, nullable=False))
+    uncertainty_mg: int = Field(sa_column=Column(BigInteger, nullable=False))
+    points: int = Field(sa_column=Column(BigInteger, nullable=False))
+
+
+class JournalDayClosed(SQLModel, table=True):
+    """A UTC day of the journal that is over and added up; days are closed in their order."""
+
+    __tablename__ = "journal_day_closed"
+    recorded_on: date = Field(primary_key=True)
+    people: int = Field(sa_column=Column(BigInteger, nullable=False))
+    journal_rows: int = Field(sa_column=Column(BigInteger, nullable=False))

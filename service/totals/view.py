@@ -65,7 +65,11 @@ class LiveTotals:
         """The totals as they were known at a moment, from the journal, as JSON."""
         async with self._sessions() as session:
             sums = (await store.sums_as_of(session, as_of)).without_empty()
-            view = await view_of(session, sums, as_of)
+            day = as_of.date()
+            trailing_mg = await store.trailing_mg_as_of(
+                session, as_of, after=day - TRAILING, until=day
+            )
+            view = await view_of(session, sums, as_of, trailing_mg)
         return view.model_dump_json(by_alias=True).encode()
 
     async def _view(self) -> TotalsView:
@@ -76,17 +80,19 @@ class LiveTotals:
                 _log.warning("totals are answered from the database: %s", error)
                 as_of = self._clock()
                 sums = await store.known_sums(session)
-            return await view_of(session, sums.without_empty(), as_of)
+            day = as_of.date()
+            trailing_mg = await store.trailing_mg(session, after=day - TRAILING, until=day)
+            return await view_of(session, sums.without_empty(), as_of, trailing_mg)
 
 
 async def view_of(
     session: AsyncSession,
     sums: Sums,
     as_of: datetime,
+    trailing_mg: int,
 ) -> TotalsView:
-    """The public view of some sums."""
+    """The public view of some sums; `trailing_mg` is that of the 365 days before."""
     day: date = as_of.date()
-    trailing_mg = await store.trailing_mg(session, after=day - TRAILING, until=day)
     carbon = sums.carbon()
     goal = goal_on(day, avoided_mg=carbon.avoided_mg, trailing_mg=trailing_mg)
     required = goal.required_rate_mg_per_year

@@ -22,6 +22,8 @@ TRANSACTION_DOORS = (
     "service/demo.py",
     "service/totals/apply.py",
     "service/totals/rebuild.py",
+    "service/totals/checkpoint.py",
+    "service/restate/chunks.py",
     "service/migrations/",
     "workers/",
 )

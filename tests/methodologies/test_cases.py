@@ -19,8 +19,8 @@ CASES = [
 
 
 def assess(catalogue: Catalogue, edition: Edition, case: Case) -> Assessment | Refusal:
-    return catalogue.assess(
-        edition.activity, region=case.region, day=case.day, level=case.level, data=case.data
+    return catalogue.assess_under(
+        edition.reference, region=case.region, day=case.day, level=case.level, data=case.data
     )
 
 
@@ -62,7 +62,7 @@ def test_a_receipt_gives_the_same_as_the_assessment(edition: Edition, case: Case
         day=case.day,
         level=case.level,
         data=case.data,
-        version=edition.version,
+        version=edition.reference,
     )
 
     if isinstance(result, Refusal):

@@ -16,7 +16,7 @@ from methodologies.lock import lock
 def test_every_packaged_version_is_as_it_was_locked() -> None:
     lines = (PACKAGED / LOCK).read_text(encoding="utf-8").splitlines()
 
-    editions = load_catalogue().editions()
+    editions = [one for one in load_catalogue().editions() if one.status != "draft"]
 
     assert sorted(lines) == [f"{edition.reference} {edition.digest}" for edition in editions]
 

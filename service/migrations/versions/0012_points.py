@@ -3,11 +3,11 @@
 from alembic import op
 
 revision = "0012"
-down_revision = "0002"
+down_revision = "0011"
 branch_labels = None
 depends_on = None
 
-FACTS = ("action", "entry", "reversal", "journal", "watering", "friend_take")
+FACTS = ("action", "entry", "reversal", "restatement", "journal", "watering", "friend_take")
 
 STATEMENTS = (
     "ALTER TABLE account ADD COLUMN last_entry_id UUID",

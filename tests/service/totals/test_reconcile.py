@@ -51,12 +51,20 @@ CORRUPTIONS = {
     "reversed = points taken back": f"{unfenced('reversal')} UPDATE reversal"
     " SET points = points + 1",
     "people counted = people in the journal": "UPDATE account SET counted = false",
-    "journal = actions and reversals": f"{unfenced('journal')} UPDATE journal"
+    "a restatement starts from the value before it": "INSERT INTO restatement"
+    " SELECT bucket, person_id, action_id, 1, action_id, batch_id, local_day, methodology, 'CN',"
+    " gross_mg, avoided_mg + 1, uncertainty_mg, methodology, 'CN', gross_mg, avoided_mg + 1,"
+    " uncertainty_mg, 0, outcome, NULL, NULL, recorded_at FROM action WHERE outcome = 'credited'",
+    "closed days = their journal rows": "INSERT INTO journal_day"
+    " SELECT '2021-01-01', local_day, activity, methodology, version, partner, region,"
+    " evidence_level, scope, actions, gross_mg, avoided_mg, uncertainty_mg, points FROM total_day",
+    "journal = actions, restatements and reversals": f"{unfenced('journal')} UPDATE journal"
     " SET actions = actions + 1",
     "issued = held + spent + lapsed + reversed": "UPDATE account SET balance = balance + 1",
     "journal is applied": "INSERT INTO journal_pending"
     " SELECT bucket, batch_id, 'totals' FROM journal",
-    "total_day = actions - reversals": "UPDATE total_day SET avoided_mg = avoided_mg + 1",
+    "total_day = actions + restatements - reversals": "UPDATE total_day"
+    " SET avoided_mg = avoided_mg + 1",
     "Valkey = total_day": "UPDATE total_day SET avoided_mg = avoided_mg + 1",
 }
 

@@ -1,0 +1,44 @@
+"""What an action gives now: its last restatement, or itself. No decisions."""
+
+from typing import NamedTuple
+
+from sqlalchemy import RowMapping, text
+from sqlalchemy.ext.asyncio import AsyncSession
+
+_NEWEST = text("""
+    SELECT methodology, region, gross_mg, avoided_mg, uncertainty_mg FROM restatement
+    WHERE bucket = :bucket AND person_id = :person AND action_id = :action
+    ORDER BY sequence DESC LIMIT 1
+""")
+
+
+class Standing(NamedTuple):
+    """Where and how much of an action is in the totals, in milligrams CO2e."""
+
+    methodology: str
+    region: str
+    gross_mg: int
+    avoided_mg: int
+    uncertainty_mg: int
+
+
+async def standing_of(session: AsyncSession, action: RowMapping, region: str) -> Standing:
+    """An action's place in the totals; the person's account must be locked.
+
+    `region` is the one whose rule gave the recorded value.
+    """
+    named = {
+        "bucket": action["bucket"],
+        "person": action["person_id"],
+        "action": action["action_id"],
+    }
+    newest = (await session.execute(_NEWEST, named)).one_or_none()
+    if newest is not None:
+        return Standing(*newest)
+    return Standing(
+        action["methodology"],
+        region,
+        action["gross_mg"],
+        action["avoided_mg"],
+        action["uncertainty_mg"],
+    )
