@@ -15,6 +15,7 @@ from methodologies.units import refusal_of
 CATALOGUE = load_catalogue()
 REGISTER = CATALOGUE.register
 COPIES = {one.reference: CATALOGUE.factors_of(one.id, one.version) for one in CATALOGUE.editions()}
+OF_METRO = {"transit.metro@1.0.0": COPIES["transit.metro@1.0.0"]}
 METRO = "transit_metro/v1/factors.yaml"
 
 
@@ -170,7 +171,7 @@ def test_a_corrected_row_supersedes_and_the_copy_stays_allowed(folder: Path) -> 
     catalogue = load_catalogue(folder)
 
     (metro,) = [
-        one for one in compare(catalogue.register, COPIES) if one.factor.id == "cn.travel.metro"
+        one for one in compare(catalogue.register, OF_METRO) if one.factor.id == "cn.travel.metro"
     ]
     assert (metro.found, metro.refused) == ("superseded", False)
     rows = {row.version: row for row in catalogue.register.named("cn.travel.metro")}
@@ -180,7 +181,7 @@ def test_a_corrected_row_supersedes_and_the_copy_stays_allowed(folder: Path) -> 
 
 def test_a_copy_that_differs_is_refused_unless_it_is_declared(folder: Path) -> None:
     put(folder / "factors" / "travel.yaml", 'value: "0.032"', 'value: "0.031"')
-    found = [one for one in compare(read_register(folder), COPIES) if one.refused]
+    found = [one for one in compare(read_register(folder), OF_METRO) if one.refused]
     assert [one.factor.id for one in found] == ["cn.travel.metro"]
     assert "value is 0.032 in the folder and 0.031 in the register" in found[0].why
 
@@ -188,7 +189,7 @@ def test_a_copy_that_differs_is_refused_unless_it_is_declared(folder: Path) -> N
         "local:\n  - {methodology: transit.metro@1.0.0, factor: cn.travel.metro, why: a test}\n"
     )
 
-    declared = compare(read_register(folder), COPIES)
+    declared = compare(read_register(folder), OF_METRO)
     assert not [one for one in declared if one.refused]
     assert [one.why for one in declared if one.found == "local"] == ["a test"]
 
@@ -196,7 +197,7 @@ def test_a_copy_that_differs_is_refused_unless_it_is_declared(folder: Path) -> N
 def test_a_copy_without_a_row_is_refused(folder: Path) -> None:
     put(folder / "factors" / "travel.yaml", "id: cn.travel.metro\n", "id: cn.travel.underground\n")
 
-    found = [one for one in compare(read_register(folder), COPIES) if one.refused]
+    found = [one for one in compare(read_register(folder), OF_METRO) if one.refused]
 
     assert [(one.factor.id, one.found) for one in found] == [("cn.travel.metro", "missing")]
 

@@ -11,7 +11,7 @@ from fastapi import FastAPI
 
 from methodologies.folder import PACKAGED
 from methodologies.lock import lock
-from service.resources import catalogue_of
+from service.book.plugins import load_all
 from service.restate.chunks import Size
 from service.restate.restate import restate, try_out
 from service.restate.rules import Span, change_of, closed_span
@@ -74,7 +74,7 @@ async def restated(
 ) -> dict[str, Any]:
     """What `saxaul restate` does, in this process."""
     resources = app.state.resources
-    catalogue = catalogue_of(resources.settings)
+    catalogue = load_all(resources.settings.methodology_path, resources.clock().date())
     change = change_of(catalogue, methodology, from_, to)
     closed = closed_span(
         between,

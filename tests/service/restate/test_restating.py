@@ -70,9 +70,10 @@ async def test_totals_move_by_exactly_the_difference_and_points_stay(
     assert [after[name] for name in ("actions", "people", "points")] == [
         before[name] for name in ("actions", "people", "points")
     ]
-    assert {"methodology": "transit.metro@2.0.0", "avoided_mg": str(3 * NEW_MG), "actions": 3} in (
-        after["by_methodology"]
-    )
+    (moved,) = [
+        row for row in after["by_methodology"] if row["methodology"] == "transit.metro@2.0.0"
+    ]
+    assert (moved["avoided_mg"], moved["actions"]) == (str(3 * NEW_MG), 3)
     assert (await totals(reporter, as_of=moment))["avoided_mg"] == before["avoided_mg"]
     now = await database_moment(programme)
     assert (await totals(reporter, as_of=now))["avoided_mg"] == after["avoided_mg"]
@@ -103,6 +104,7 @@ async def test_closed_days_of_the_journal_change_no_answer(
     await catch_up(programme)
     resources = programme.state.resources
     async with resources.engine.begin() as connection:
+        await connection.exec_driver_sql("ALTER TABLE journal DISABLE TRIGGER USER")
         await connection.exec_driver_sql(
             "UPDATE journal SET recorded_at = recorded_at - interval '3 days' WHERE kind = 'intake'"
         )

@@ -12,8 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from restate_versions import METRO, NEW_MG, OLD_MG, a_closed_ride, restated, send
 
+from service.book.plugins import load_all
 from service.errors import MethodologyNotFound, RestatementRefused
-from service.resources import catalogue_of
 from service.restate.chunks import Size
 from service.restate.compare import PPM, Comparison, Comparisons, is_sampled, read_comparisons
 from service.restate.rules import Span, activity_of, alternative_of
@@ -27,7 +27,7 @@ async def compared(
     app: FastAPI, methodology: str, reference: str, *, sample_ppm: int = PPM
 ) -> dict[str, Any]:
     resources = app.state.resources
-    catalogue = catalogue_of(resources.settings)
+    catalogue = load_all(resources.settings.methodology_path, resources.clock().date())
     return await compare(
         resources,
         catalogue,
