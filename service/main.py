@@ -19,6 +19,7 @@ from methodologies.catalogue import load_catalogue
 from service.book import routes as book_routes
 from service.clock import Clock, system_clock
 from service.forest import routes as forest_routes
+from service.forest.liability import LiabilityGauges
 from service.http import routes as http_routes
 from service.http.door import Door
 from service.http.metrics import Metrics
@@ -33,11 +34,12 @@ from service.partners.people import Hasher
 from service.partners.recognise import Recogniser
 from service.points import routes as points_routes
 from service.points.policy import Policy, load_policy
-from service.resources import Resources, SettingMissing, open_resources
+from service.resources import Resources, SettingMissing, clock_of, open_resources
 from service.settings import Settings
 from service.totals import routes as totals_routes
 from service.totals.counters import Counters
 from service.totals.view import LiveTotals
+from service.web import certificate_routes
 from service.web import routes as web_routes
 
 GRACEFUL_S = 20  # running requests may take this long after a signal; streams end by themselves
@@ -47,6 +49,7 @@ PERSON_KEY_BYTES = 32
 PUBLIC_PATHS = (
     "/v1/totals",
     "/v1/projects",
+    "/v1/certificates",
     "/v1/methodologies",
     "/v1/factors",
     "/healthz",
@@ -63,7 +66,8 @@ TAGS = [
     {"name": "Actions", "description": "What was recorded, and the sum behind it."},
     {"name": "People and points", "description": "What a person earned and collected."},
     {"name": "Totals", "description": "Estimated avoided emissions, added up. Public."},
-    {"name": "Trees", "description": "Projects that plant them. Public."},
+    {"name": "Trees", "description": "Projects that plant them, orders, pools, certificates."},
+    {"name": "Forest administration", "description": "Catalogue, lots, reports, liability."},
     {"name": "Methodologies", "description": "The published sheets and factors. Public."},
     {"name": "Operations", "description": "Health, metrics and explanations."},
 ]
@@ -130,6 +134,10 @@ async def _running(app: FastAPI, settings: Settings, clock: Clock) -> AsyncItera
             clock,
             settings.totals_cache_seconds,
         )
+        liability = LiabilityGauges(
+            state.metrics.registry, resources.sessions, clock, settings.liability_alarm_pct
+        )
+        state.before_metrics = (liability.look,)
         state.streams = 0
         state.stopping = asyncio.Event()
         async with notifier.running(), running(state.intake):
@@ -160,6 +168,7 @@ def create_app(settings: Settings, clock: Clock = system_clock) -> FastAPI:
         points_routes,
         totals_routes,
         forest_routes,
+        certificate_routes,
         book_routes,
         http_routes,
         web_routes,
@@ -235,7 +244,7 @@ def run(settings: Settings, fd: int | None) -> None:
     logging.basicConfig(
         level=settings.log_level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s"
     )
-    app = create_app(settings)
+    app = create_app(settings, clock_of(settings))
     calm_collector()
     config = uvicorn.Config(
         door_of(app),

@@ -14,10 +14,11 @@ from arq.connections import RedisSettings
 from arq.cron import cron
 from arq.worker import run_worker
 
-from service.resources import open_resources, redis_url_of
+from service.resources import clock_of, open_resources, redis_url_of
 from service.settings import Settings
 from service.tasks import end
 from workers.months import open_months
+from workers.pools import end_pools
 from workers.projectors import Projectors
 
 _log = logging.getLogger(__name__)
@@ -26,7 +27,8 @@ _log = logging.getLogger(__name__)
 async def start(ctx: dict[str, Any]) -> None:
     """Open the resources and start the projectors."""
     stack = ctx["stack"] = AsyncExitStack()
-    resources = await stack.enter_async_context(open_resources(Settings()))
+    settings = Settings()
+    resources = await stack.enter_async_context(open_resources(settings, clock_of(settings)))
     ctx["resources"] = resources
     ctx["projectors"] = asyncio.create_task(_supervise(Projectors(resources)), name="projectors")
 
@@ -50,8 +52,11 @@ async def _supervise(projectors: Projectors) -> None:
 class WorkerSettings:
     """Read by arq. Where Valkey is, `main` says: nothing is read when this file is imported."""
 
-    functions = (open_months,)
-    cron_jobs = (cron(open_months, hour=None, minute=7, run_at_startup=True, unique=True),)
+    functions = (open_months, end_pools)
+    cron_jobs = (
+        cron(open_months, hour=None, minute=7, run_at_startup=True, unique=True),
+        cron(end_pools, second=30, unique=True),
+    )
     on_startup = start
     on_shutdown = stop
     job_serializer = orjson.dumps

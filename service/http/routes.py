@@ -64,6 +64,8 @@ async def metrics(request: Request) -> Response:
     """Prometheus' text format."""
     state = request.app.state
     found = cast("Metrics", state.metrics)
+    for look in state.before_metrics:
+        await look()
     found.lane_depth.set(sum(lane.depth for lane in state.intake.lanes))
     found.streams.set(state.streams)
     return Response(found.text(), media_type=CONTENT_TYPE)
