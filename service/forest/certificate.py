@@ -28,7 +28,11 @@ async def read_certificate(session: AsyncSession, serial: str, *, url: str) -> C
         raise CertificateNotFound(f"There is no certificate {read[1]}.")
     lot = await whole_lot(session, row["lot"])
     return CertificateView(
-        **{name: row[name] for name in CertificateView.model_fields if name in row},
+        **{
+            name: row[name]
+            for name in CertificateView.model_fields
+            if name in row and name != "lot"
+        },
         state="valid" if row["voided_at"] is None else "void",
         url=url + row["serial"],
         project_id=row["project"],

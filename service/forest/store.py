@@ -67,7 +67,7 @@ _ADD_ORDER = text("""
     VALUES (:bucket, :order, :person, :project, :points, :serial, :partner, :now)
 """)
 _ORDERS = """
-    SELECT tree_order.bucket, order_id, person_id, tree_order.project, points, serial, partner,
+    SELECT bucket, tree_order.order_id, person_id, tree_order.project, points, serial, partner,
            placed_at, refunded_at, certificate.lot, cell, display_name, lot.state AS lot_state
     FROM tree_order JOIN certificate USING (bucket, serial) JOIN lot USING (lot)
 """
