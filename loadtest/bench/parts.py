@@ -1,6 +1,7 @@
 """The measurements, each one function: prepare, measure, count what became of the events."""
 
 import asyncio
+import json
 import secrets
 from collections import defaultdict
 from collections.abc import Sequence
@@ -20,6 +21,7 @@ from loadtest.bench.client import (
 )
 from loadtest.bench.cpu import Spy, times_of
 from loadtest.bench.database import copy_rate
+from loadtest.bench.orders import make_buyers, make_projects, orders_per_s
 from loadtest.books import Tally
 from loadtest.mix import Mix, probe, probes_in
 from loadtest.system import System
@@ -151,6 +153,25 @@ class Bench:
         """f) the same to a route that does nothing."""
         requests = [get(self.empty_url, "/empty")] * self.plan.empty_requests
         await self._compare("empty GET", self.empty_url, requests, SINGLE_CONNECTIONS)
+
+    async def orders(self) -> None:
+        """j) orders of trees on one hot project, its stock in cells and in a single row."""
+        system = self.system
+        if system.database_url is None:
+            self.notes.append("no orders: the database's URL is not known")
+            return
+        told = json.loads((system.home / "demo.json").read_bytes())
+        buyers = await make_buyers(system, self.tally)
+        projects = await make_projects(system, str(told["admin_key"]))
+        for name, project in zip(("orders", "orders one row"), projects, strict=True):
+            rate = await orders_per_s(
+                system,
+                buyers,
+                project,
+                orders=self.plan.single_events // 4,
+                seconds=self.plan.seconds,
+            )
+            self.figures[name].append(rate)
 
     async def profile(self) -> dict[str, float]:
         """i) the share of the API's time by stage, in a run of its own: looking in costs time."""

@@ -50,6 +50,7 @@ RATIOS = (
     Ratio("batches of 1,000 / raw COPY, 1,000 a commit", "batch1000", "copy", Goal(0.15, aim=0.25)),
     Ratio("batches of 1,000 / raw COPY, all at once", "batch1000", "copy whole", Goal(0.15)),
     Ratio("single events / empty FastAPI route", "single", "empty POST", Goal(0.6)),
+    Ratio("orders, stock in cells / in one row", "orders", "orders one row", Goal(1)),
     Ratio("GET /v1/totals / empty FastAPI route", "totals", "empty GET", Goal(0.8)),
 )
 ABSOLUTE: Mapping[str, tuple[str, str, Goal | None]] = {
@@ -62,6 +63,8 @@ ABSOLUTE: Mapping[str, tuple[str, str, Goal | None]] = {
     "empty POST": ("POST to an empty route, same body", "requests/s", None),
     "totals": ("GET /v1/totals", "requests/s", None),
     "empty GET": ("GET of an empty route", "requests/s", None),
+    "orders": ("POST /v1/orders on one project, stock in cells", "orders/s", None),
+    "orders one row": ("POST /v1/orders, all stock in one row", "orders/s", None),
     "open rate": ("open loop: rate, half of the top rate", "requests/s", None),
     "p50": ("open loop: p50 from the intended start", "ms", None),
     "p99": ("open loop: p99 from the intended start", "ms", Goal(50, at_most=True)),

@@ -6,7 +6,6 @@ from datetime import datetime
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from service.clock import uuid7
 from service.errors import FieldsInvalid, LotNotFound, LotNotFundable
 from service.forest import store
 from service.forest.lot import FUNDED, PLEDGED, LotNow, Report, after, objection
@@ -94,7 +93,7 @@ async def _record(session: AsyncSession, report: Report, now: datetime) -> tuple
     why = objection(report, lot, offer.day_at(now))
     if why is None:
         planted, surviving = after(report, lot)
-        await store.add_report(session, report, uuid7(now), now)
+        await store.add_report(session, report, now)
         await store.set_lot(
             session,
             lot.lot,

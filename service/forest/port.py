@@ -60,7 +60,7 @@ class CsvFile:
                 raise wrong_lines([("/lines/1/heading", f"the heading {what}")])
             rows = [(table.line_num, row) for row in table if (row["state"] or "").strip()]
         except csv.Error as error:
-            raise wrong_lines([(f"/lines/{table.line_num}/", str(error))]) from error
+            raise wrong_lines([(f"/lines/{table.reader.line_num}/", str(error))]) from error
         return _lines([(number, _filled(row)) for number, row in rows])
 
 

@@ -15,6 +15,7 @@ from sqlalchemy import RowMapping, text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from service.clock import uuid7
 from service.forest.lot import LotNow, Report
 from service.forest.season import Season, read_windows
 from service.partners.people import BUCKETS, PersonId
@@ -116,6 +117,9 @@ _SET_STATE = text("""
     WHERE lot = :lot
 """)
 _KNOWN_REPORT = text("SELECT 1 FROM lot_report WHERE lot = :lot AND digest = :digest")
+_LAST_REPORT = text("""
+    SELECT report_id FROM lot_report WHERE lot = :lot ORDER BY report_id DESC LIMIT 1
+""")
 _ADD_REPORT = text("""
     INSERT INTO lot_report (lot, report_id, state, on_day, reported_by, planted, surviving,
                             photos, note, digest, recorded_at)
@@ -391,8 +395,15 @@ async def is_known_report(session: AsyncSession, report: Report) -> bool:
     return (await session.execute(_KNOWN_REPORT, named)).scalar() is not None
 
 
-async def add_report(session: AsyncSession, report: Report, report_id: UUID, now: datetime) -> None:
-    """Record a report. Its lot must be locked."""
+async def add_report(session: AsyncSession, report: Report, now: datetime) -> None:
+    """Record a report. Its lot must be locked.
+
+    The id is later than the one before, also within one file.
+    """
+    report_id = uuid7(now)
+    last = (await session.execute(_LAST_REPORT, {"lot": report.lot})).scalar()
+    if last is not None and last >= report_id:
+        report_id = UUID(int=last.int + 1)
     named = {
         "lot": report.lot,
         "id": report_id,

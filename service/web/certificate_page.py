@@ -72,7 +72,7 @@ def _reports(view: CertificateView) -> str:
     for one in view.lot.reports:
         figure = one.planted if one.planted is not None else one.surviving
         said = "" if figure is None else f": {count(figure)} trees"
-        photos = f"{len(one.photos)} photos on record. " if one.photos else ""
+        photos = f"Photos on record: {len(one.photos)}. " if one.photos else ""
         lines.append(
             f"<li><strong>{STATES[one.state][0]}{said}</strong>"
             f"<small>{one.on} by {escape(one.by)}. "

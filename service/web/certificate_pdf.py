@@ -16,7 +16,7 @@ INK, SOFT, GREEN, ACCENT = (43, 42, 36), (95, 89, 75), (66, 96, 63), (143, 74, 3
 SAND, DUNE = (234, 215, 179), (220, 191, 143)
 WIDTH, HEIGHT, MARGIN, LEFT = 210, 297, 12, 28
 INNER = WIDTH - 2 * LEFT
-SHARES_MAX = 8
+SHARES_MAX = 3
 
 
 def certificate_pdf(view: CertificateView) -> bytes:
@@ -26,6 +26,7 @@ def certificate_pdf(view: CertificateView) -> bytes:
     pdf.set_title(f"Tree certificate {view.serial}")
     pdf.set_lang("en")
     pdf.set_auto_page_break(False)
+    pdf.c_margin = 0
     pdf.add_font("certificate", fname=FONT)
     pdf.add_page()
     _ground(pdf)
@@ -56,7 +57,7 @@ def _ground(pdf: FPDF) -> None:
     pdf.set_line_width(0.3)
     pdf.rect(MARGIN, MARGIN, WIDTH - 2 * MARGIN, HEIGHT - 2 * MARGIN, style="DF",
              round_corners=True, corner_radius=5)  # fmt: skip
-    with pdf.rect_clip(MARGIN, MARGIN, WIDTH - 2 * MARGIN, HEIGHT - 2 * MARGIN - 1):
+    with pdf.rect_clip(MARGIN, MARGIN, WIDTH - 2 * MARGIN, HEIGHT - 2 * MARGIN):
         pdf.set_fill_color(*SAND)
         pdf.ellipse(-50, 252, 200, 80, style="F")
         pdf.ellipse(120, 246, 190, 90, style="F")
@@ -128,7 +129,9 @@ def _lot(pdf: FPDF, view: CertificateView, y: float) -> None:
 
 def _proof(pdf: FPDF, view: CertificateView) -> None:
     code = io.BytesIO()
-    segno.make(view.url, error="m", micro=False).save(code, kind="svg", border=2, light="#fff")
+    segno.make(view.url, error="m", micro=False).save(
+        code, kind="svg", border=2, light="#fff", omitsize=True
+    )
     pdf.image(code, x=LEFT, y=192, w=42)
     pdf.set_text_color(*INK)
     pdf.set_font("certificate", size=17)

@@ -1,5 +1,6 @@
 """Certificates for everybody: JSON for programs, a page for people, a PDF to keep."""
 
+import asyncio
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Request, Response
@@ -34,9 +35,9 @@ async def pdf(serial: str, session: Transaction, address: Address) -> Response:
     """A certificate as a PDF, with its lot's state today."""
     view = await read_certificate(session, serial, url=address)
     name = f'inline; filename="{view.serial}.pdf"'
-    return Response(
-        certificate_pdf(view), headers={**KEPT, "Content-Disposition": name}, media_type=PDF
-    )
+    # Most of a second goes into the font: other requests must not wait for it.
+    content = await asyncio.to_thread(certificate_pdf, view)
+    return Response(content, headers={**KEPT, "Content-Disposition": name}, media_type=PDF)
 
 
 @router.get(

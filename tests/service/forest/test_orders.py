@@ -2,6 +2,7 @@
 
 import asyncio
 from collections import Counter
+from collections.abc import Callable
 
 import httpx
 from builders import SteppedClock, unique
@@ -48,11 +49,17 @@ async def test_a_tree_costs_its_price_and_has_a_certificate(
 
 
 async def test_an_order_can_be_read_by_whom_it_belongs_to(
-    app: FastAPI, partner: httpx.AsyncClient, rival: httpx.AsyncClient, person
+    app: FastAPI,
+    partner: httpx.AsyncClient,
+    rival: httpx.AsyncClient,
+    person: Callable[[str], httpx.AsyncClient],
+    clock: SteppedClock,
 ) -> None:
     project = await a_project(app)
     alice = await with_points(app, 2 * PRICE)
-    first, second = [await ordered(partner, project, alice) for _ in range(2)]
+    first = await ordered(partner, project, alice)
+    clock.advance(seconds=1)
+    second = await ordered(partner, project, alice)
     path = f"/v1/orders/{first['order_id']}"
 
     async with person(alice) as herself, person(unique("other")) as other:
@@ -215,7 +222,9 @@ async def test_a_name_is_shown_only_as_long_as_its_owner_wants(
     assert await shown() is None
 
 
-async def test_wrong_orders_are_refused(app: FastAPI, partner: httpx.AsyncClient, person) -> None:
+async def test_wrong_orders_are_refused(
+    app: FastAPI, partner: httpx.AsyncClient, person: Callable[[str], httpx.AsyncClient]
+) -> None:
     project = await a_project(app)
     alice = await with_points(app, PRICE)
 
