@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Coroutine, Iterable, Mapping
 from datetime import timedelta
 from typing import Any
+from uuid import UUID
 
 import httpx
 from builders import NOW, PERSON_KEY, unique
@@ -18,7 +19,8 @@ from service.totals.reconcile import RULES
 
 PRICE = 100
 HASHER = Hasher(bytes.fromhex(PERSON_KEY))
-AT_ONCE = 40  # requests in flight; the server has ten connections to the database
+AT_ONCE = 20  # requests in flight; the server has ten connections to the database
+BUSY = 503
 
 
 async def a_project(app: FastAPI, *, stock: int = 10, price: int = PRICE, **changes: Any) -> str:
@@ -68,13 +70,50 @@ async def with_points(app: FastAPI, points: int, subject: str | None = None) -> 
     return subject
 
 
+async def a_crowd(app: FastAPI, count: int, points: int) -> list[str]:
+    """Many people who hold so many points each, made in two statements."""
+    subjects = [unique("planter") for _ in range(count)]
+    people = [HASHER.person(one) for one in subjects]
+    named = {
+        "buckets": [one.bucket for one in people],
+        "ids": [one.id for one in people],
+        "points": points,
+        "first": UUID(int=0),
+        "now": NOW,
+    }
+    both = "unnest(CAST(:buckets AS int2[]), CAST(:ids AS uuid[])) AS one(bucket, id)"
+    async with app.state.resources.sessions() as session, session.begin():
+        await session.execute(
+            text(
+                "INSERT INTO account (bucket, person_id, balance, created_at)"
+                f" SELECT bucket, id, CAST(:points AS int8), :now FROM {both}"
+            ),
+            named,
+        )
+        await session.execute(
+            text(
+                "INSERT INTO entry (bucket, person_id, entry_id, kind, points, balance_after, ref,"
+                " recorded_at) SELECT bucket, id, CAST(:first AS uuid), 'grant',"
+                f" CAST(:points AS int8), CAST(:points AS int8), '{{}}', :now FROM {both}"
+            ),
+            named,
+        )
+    return subjects
+
+
 def person_of(subject: str) -> PersonId:
     return HASHER.person(subject)
 
 
 async def insist(client: httpx.AsyncClient, path: str, body: Mapping[str, Any]) -> httpx.Response:
-    """Post with a key of its own."""
-    return await client.post(path, json=body, headers={"Idempotency-Key": unique("key")})
+    """Post with a key of its own; again with it, as `Retry-After` asks, when the server is busy."""
+    headers = {"Idempotency-Key": unique("key")}
+    for _ in range(10):
+        answer = await client.post(path, json=body, headers=headers)
+        if answer.status_code != BUSY:
+            break
+        await asyncio.sleep(int(answer.headers["retry-after"]))
+    return answer
 
 
 async def all_at_once(work: Iterable[Coroutine[Any, Any, Any]]) -> list[Any]:

@@ -245,12 +245,12 @@ async def test_the_forest_is_what_the_model_says(
     loop = asyncio.get_running_loop()
 
     @settings(
-        max_examples=25,
+        max_examples=10,
         deadline=None,
         database=None,
         suppress_health_check=list(HealthCheck),
     )
-    @given(st.lists(STEPS, min_size=5, max_size=25))
+    @given(st.lists(STEPS, min_size=5, max_size=20))
     def explore(steps: list[tuple[Any, ...]]) -> None:
         asyncio.run_coroutine_threadsafe(walk(steps), loop).result()
 

@@ -9,6 +9,7 @@ from builders import SteppedClock, unique
 from fastapi import FastAPI
 from grove import (
     PRICE,
+    a_crowd,
     a_project,
     all_at_once,
     balance_of,
@@ -140,7 +141,7 @@ async def test_five_hundred_race_for_a_hundred_trees(
     app: FastAPI, partner: httpx.AsyncClient
 ) -> None:
     project = await a_project(app, stock=100)
-    people = await all_at_once(with_points(app, PRICE) for _ in range(500))
+    people = await a_crowd(app, 500, PRICE)
 
     answers = await all_at_once(order(partner, project, one) for one in people)
 
