@@ -1,4 +1,4 @@
-# A tree; here too few points are answered as a problem.
+# Spend points on a tree. The Idempotency-Key makes a repeat answer the same.
 curl -s "$URL/v1/orders" \
   -H "Authorization: Bearer $KEY" \
   -H 'Content-Type: application/json' \
