@@ -18,9 +18,11 @@ from rich.table import Table
 from sqlalchemy.exc import DBAPIError
 
 from service.book import commands as book_commands
-from service.clock import seconds, system_clock
+from service.clock import CLOCK_FILE, read_ahead, seconds, system_clock
 from service.demo import put_demo
+from service.embedded.clock import ClockRefused, move_clock
 from service.embedded.up import run_up
+from service.forest.commands import forest_app
 from service.guards.commands import holds_commands
 from service.main import create_app, person_key_of
 from service.migrate import migrate_database
@@ -32,7 +34,7 @@ from service.replay.citibike import read_trips
 from service.replay.jsonl import STANDARD_INPUT, read_events
 from service.replay.record import Record, Unreadable
 from service.replay.send import ReplayStopped, Summary, Target, send
-from service.resources import Resources, SettingMissing, open_resources
+from service.resources import Resources, SettingMissing, clock_of, open_resources
 from service.restate.commands import Terminal
 from service.restate.commands import add_commands as add_restating
 from service.settings import Settings
@@ -71,11 +73,14 @@ def found_settings() -> Settings:
     """Settings from the environment, and the URLs of the embedded default where it runs."""
     settings = Settings()
     demo = demo_of(settings)
-    update = {
+    update: dict[str, object] = {
         name: demo[name]
         for name in ("database_url", "owner_database_url", "redis_url")
         if getattr(settings, name) is None and demo.get(name)
     }
+    update["virtual_clock"] = settings.virtual_clock or (
+        "database_url" in update and read_ahead(settings.home / CLOCK_FILE) > timedelta(0)
+    )
     return settings.model_copy(update=update)
 
 
@@ -94,12 +99,17 @@ def fail(message: str) -> typer.Exit:
 @asynccontextmanager
 async def opened() -> AsyncIterator[Resources]:
     """Resources of the database that is running here, or that the environment names."""
-    async with open_resources(found_settings()) as resources:
+    settings = found_settings()
+    async with open_resources(settings, clock_of(settings)) as resources:
         yield resources
 
 
 @app.command()
-def up() -> None:
+def up(
+    clock: Annotated[
+        bool, typer.Option("--clock", help="For demos: time that `saxaul clock` moves ahead.")
+    ] = False,
+) -> None:
     """Run everything here: PostgreSQL, Valkey, migrations, demo data, API and worker.
 
     DATABASE_URL and REDIS_URL switch to servers of yours. Data stays in SAXAUL_HOME (./.saxaul).
@@ -107,7 +117,20 @@ def up() -> None:
     """
     settings = Settings()
     book_commands.refuse_broken(settings)
-    raise typer.Exit(run_up(settings))
+    raise typer.Exit(run_up(settings, clock=clock))
+
+
+@app.command()
+def clock(
+    ahead: Annotated[str | None, typer.Argument(help="+1d, +2h30m, +90m; never back.")] = None,
+) -> None:
+    """Move the time of a demo that runs with `saxaul up --clock`, or show it."""
+    home = Settings().home
+    try:
+        moved = read_ahead(home / CLOCK_FILE) if ahead is None else move_clock(home, ahead)
+    except ClockRefused as error:
+        raise fail(str(error)) from error
+    out.print(f"It is {system_clock() + moved:%Y-%m-%d %H:%M} UTC, {moved} ahead.")
 
 
 @app.command()
@@ -391,6 +414,7 @@ def _run(work: Coroutine[None, None, Result]) -> Result:
 
 app.add_typer(holds_commands(opened, _run, fail), name="holds")
 add_restating(app, Terminal(out, err, opened, _run, fail, found_settings))
+app.add_typer(forest_app(opened, _run, fail), name="forest")
 
 
 if __name__ == "__main__":

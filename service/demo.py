@@ -13,6 +13,7 @@ import orjson
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from service.forest.catalogue import add_project
 from service.forest.tables import Project, Species
 from service.partners import store
 from service.partners.issuer import make_issuer, mint_token
@@ -71,15 +72,15 @@ def _projects(today: date) -> tuple[Project, ...]:
     return (
         Project(
             project="alxa-saxaul", name="Saxaul, Alxa", species="saxaul",
-            place="Alxa League, Inner Mongolia", region="CN-NM", **shared,
+            place="Alxa League, Inner Mongolia", region="CN-NM", price_points=17_900, **shared,
         ),
         Project(
             project="ordos-caragana", name="Caragana, Ordos", species="caragana",
-            place="Ordos, Inner Mongolia", region="CN-NM", **shared,
+            place="Ordos, Inner Mongolia", region="CN-NM", price_points=16_930, **shared,
         ),
         Project(
             project="minqin-red-willow", name="Red willow, Minqin", species="red-willow",
-            place="Minqin County, Gansu", region="CN-GS", **shared,
+            place="Minqin County, Gansu", region="CN-GS", price_points=22_400, **shared,
         ),
     )  # fmt: skip
 
@@ -99,9 +100,10 @@ async def put_demo(resources: Resources, hasher: Hasher, home: Path) -> Path:
         }
         for person in PEOPLE:
             await lock_account(session, hasher.person(person), now)
-        for rows, table in ((SPECIES, Species), (_projects(now.date()), Project)):
-            values = [row.model_dump() for row in rows]
-            await session.execute(insert(table).values(values).on_conflict_do_nothing())
+        values = [row.model_dump() for row in SPECIES]
+        await session.execute(insert(Species).values(values).on_conflict_do_nothing())
+        for project in _projects(now.date()):
+            await add_project(session, project, now=now)
     settings = resources.settings
     url = f"http://{settings.host}:{settings.port}"
     issuer = settings.oidc_issuer or url

@@ -18,6 +18,11 @@
     - ProjectNotFound
     - EarningNotFound       nothing was earned for this activity on this day
     - FriendNotFound        no such friendship, or it has ended
+    - SpeciesNotFound
+    - LotNotFound
+    - OrderNotFound
+    - CertificateNotFound
+    - PoolNotFound
     - MethodologyNotFound
     - HoldNotFound
     - RunNotFound           no restatement and no shadow run has this id
@@ -29,7 +34,6 @@
     - TransferConflict      the action's carbon went to another scheme before
     - EarningNotRipe        too early to collect
     - EarningLapsed         too late to collect
-    - NotEnoughPoints       the balance is smaller than the price
     - WateredEnough         this friend had the day's gifts already
     - FriendShielded        nobody may take from this person now
     - NothingToTake         not ripe, collected already, or the friend's share is used up
@@ -37,6 +41,14 @@
     - FriendsFull           no room for another friend
     - RunUnderWay           another process is restating, or at this run
     - RunUnfinished         an earlier restatement has to be finished first
+    - NotEnoughPoints       the balance does not cover what this costs
+    - SoldOut               no tree of the project is left
+    - OutOfSeason           the project has no season at the moment, or is closed
+    - OrderPlanted          the order's tree is planted and stays
+    - PoolEnded             the pool has its tree already, or was dissolved
+    - DailyLimitReached     a pool takes only so many points from one person a day
+    - NameTaken             there is a species or project of this id already
+    - LotNotFundable        the lot takes no more trees already, or has none
   + TooLarge
     - BodyTooLarge
     - BatchTooLarge
@@ -194,6 +206,41 @@ class FriendNotFound(NotFound):
     title = "No such friend"
 
 
+class SpeciesNotFound(NotFound):
+    """No species has this id. GET /v1/admin/species lists them."""
+
+    code = "species-not-found"
+    title = "No such species"
+
+
+class LotNotFound(NotFound):
+    """No lot has this id. GET /v1/admin/lots lists them."""
+
+    code = "lot-not-found"
+    title = "No such lot"
+
+
+class OrderNotFound(NotFound):
+    """No order has this id, or it belongs to somebody else."""
+
+    code = "order-not-found"
+    title = "No such order"
+
+
+class CertificateNotFound(NotFound):
+    """No certificate has this serial. Its check characters tell a slip of the pen."""
+
+    code = "certificate-not-found"
+    title = "No such certificate"
+
+
+class PoolNotFound(NotFound):
+    """No pool has this id or code, or the person is not a member of it."""
+
+    code = "pool-not-found"
+    title = "No such pool"
+
+
 class MethodologyNotFound(NotFound):
     """No such methodology or version was published."""
 
@@ -271,13 +318,6 @@ class EarningLapsed(Conflict):
     title = "The points have lapsed"
 
 
-class NotEnoughPoints(Conflict):
-    """The balance is smaller than what this needs. Collect first, or choose something smaller."""
-
-    code = "not-enough-points"
-    title = "There are not enough points"
-
-
 class WateredEnough(Conflict):
     """A friend can be watered a few times a day, as the policy says. Come back tomorrow."""
 
@@ -325,6 +365,62 @@ class RunUnfinished(Conflict):
 
     code = "run-unfinished"
     title = "An earlier restatement is not finished"
+
+
+class NotEnoughPoints(Conflict):
+    """The balance does not cover the price. Nothing was taken; `detail` says how many miss."""
+
+    code = "not-enough-points"
+    title = "Not enough points"
+
+
+class SoldOut(Conflict):
+    """Every tree of the project is sold. Nothing was taken. GET /v1/projects lists others."""
+
+    code = "sold-out"
+    title = "Sold out"
+
+
+class OutOfSeason(Conflict):
+    """The project's trees cannot be had today; `detail` says when. Nothing was taken."""
+
+    code = "out-of-season"
+    title = "Out of season"
+
+
+class OrderPlanted(Conflict):
+    """The order's tree is planted. It stays, and so do the points that were spent on it."""
+
+    code = "order-planted"
+    title = "The tree is planted"
+
+
+class PoolEnded(Conflict):
+    """The pool is complete or was dissolved: nobody joins, pours or leaves any more."""
+
+    code = "pool-ended"
+    title = "The pool has ended"
+
+
+class DailyLimitReached(Conflict):
+    """The pool takes only so many points from one person a day. Nothing was taken."""
+
+    code = "daily-limit-reached"
+    title = "The daily limit is reached"
+
+
+class NameTaken(Conflict):
+    """There is a species or project of this id already. Change it with PATCH, or choose another."""
+
+    code = "name-taken"
+    title = "The id is taken"
+
+
+class LotNotFundable(Conflict):
+    """Only a pledged lot with at least one tree can be funded and handed to the partner."""
+
+    code = "lot-not-fundable"
+    title = "The lot cannot be funded"
 
 
 class TooLarge(ServiceError):

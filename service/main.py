@@ -24,6 +24,7 @@ from service.book import routes as book_routes
 from service.book.plugins import load_all
 from service.clock import Clock, system_clock
 from service.forest import routes as forest_routes
+from service.forest.liability import LiabilityGauges
 from service.friends import routes as friends_routes
 from service.guards import routes as guards_routes
 from service.http import routes as http_routes
@@ -43,12 +44,13 @@ from service.partners.recognise import Recogniser
 from service.points import policy_routes
 from service.points import routes as points_routes
 from service.points.policy import Policy, load_policy
-from service.resources import Resources, SettingMissing, open_resources
+from service.resources import Resources, SettingMissing, clock_of, open_resources
 from service.restate import routes as restate_routes
 from service.settings import Settings
 from service.totals import routes as totals_routes
 from service.totals.counters import Counters
 from service.totals.view import LiveTotals
+from service.web import certificate_routes
 from service.web import routes as web_routes
 
 if TYPE_CHECKING:
@@ -62,6 +64,7 @@ PERSON_KEY_BYTES = 32
 PUBLIC_PATHS = (
     "/v1/totals",
     "/v1/projects",
+    "/v1/certificates",
     "/v1/methodologies",
     "/v1/policies",
     "/v1/leaderboards",
@@ -81,7 +84,8 @@ TAGS = [
     {"name": "People and points", "description": "What a person earned and collected."},
     {"name": "Friends", "description": "Gifts, care and leaderboards. Points pass, never carbon."},
     {"name": "Totals", "description": "Estimated avoided emissions, added up. Public."},
-    {"name": "Trees", "description": "Projects that plant them. Public."},
+    {"name": "Trees", "description": "Projects that plant them, orders, pools, certificates."},
+    {"name": "Forest administration", "description": "Catalogue, lots, reports, liability."},
     {"name": "Methodologies", "description": "The published sheets and factors. Public."},
     {"name": "Operations", "description": "Health, metrics and explanations."},
 ]
@@ -167,6 +171,10 @@ async def _running(
             settings.totals_cache_seconds,
         )
         state.lags = partial(lags, resources.sessions)
+        liability = LiabilityGauges(
+            state.metrics.registry, resources.sessions, clock, settings.liability_alarm_pct
+        )
+        state.before_metrics = (liability.look,)
         state.streams = 0
         state.stopping = asyncio.Event()
         async with notifier.running(), running(state.intake):
@@ -207,6 +215,7 @@ def create_app(
         friends_routes,
         totals_routes,
         forest_routes,
+        certificate_routes,
         book_routes,
         guards_routes,
         restate_routes,
@@ -285,11 +294,12 @@ def inherited(fd: int) -> socket.socket:
 def run(settings: Settings, fd: int | None) -> None:
     """Serve until SIGTERM or SIGINT, then answer what was taken and stop."""
     open_log(settings)
+    clock = clock_of(settings)
     try:
-        catalogue = load_all(settings.methodology_path, system_clock().date())
+        catalogue = load_all(settings.methodology_path, clock().date())
     except CatalogueBroken as broken:
         sys.exit(f"The API does not start, since a methodology is not fit for use:\n  {broken}")
-    app = create_app(settings, system_clock, catalogue)
+    app = create_app(settings, clock, catalogue)
     calm_collector()
     config = uvicorn.Config(
         door_of(app, slow_seconds=settings.slow_seconds),

@@ -1,5 +1,6 @@
 """What a program holds open while it runs: database, Valkey, clock. Opened once, in `main.py`."""
 
+import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -13,7 +14,7 @@ from sqlalchemy.ext.asyncio import (
     create_async_engine,
 )
 
-from service.clock import Clock, system_clock
+from service.clock import CLOCK_FILE, Clock, MovedClock, system_clock
 from service.settings import Settings
 
 SESSION_POOL = 10  # connections for reads and single use cases
@@ -60,6 +61,23 @@ def database_url_of(settings: Settings, *, driver: str = "") -> str:
         )
     _, _, rest = settings.database_url.partition("://")
     return f"postgresql{driver}://{rest}"
+
+
+def clock_of(settings: Settings) -> Clock:
+    """The machine's clock, or the demo's that `saxaul clock` moves.
+
+    Raises SettingMissing for a virtual clock with a database other than the embedded one.
+    """
+    if not settings.virtual_clock:
+        return system_clock
+    file = settings.home / CLOCK_FILE
+    told = json.loads(file.read_bytes()) if file.exists() else {}
+    if settings.database_url is None or told.get("database_url") != settings.database_url:
+        raise SettingMissing(
+            "SAXAUL_VIRTUAL_CLOCK is for the demo of `saxaul up --clock` and its own database: "
+            "people's real facts are never dated by a clock that can be moved. Unset it."
+        )
+    return MovedClock(file)
 
 
 def redis_url_of(settings: Settings) -> str:

@@ -116,6 +116,23 @@ class Settings(BaseSettings):
     key_cache_seconds: Annotated[float, Field(ge=0, le=300)] = Field(
         5.0, description="How long a revoked or changed API key may still be accepted."
     )
+    virtual_clock: bool = Field(
+        False,
+        description="Set by `saxaul up --clock` for its programs: time that can be moved. "
+        "Refused with a database that is not the embedded one.",
+    )
+    liability_alarm_pct: int = Field(
+        80,
+        ge=1,
+        le=1000,
+        description="Outstanding points, as a share in percent of those that "
+        "trees on offer can take in, above which the liability's alarm is on.",
+    )
+    public_url: str | None = Field(
+        None,
+        description="Where the public reaches the API, for the addresses on certificates. "
+        "Unset: as the request was addressed.",
+    )
     log_level: str = Field("info", description="debug, info, warning or error.")
     log_format: Literal["text", "json"] = Field(
         "text", description="Lines for people, or one JSON object a line."

@@ -16,13 +16,14 @@ from arq.worker import run_worker
 from prometheus_client import start_http_server
 
 from service.http.logs import open_log
-from service.resources import open_resources, redis_url_of
+from service.resources import clock_of, open_resources, redis_url_of
 from service.settings import Settings
 from service.tasks import end
 from workers.checkpoints import close_days
 from workers.lapse import lapse_points
 from workers.metrics import WorkerMetrics
 from workers.months import open_months
+from workers.pools import end_pools
 from workers.projectors import Projectors
 from workers.standings import rank_regions
 
@@ -33,7 +34,7 @@ async def start(ctx: dict[str, Any]) -> None:
     """Open the resources and start the projectors."""
     stack = ctx["stack"] = AsyncExitStack()
     settings = Settings()
-    resources = await stack.enter_async_context(open_resources(settings))
+    resources = await stack.enter_async_context(open_resources(settings, clock_of(settings)))
     ctx["resources"] = resources
     metrics = WorkerMetrics()
     if settings.worker_metrics_port:
@@ -64,12 +65,13 @@ async def _supervise(projectors: Projectors) -> None:
 class WorkerSettings:
     """Read by arq. Where Valkey is, `main` says: nothing is read when this file is imported."""
 
-    functions = (open_months, close_days, lapse_points, rank_regions)
+    functions = (open_months, close_days, lapse_points, rank_regions, end_pools)
     cron_jobs = (
         cron(open_months, hour=None, minute=7, run_at_startup=True, unique=True),
         cron(close_days, hour=None, minute=17, run_at_startup=True, unique=True),
         cron(lapse_points, minute=set(range(1, 60, 5)), run_at_startup=True, unique=True),
         cron(rank_regions, minute=set(range(4, 60, 10)), run_at_startup=True, unique=True),
+        cron(end_pools, second=30, unique=True),
     )
     on_startup = start
     on_shutdown = stop

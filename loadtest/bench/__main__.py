@@ -46,6 +46,7 @@ PARTS: dict[str, Callable[[Bench], Awaitable[None]]] = {
     "empty-get": Bench.empty_get,
     "assess": Bench.assess,
     "collect": Bench.collect,
+    "orders": Bench.orders,
 }
 
 

@@ -22,6 +22,7 @@ from loadtest.bench.client import (
 )
 from loadtest.bench.cpu import Spy, times_of
 from loadtest.bench.database import copy_rate
+from loadtest.bench.orders import make_buyers, make_projects, orders_per_s
 from loadtest.bench.storm import (
     POINTS,
     collect_requests,
@@ -244,6 +245,25 @@ class Bench:
         )
         requests = collect_requests(url, key, people, "/collect/{}")
         await self._compare("naive collect", url, requests, NAIVE_CONNECTIONS)
+
+    async def orders(self) -> None:
+        """l) orders of trees on one hot project, its stock in cells and in a single row."""
+        system = self.system
+        if system.database_url is None:
+            self.notes.append("no orders: the database's URL is not known")
+            return
+        told = json.loads((system.home / "demo.json").read_bytes())
+        buyers = await make_buyers(system, self.tally)
+        projects = await make_projects(system, str(told["admin_key"]))
+        for name, project in zip(("orders", "orders one row"), projects, strict=True):
+            rate = await orders_per_s(
+                system,
+                buyers,
+                project,
+                orders=self.plan.single_events // 4,
+                seconds=self.plan.seconds,
+            )
+            self.figures[name].append(rate)
 
     async def profile(self) -> dict[str, float]:
         """i) the share of the API's time by stage, in a run of its own: looking in costs time."""

@@ -52,6 +52,7 @@ RATIOS = (
     Ratio("single events / empty FastAPI route", "single", "empty POST", Goal(0.6)),
     Ratio("collecting / empty FastAPI route", "collect", "empty collect", Goal(0.3)),
     Ratio("collecting / plain read-modify-write", "collect", "naive collect", Goal(1.5)),
+    Ratio("orders, stock in cells / in one row", "orders", "orders one row", Goal(1)),
     Ratio("GET /v1/totals / empty FastAPI route", "totals", "empty GET", Goal(0.8)),
 )
 ABSOLUTE: Mapping[str, tuple[str, str, Goal | None]] = {
@@ -73,6 +74,8 @@ ABSOLUTE: Mapping[str, tuple[str, str, Goal | None]] = {
     ),
     "naive collect": ("plain FastAPI + SQLModel, read-modify-write", "people/s", None),
     "empty collect": ("POST to an empty route", "requests/s", None),
+    "orders": ("POST /v1/orders on one project, stock in cells", "orders/s", None),
+    "orders one row": ("POST /v1/orders, all stock in one row", "orders/s", None),
     "open rate": ("open loop: rate, half of the top rate", "requests/s", None),
     "p50": ("open loop: p50 from the intended start", "ms", None),
     "p99": ("open loop: p99 from the intended start", "ms", Goal(50, at_most=True)),

@@ -18,6 +18,7 @@ from redis.exceptions import RedisError
 from rich.console import Console
 
 from service.clock import system_clock
+from service.embedded.clock import check_clock, prepare_clock
 from service.embedded.console import calm_log, step
 from service.embedded.home import Home, hold_home, remember
 from service.embedded.listener import listen, url_of
@@ -49,11 +50,16 @@ class Stage:
         return self.home / "logs" / f"{name}.log"
 
 
-def run_up(settings: Settings) -> int:
-    """Start everything, say where it is, keep it running; the exit code, 0 after a clean stop."""
+def run_up(settings: Settings, *, clock: bool = False) -> int:
+    """Start everything, say where it is, keep it running; the exit code, 0 after a clean stop.
+
+    With `clock` time can be moved ahead (`saxaul clock`), for demos.
+    """
     console = Console()
+    settings = settings.model_copy(update={"virtual_clock": clock})
     with calm_log(console):
         try:
+            check_clock(settings, wanted=clock)
             with hold_home(settings.home) as home, Supervisor() as supervisor:
                 up(Stage(settings, home.path, console, supervisor), home)
         except StartupError as error:
@@ -74,6 +80,8 @@ def up(stage: Stage, home: Home) -> None:
         if database_url is None:
             database_url, owner_url = start_database(stage)
         redis_url = stage.settings.redis_url or start_counters(stage)
+        if stage.settings.virtual_clock:
+            prepare_clock(stage.home, database_url)
         env = environment(stage, url=url, database_url=database_url, redis_url=redis_url)
         shared = shared_metrics(stage)
 
@@ -241,5 +249,6 @@ def environment(stage: Stage, *, url: str, database_url: str, redis_url: str) ->
         "SAXAUL_PORT": url.rpartition(":")[2],
         "SAXAUL_OIDC_ISSUER": settings.oidc_issuer or url,
         "SAXAUL_OIDC_JWKS_URL": settings.oidc_jwks_url or jwks,
+        "SAXAUL_VIRTUAL_CLOCK": str(settings.virtual_clock),
         "PYTHONUNBUFFERED": "1",  # logs are complete also after a kill
     }

@@ -1,80 +1,67 @@
-"""HTTP for projects: what trees are on offer."""
+"""HTTP for trees: projects, orders, and the routers of pools, lots and the catalogue."""
 
-from collections.abc import Sequence
-from datetime import date, datetime
+from datetime import datetime
+from uuid import UUID
+from zoneinfo import ZoneInfo
 
-from fastapi import APIRouter
-from pydantic import BaseModel
-from sqlalchemy.ext.asyncio import AsyncSession
-from sqlmodel import col, select
+from fastapi import APIRouter, Response
 
-from service.errors import ProjectNotFound
+from service.forest import admin_routes, pool_routes, store
+from service.forest.catalogue import find_project, find_projects
+from service.forest.given import may_order_for
+from service.forest.redeem import place_order
+from service.forest.refund import find_order, refund_order
+from service.forest.schemas import (
+    NameGiven,
+    OrderGiven,
+    OrderPlaced,
+    OrderRefunded,
+    OrderView,
+    Projects,
+    ProjectView,
+    SeasonWindow,
+    SpeciesView,
+    TreeFigures,
+)
+from service.forest.season import Season, read_windows
+from service.forest.store import Order
 from service.forest.tables import Project, Species
 from service.http.given import Now, Transaction
+from service.http.pages import PAGE_DEFAULT, Cursor, Limit, Page, page_of, read_cursor
 from service.http.problems import documented
+from service.http.repeatable import IdempotencyKey, once
+from service.partners.given import People, ThisCaller, ThisPerson
 
-router = APIRouter(prefix="/v1/projects", tags=["Trees"], responses=documented(404, 422, 503))
+router = APIRouter()
+projects_router = APIRouter(
+    prefix="/v1/projects", tags=["Trees"], responses=documented(404, 422, 503)
+)
+orders_router = APIRouter(
+    prefix="/v1", tags=["Trees"], responses=documented(401, 403, 404, 422, 503)
+)
 
-
-class SpeciesView(BaseModel):
-    """A kind of tree; its price in points and where that price was published."""
-
-    species: str
-    scientific_name: str
-    local_name: str
-    english_name: str
-    price_points: int
-    price_source: str
-
-
-class ProjectView(BaseModel):
-    """Trees on offer at one place. Days are local to the place."""
-
-    project_id: str
-    name: str
-    species: SpeciesView
-    place: str
-    region: str
-    planting_partner: str
-    opens_on: date
-    closes_on: date
-    in_season: bool
-    stock: int
-    stock_left: int
+_LAST = UUID(int=2**128 - 1)
+_JSON = "application/json"
 
 
-class Projects(BaseModel):
-    """All projects; there are few, so the list has one page."""
-
-    data: list[ProjectView]
-    next_cursor: str | None
-
-
-@router.get("")
+@projects_router.get("")
 async def projects(session: Transaction, now: Now) -> Projects:
     """Every project, by name."""
-    rows = await _find(session, None)
+    rows = await find_projects(session, None)
     return Projects(data=[_view(*row, now) for row in rows], next_cursor=None)
 
 
-@router.get("/{project_id}")
+@projects_router.get("/{project_id}")
 async def project(project_id: str, session: Transaction, now: Now) -> ProjectView:
     """One project."""
-    rows = await _find(session, project_id)
-    if not rows:
-        raise ProjectNotFound(f"There is no project {project_id!r}. GET /v1/projects lists them.")
-    return _view(*rows[0], now)
+    return _view(*await find_project(session, project_id), now)
 
 
-async def _find(session: AsyncSession, project_id: str | None) -> Sequence[tuple[Project, Species]]:
-    query = select(Project, Species).where(col(Project.species) == col(Species.species))
-    if project_id is not None:
-        query = query.where(col(Project.project) == project_id)
-    rows = await session.execute(query.order_by(col(Project.name)))
-    return [(project, species) for project, species in rows]
-
-
-def _view(project: Project, species: Species, now: datetime) -> ProjectView:
+def _view(
+    project: Project, species: Species, figures: dict[str, int], now: datetime
+) -> ProjectView:
+    season = Season(project.opens_on, project.closes_on, read_windows(project.seasons))
+    day = now.astimezone(ZoneInfo(project.time_zone)).date()
     return ProjectView(
         project_id=project.project,
         name=project.name,
@@ -82,9 +69,144 @@ def _view(project: Project, species: Species, now: datetime) -> ProjectView:
         place=project.place,
         region=project.region,
         planting_partner=project.planting_partner,
+        price_points=project.price_points,
         opens_on=project.opens_on,
         closes_on=project.closes_on,
-        in_season=project.opens_on <= now.date() <= project.closes_on,
+        seasons=[SeasonWindow.model_validate(one) for one in project.seasons],
+        time_zone=project.time_zone,
+        is_open=project.is_open,
+        in_season=project.is_open and season.holds(day),
+        next_season=season.next_start(day),
         stock=project.stock,
-        stock_left=project.stock - project.contracted,
+        stock_left=project.stock - figures["contracted"],
+        trees=TreeFigures(**figures),
     )
+
+
+@orders_router.post(
+    "/orders", status_code=201, response_model=OrderPlaced, responses=documented(409)
+)
+async def order(
+    wanted: OrderGiven,
+    caller: ThisCaller,
+    people: People,
+    session: Transaction,
+    now: Now,
+    idempotency_key: IdempotencyKey = None,
+) -> Response:
+    """Spend points on a tree. Debit, stock and certificate happen together or not at all."""
+    person = may_order_for(wanted.subject, caller, people)
+
+    async def write() -> OrderPlaced:
+        placed = await place_order(
+            session,
+            person,
+            project=wanted.project_id,
+            partner=caller.partner,
+            display_name=wanted.display_name,
+            now=now,
+        )
+        return OrderPlaced(
+            order_id=placed.order_id,
+            project_id=wanted.project_id,
+            points=placed.points,
+            serial=placed.serial,
+            certificate_url=f"/v1/certificates/{placed.serial}",
+            display_name=wanted.display_name,
+            lot=placed.lot,
+            lot_state="pledged",
+            state="placed",
+            placed_at=now,
+            refunded_at=None,
+            balance=placed.balance,
+        )
+
+    answered = await once(
+        session,
+        caller=caller.name,
+        key=idempotency_key,
+        request=b"order " + person.id.bytes + wanted.model_dump_json().encode(),
+        now=now,
+        write=write,
+    )
+    return Response(answered.body, 201, answered.headers, media_type=_JSON)
+
+
+@orders_router.get("/orders/{order_id}")
+async def one_order(
+    order_id: UUID, caller: ThisCaller, people: People, session: Transaction
+) -> OrderView:
+    """One order: a person's own, or one that the partner placed."""
+    return OrderView(**_shown(await find_order(session, order_id, caller, people)))
+
+
+@orders_router.patch("/orders/{order_id}")
+async def rename(
+    order_id: UUID, named: NameGiven, caller: ThisCaller, people: People, session: Transaction
+) -> OrderView:
+    """Change the name that the certificate shows, or take it away."""
+    caller.need("points:write")
+    found = await find_order(session, order_id, caller, people)
+    await store.rename_certificate(session, found.bucket, found.serial, named.display_name)
+    return OrderView(**_shown(await find_order(session, order_id, caller, people)))
+
+
+@orders_router.post(
+    "/orders/{order_id}/refund", response_model=OrderRefunded, responses=documented(409)
+)
+async def refund(
+    order_id: UUID,
+    caller: ThisCaller,
+    people: People,
+    session: Transaction,
+    now: Now,
+    idempotency_key: IdempotencyKey = None,
+) -> Response:
+    """Undo an order before its tree is planted: points back, certificate void."""
+    caller.need("points:write")
+    found = await find_order(session, order_id, caller, people)
+
+    async def write() -> OrderRefunded:
+        refunded, balance = await refund_order(session, found, now=now)
+        return OrderRefunded(**_shown(refunded), balance=balance)
+
+    answered = await once(
+        session,
+        caller=caller.name,
+        key=idempotency_key,
+        request=b"refund " + order_id.bytes,
+        now=now,
+        write=write,
+    )
+    return Response(answered.body, 200, answered.headers, media_type=_JSON)
+
+
+@orders_router.get("/people/{subject}/orders")
+async def orders(
+    person: ThisPerson, session: Transaction, limit: Limit = PAGE_DEFAULT, cursor: Cursor = None
+) -> Page[OrderView]:
+    """A person's orders, newest first."""
+    before = read_cursor(cursor, lambda parts: UUID(parts[0]), _LAST)
+    rows = await store.orders_before(session, person, before=before, limit=limit + 1)
+    found = [OrderView(**_shown(row)) for row in rows]
+    return page_of(found, limit, lambda row: (row.order_id,))
+
+
+def _shown(order: Order) -> dict[str, object]:
+    return {
+        "order_id": order.order_id,
+        "project_id": order.project,
+        "points": order.points,
+        "serial": order.serial,
+        "certificate_url": f"/v1/certificates/{order.serial}",
+        "display_name": order.display_name,
+        "lot": order.lot,
+        "lot_state": order.lot_state,
+        "state": "placed" if order.refunded_at is None else "refunded",
+        "placed_at": order.placed_at,
+        "refunded_at": order.refunded_at,
+    }
+
+
+for part in (projects_router, orders_router, pool_routes.router, admin_routes.router):
+    router.include_router(part)

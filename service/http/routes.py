@@ -65,6 +65,8 @@ async def metrics(request: Request) -> Response:
     state = request.app.state
     found = cast("Metrics", state.metrics)
     try:
+        for look in state.before_metrics:
+            await look()
         for projector, lag_s in (await state.lags()).items():
             found.lag.labels(projector).set(lag_s)
     except (DBAPIError, OSError, PoolTimeout):

@@ -96,6 +96,21 @@ def _days(month: int) -> str:
     return f"action.local_day >= DATE '{first}' AND action.local_day < DATE '{end}'"
 
 
+# Of each lot the person's share, rounded down: survival is counted by lot, not by tree.
+_TREES = text("""
+    SELECT coalesce(sum(own), 0)::int8 AS contracted,
+           coalesce(sum(own * planted / all_trees), 0)::int8 AS planted,
+           coalesce(sum(own * surviving / all_trees), 0)::int8 AS surviving
+    FROM (SELECT certificate.lot, count(*) AS own FROM tree_order
+          JOIN certificate USING (bucket, serial)
+          WHERE tree_order.bucket = :bucket AND person_id = :person AND refunded_at IS NULL
+          GROUP BY certificate.lot) AS mine
+    JOIN lot USING (lot)
+    CROSS JOIN LATERAL (SELECT count(*) AS all_trees FROM certificate
+          WHERE certificate.lot = mine.lot AND voided_at IS NULL) AS entire
+""")
+
+
 async def find_action(
     session: AsyncSession, action_id: UUID, caller: Caller, people: Hasher
 ) -> RowMapping:
@@ -145,3 +160,9 @@ async def carbon_of(session: AsyncSession, person: PersonId) -> Sequence[RowMapp
     """
     named = {"bucket": person.bucket, "person": person.id}
     return (await session.execute(_CARBON, named)).mappings().all()
+
+
+async def trees_of(session: AsyncSession, person: PersonId) -> RowMapping:
+    """A person's trees, those of refunded orders and of pools left out."""
+    named = {"bucket": person.bucket, "person": person.id}
+    return (await session.execute(_TREES, named)).mappings().one()

@@ -28,6 +28,7 @@ from service.intake.schemas import (
     EstimateResult,
     EventResult,
     PersonStatement,
+    PersonTrees,
     ReversalOfAction,
     ReversalRequest,
     ReversalResult,
@@ -303,6 +304,7 @@ async def statement(person: ThisPerson, session: Transaction, now: Now) -> Perso
                 for row in carbon
             ],
         ),
+        trees=PersonTrees(**await read.trees_of(session, person)),
     )
 
 

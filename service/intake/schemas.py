@@ -180,11 +180,23 @@ class Carbon(BaseModel):
     by_activity: list[CarbonOfActivity]
 
 
+class PersonTrees(BaseModel):
+    """Trees of one person; three separate figures, never added to avoided emissions.
+
+    Trees are counted by lot: of a lot of 10 of which 8 live, somebody with 5 has 4 surviving.
+    """
+
+    contracted: int
+    planted: int
+    surviving: int
+
+
 class PersonStatement(BaseModel):
-    """Points and carbon of one person, kept apart."""
+    """Points, carbon and trees of one person, kept apart."""
 
     points: Points
     carbon: Carbon
+    trees: PersonTrees
 
 
 class EstimateResult(BaseModel):

@@ -85,6 +85,51 @@ RULES: Mapping[str, str] = {
                             ORDER BY done.sequence)) AS chain
         WHERE (old_methodology, old_avoided_mg, old_gross_mg, sequence)
               IS DISTINCT FROM (methodology, avoided_mg, gross_mg, place)""",
+    "no project sells more than its stock": """
+        SELECT count(*) FROM project FULL JOIN (
+            SELECT project, sum(capacity) AS capacity, sum(sold) AS sold FROM stock_cell GROUP BY 1
+        ) AS cells USING (project)
+        WHERE project.stock IS DISTINCT FROM capacity OR sold > project.stock""",
+    "contracted = certificates of orders and complete pools": """
+        SELECT count(*) FROM (SELECT bucket, project, sold FROM stock_cell WHERE sold <> 0) AS cells
+        FULL JOIN (
+            SELECT cell AS bucket, project, count(*) AS sold FROM certificate
+            WHERE voided_at IS NULL GROUP BY 1, 2) AS issued USING (bucket, project)
+        WHERE cells.sold IS DISTINCT FROM issued.sold""",
+    "one certificate for each order and complete pool": """
+        SELECT (SELECT count(*) FROM tree_order FULL JOIN (
+                    SELECT * FROM certificate WHERE order_id IS NOT NULL) AS issued
+                USING (bucket, serial, order_id)
+                WHERE tree_order.project IS DISTINCT FROM issued.project
+                   OR (refunded_at IS NULL) <> (voided_at IS NULL))
+             + (SELECT count(*) FROM (SELECT * FROM pool WHERE state = 'complete') AS pool
+                FULL JOIN (SELECT * FROM certificate WHERE pool_id IS NOT NULL) AS issued
+                USING (bucket, serial, pool_id)
+                WHERE pool.project IS DISTINCT FROM issued.project OR voided_at IS NOT NULL)""",
+    "spent - refunded = orders and pools": """
+        SELECT count(*) FROM (
+            SELECT person_id, -sum(points) AS points FROM entry
+            WHERE kind IN ('spend', 'refund') AND ref ?| ARRAY['order_id', 'pool_id'] GROUP BY 1
+        ) AS entered FULL JOIN (
+            SELECT person_id, sum(points) AS points FROM (
+                SELECT person_id, points FROM tree_order WHERE refunded_at IS NULL
+                UNION ALL SELECT person_id, points FROM pool_contribution) AS bought GROUP BY 1
+        ) AS bought USING (person_id)
+        WHERE coalesce(entered.points, 0) <> coalesce(bought.points, 0)""",
+    "a pool holds what its members poured": """
+        SELECT count(*) FROM pool LEFT JOIN (
+            SELECT bucket, pool_id, sum(points) AS points FROM pool_member GROUP BY 1, 2
+        ) AS member USING (bucket, pool_id) LEFT JOIN (
+            SELECT bucket, pool_id, sum(points) AS points FROM pool_contribution GROUP BY 1, 2
+        ) AS poured USING (bucket, pool_id)
+        WHERE collected <> coalesce(member.points, 0) OR collected <> coalesce(poured.points, 0)
+           OR (state = 'complete' AND collected <> pool.points)
+           OR (state = 'dissolved' AND collected <> 0)""",
+    "surviving <= planted <= contracted, in every lot": """
+        SELECT count(*) FROM lot LEFT JOIN (
+            SELECT lot, count(*) AS trees FROM certificate WHERE voided_at IS NULL GROUP BY 1
+        ) AS issued USING (lot)
+        WHERE planted > coalesce(trees, 0) OR coalesce(surviving, 0) > planted""",
     "people counted = people in the journal": """
         SELECT abs((SELECT count(*) FROM account WHERE counted)
                  - (SELECT coalesce(sum(people), 0) FROM journal))""",

@@ -184,9 +184,9 @@ _TRAILING = text(f"""
     WHERE local_day > :after AND local_day <= :until AND {_COUNTED}
 """)
 _TREES = text("""
-    SELECT coalesce(sum(contracted), 0)::int8 AS contracted,
+    SELECT (SELECT coalesce(sum(sold), 0) FROM stock_cell)::int8 AS contracted,
            coalesce(sum(planted), 0)::int8 AS planted,
-           coalesce(sum(surviving), 0)::int8 AS surviving FROM project
+           coalesce(sum(surviving), 0)::int8 AS surviving FROM lot
 """)
 FORMATS = {"day": "YYYY-MM-DD", "month": "YYYY-MM", "year": "YYYY"}
 PERIODS_MAX = 6_000  # every day of the programme

@@ -13,7 +13,7 @@ TYPES = {
     ".js": "text/javascript; charset=utf-8",
     ".svg": "image/svg+xml",
 }
-ASSETS = frozenset(("home.css", "home.js", "docs.css", "docs.js", "icon.svg"))
+ASSETS = frozenset(("certificate.css", "home.css", "home.js", "docs.css", "docs.js", "icon.svg"))
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,7 @@ from service.totals import tables as _totals  # noqa: F401
 # Small, and the same on every node; `total_day` is a projection with one writer.
 REFERENCE = {
     "partner", "source", "api_key", "species", "project", "programme", "total_day", "standing",
-    "hold", "methodology_run", "journal_day", "journal_day_closed",
+    "hold", "methodology_run", "journal_day", "journal_day_closed", "lot", "lot_report",
 }  # fmt: skip
 TABLES = sorted(SQLModel.metadata.tables.values(), key=lambda table: table.name)
 DISTRIBUTED = [table for table in TABLES if table.name not in REFERENCE]

@@ -19,6 +19,7 @@ TRANSACTION_DOORS = (
     "service/intake/commit.py",
     "service/intake/lane.py",
     "service/cli.py",
+    "service/forest/commands.py",
     "service/demo.py",
     "service/totals/apply.py",
     "service/totals/rebuild.py",

@@ -4,49 +4,22 @@ from datetime import timedelta
 
 import httpx
 import pytest
-from builders import NOW, SteppedClock, unique
+from builders import NOW, SteppedClock
 from fastapi import FastAPI
-
-from service.forest.tables import Project, Species
+from grove import a_project
 
 
 @pytest.fixture(scope="module")
 async def project_id(app: FastAPI) -> str:
-    name = unique("project")
-    async with app.state.resources.sessions() as session, session.begin():
-        session.add(
-            Species(
-                species=name,
-                scientific_name="Haloxylon ammodendron",
-                local_name="梭梭",
-                english_name="Saxaul",
-                price_points=17_900,
-                price_source="a published price",
-            )
-        )
-        await session.flush()
-        session.add(
-            Project(
-                project=name,
-                name=name,
-                species=name,
-                place="Alxa League",
-                region="CN-NM",
-                planting_partner="somebody",
-                opens_on=NOW.date(),
-                closes_on=NOW.date() + timedelta(days=1),
-                stock=10,
-                contracted=3,
-            )
-        )
-    return name
+    closes_on = NOW.date() + timedelta(days=1)
+    return await a_project(app, stock=10, price=17_900, closes_on=closes_on)
 
 
 async def test_a_project_says_what_is_left(public: httpx.AsyncClient, project_id: str) -> None:
     answer = await public.get(f"/v1/projects/{project_id}")
 
     body = answer.json()
-    assert (body["stock"], body["stock_left"], body["in_season"]) == (10, 7, True)
+    assert (body["stock"], body["stock_left"], body["in_season"]) == (10, 10, True)
     assert (body["species"]["price_points"], body["species"]["local_name"]) == (17_900, "梭梭")
 
 

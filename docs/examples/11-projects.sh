@@ -1,0 +1,2 @@
+# The trees that are on offer.
+curl -s "$URL/v1/projects"

@@ -1,0 +1,302 @@
+"""HTTP for operators and planting partners: catalogue, lots, reports, liability. Scope admin."""
+
+from collections.abc import Awaitable, Callable
+from datetime import datetime
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, Depends, Query, Request, Response
+from pydantic import BaseModel
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from service.errors import FieldsInvalid, NameTaken, SpeciesNotFound, UnsupportedType
+from service.forest import store
+from service.forest.catalogue import (
+    add_project,
+    add_species,
+    change_project,
+    change_species,
+    find_project,
+    list_species,
+)
+from service.forest.certificate import view_of_lot, whole_lot
+from service.forest.liability import liability_of
+from service.forest.plant import Line, fund_lot, record_reports
+from service.forest.port import PORTS, report_of
+from service.forest.schemas import (
+    Imported,
+    LiabilityView,
+    LotView,
+    LotWhole,
+    ProjectChanges,
+    ProjectGiven,
+    ReportGiven,
+    SpeciesChanges,
+    SpeciesGiven,
+    SpeciesView,
+)
+from service.forest.tables import Project, Species
+from service.http.given import Given, Now, Transaction, limited_body
+from service.http.pages import PAGE_DEFAULT, Cursor, Limit, Page, page_of, read_cursor
+from service.http.problems import documented
+from service.http.repeatable import IdempotencyKey, once
+from service.partners.caller import Caller
+from service.partners.given import ThisCaller
+
+MEDIA = {"text/csv": "csv", "application/json": "json"}
+
+
+async def admin_of(caller: ThisCaller) -> Caller:
+    """The caller, who must hold the scope admin. Raises ScopeMissing."""
+    caller.need("admin")
+    return caller
+
+
+Admin = Annotated[Caller, Depends(admin_of)]
+router = APIRouter(
+    prefix="/v1/admin",
+    tags=["Forest administration"],
+    responses=documented(401, 403, 404, 422, 503),
+)
+
+
+class SpeciesList(BaseModel):
+    """All species; there are few, so the list has one page."""
+
+    data: list[SpeciesView]
+    next_cursor: str | None
+
+
+class ProjectSaved(BaseModel):
+    """A project was written; GET /v1/projects/{project_id} shows it."""
+
+    project_id: str
+
+
+@router.get("/species")
+async def all_species(admin: Admin, session: Transaction) -> SpeciesList:
+    """Every species, by id."""
+    rows = await list_species(session)
+    return SpeciesList(data=[SpeciesView(**row.model_dump()) for row in rows], next_cursor=None)
+
+
+@router.post("/species", status_code=201, response_model=SpeciesView, responses=documented(409))
+async def new_species(
+    given: SpeciesGiven,
+    admin: Admin,
+    session: Transaction,
+    now: Now,
+    idempotency_key: IdempotencyKey = None,
+) -> Response:
+    """Add a species."""
+
+    async def write() -> SpeciesView:
+        await add_species(session, Species(**given.model_dump()))
+        return SpeciesView(**given.model_dump())
+
+    return await _once(session, admin, idempotency_key, "species", given, now, write, status=201)
+
+
+@router.patch("/species/{species}", response_model=SpeciesView)
+async def changed_species(
+    species: str,
+    given: SpeciesChanges,
+    admin: Admin,
+    session: Transaction,
+    now: Now,
+    idempotency_key: IdempotencyKey = None,
+) -> Response:
+    """Change a species. A new price holds for projects that are added from now on."""
+
+    async def write() -> SpeciesView:
+        changed = await change_species(session, species, _said(given))
+        return SpeciesView(**changed.model_dump())
+
+    return await _once(session, admin, idempotency_key, f"species {species}", given, now, write)
+
+
+@router.post("/projects", status_code=201, response_model=ProjectSaved, responses=documented(409))
+async def new_project(
+    given: ProjectGiven,
+    admin: Admin,
+    session: Transaction,
+    now: Now,
+    idempotency_key: IdempotencyKey = None,
+) -> Response:
+    """Put trees on offer. Its first lot is opened with it."""
+
+    async def write() -> ProjectSaved:
+        species = await session.get(Species, given.species)
+        if species is None:
+            raise SpeciesNotFound(f"There is no species {given.species!r}; add it first.")
+        values = _columns(given)
+        values["price_points"] = given.price_points or species.price_points
+        values["project"] = values.pop("project_id")
+        if not await add_project(session, Project(**values), now=now):
+            raise NameTaken(f"There is a project {given.project_id!r} already.")
+        return ProjectSaved(project_id=given.project_id)
+
+    return await _once(session, admin, idempotency_key, "project", given, now, write, status=201)
+
+
+@router.patch("/projects/{project_id}", response_model=ProjectSaved)
+async def changed_project(
+    project_id: str,
+    given: ProjectChanges,
+    admin: Admin,
+    session: Transaction,
+    now: Now,
+    idempotency_key: IdempotencyKey = None,
+) -> Response:
+    """Change a project: open or close it, its season, price, stock or budget."""
+
+    async def write() -> ProjectSaved:
+        project, _, _ = await find_project(session, project_id)
+        changes = _columns(given)
+        opens = changes.get("opens_on", project.opens_on)
+        closes = changes.get("closes_on", project.closes_on)
+        if closes < opens:
+            raise FieldsInvalid(
+                f"closes_on {closes} is before opens_on {opens}.",
+                (("/closes_on", "must not be before opens_on"),),
+            )
+        await change_project(session, project_id, changes)
+        return ProjectSaved(project_id=project_id)
+
+    return await _once(session, admin, idempotency_key, f"project {project_id}", given, now, write)
+
+
+@router.get("/lots")
+async def lots(
+    admin: Admin,
+    session: Transaction,
+    project_id: Annotated[str | None, Query(max_length=64)] = None,
+    state: Annotated[str | None, Query(max_length=16)] = None,
+    limit: Limit = PAGE_DEFAULT,
+    cursor: Cursor = None,
+) -> Page[LotView]:
+    """Lots by id, of one project or in one state."""
+    after = read_cursor(cursor, lambda parts: parts[0], "")
+    rows = await store.lots_after(
+        session, project=project_id, state=state, after=after, limit=limit + 1
+    )
+    return page_of([view_of_lot(row) for row in rows], limit, lambda row: (row.lot,))
+
+
+@router.get(
+    "/lots/export",
+    response_class=Response,
+    responses={200: {"content": {name: {"schema": {"type": "string"}} for name in MEDIA}}},
+)
+async def export(
+    admin: Admin,
+    session: Transaction,
+    form: Annotated[Literal["csv", "json"], Query(alias="format")] = "csv",
+    planting_partner: Annotated[str | None, Query(max_length=120)] = None,
+) -> Response:
+    """Every funded lot for its planting partner, with columns for the next report."""
+    port = PORTS[form]
+    content = port.offer(await store.lots_to_plant(session, planting_partner))
+    headers = {"Content-Disposition": f'attachment; filename="saxaul-lots.{form}"'}
+    return Response(content, headers=headers, media_type=port.media_type)
+
+
+@router.post(
+    "/lots/import",
+    response_model=Imported,
+    responses=documented(400, 413, 415),
+    openapi_extra={
+        "requestBody": {
+            "required": True,
+            "content": {
+                "text/csv": {"schema": {"type": "string"}},
+                "application/json": {
+                    "schema": {
+                        "type": "object",
+                        "required": ["reports"],
+                        "properties": {"reports": {"type": "array", "items": {"type": "object"}}},
+                    }
+                },
+            },
+        }
+    },
+)
+async def import_reports(
+    request: Request, admin: Admin, session: Transaction, resources: Given, now: Now
+) -> Imported:
+    """Record a partner's reports, all or none. The same file again changes nothing."""
+    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if kind not in MEDIA:
+        raise UnsupportedType(f"Send text/csv or application/json, not {kind or 'nothing'}.")
+    content = await limited_body(request, resources.settings.body_bytes)
+    lines = PORTS[MEDIA[kind]].read(content)
+    recorded, known = await record_reports(session, lines, now=now)
+    return Imported(recorded=recorded, known=known)
+
+
+@router.get("/lots/{lot}")
+async def one_lot(lot: str, admin: Admin, session: Transaction) -> LotWhole:
+    """A lot with its reports."""
+    return await whole_lot(session, lot)
+
+
+@router.post("/lots/{lot}/fund", response_model=LotView, responses=documented(409))
+async def fund(lot: str, admin: Admin, session: Transaction, now: Now) -> LotView:
+    """Close a pledged lot and hand it to the partner. Repeating it changes nothing."""
+    return view_of_lot(await fund_lot(session, lot, now=now))
+
+
+@router.post("/lots/{lot}/reports", response_model=LotWhole)
+async def report(
+    lot: str, given: ReportGiven, admin: Admin, session: Transaction, now: Now
+) -> LotWhole:
+    """Record what was found at a lot. The same report again changes nothing."""
+    await record_reports(session, [Line(1, report_of(lot, given))], now=now)
+    return await whole_lot(session, lot)
+
+
+@router.get("/liability")
+async def liability(
+    admin: Admin, session: Transaction, resources: Given, now: Now
+) -> LiabilityView:
+    """Outstanding points in trees and money by project, and the alarm."""
+    alarm_pct = resources.settings.liability_alarm_pct
+    return await liability_of(session, now=now, alarm_pct=alarm_pct)
+
+
+def _said(given: BaseModel) -> dict[str, Any]:
+    """The fields that were sent with a value."""
+    values = given.model_dump(exclude_unset=True, by_alias=True)
+    return {name: value for name, value in values.items() if value is not None}
+
+
+def _columns(given: ProjectGiven | ProjectChanges) -> dict[str, Any]:
+    """A project's columns; a budget becomes three of them, and null takes it away."""
+    whole = isinstance(given, ProjectGiven)
+    values = given.model_dump(by_alias=True) if whole else _said(given)
+    values.pop("budget", None)
+    if whole or "budget" in given.model_fields_set:
+        empty = dict.fromkeys(("currency", "budget_cents", "cost_cents"))
+        values |= empty if given.budget is None else given.budget.model_dump()
+    return values
+
+
+async def _once(
+    session: AsyncSession,
+    admin: Caller,
+    key: str | None,
+    what: str,
+    given: BaseModel,
+    now: datetime,
+    write: Callable[[], Awaitable[BaseModel]],
+    *,
+    status: int = 200,
+) -> Response:
+    answered = await once(
+        session,
+        caller=admin.name,
+        key=key,
+        request=f"{what} {given.model_dump_json(exclude_unset=True)}".encode(),
+        now=now,
+        write=write,
+    )
+    return Response(answered.body, status, answered.headers, media_type="application/json")

@@ -1,0 +1,18 @@
+"""Whom a caller may act for when the body, not the path, names the person."""
+
+from service.errors import FieldsInvalid
+from service.partners.caller import Caller
+from service.partners.people import Hasher, PersonId
+
+
+def may_order_for(subject: str | None, caller: Caller, people: Hasher) -> PersonId:
+    """The person of `subject`; without one the token's own.
+
+    Raises ScopeMissing, SubjectNotYours, or FieldsInvalid when a partner names nobody.
+    """
+    caller.need("points:write")
+    if subject is None and caller.subject is None:
+        raise FieldsInvalid(
+            "An API key acts for somebody: name the subject.", (("/subject", "is missing"),)
+        )
+    return people.person(caller.subject_for(subject or "me"))

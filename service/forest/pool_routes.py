@@ -1,0 +1,194 @@
+"""HTTP for pooled trees: a group shares one tree."""
+
+from collections.abc import Awaitable, Callable
+from datetime import datetime
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import APIRouter, Query, Response
+from pydantic import BaseModel
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from service.forest import pool_store as store
+from service.forest.given import may_order_for
+from service.forest.pool import create_pool, find_pool, join_pool, leave_pool, pour
+from service.forest.pool_store import Pool
+from service.forest.schemas import (
+    PoolGiven,
+    PoolJoin,
+    PoolLeave,
+    PoolMemberView,
+    PoolPour,
+    PoolPoured,
+    PoolView,
+)
+from service.http.given import Now, Transaction
+from service.http.problems import documented
+from service.http.repeatable import IdempotencyKey, once
+from service.partners.caller import Caller
+from service.partners.given import People, ThisCaller
+from service.partners.people import PersonId
+
+router = APIRouter(
+    prefix="/v1/pools", tags=["Trees"], responses=documented(401, 403, 404, 409, 422, 503)
+)
+
+
+@router.post("", status_code=201, response_model=PoolView)
+async def create(
+    given: PoolGiven,
+    caller: ThisCaller,
+    people: People,
+    session: Transaction,
+    now: Now,
+    idempotency_key: IdempotencyKey = None,
+) -> Response:
+    """Found a pool for one tree; its code invites others."""
+    person = may_order_for(given.subject, caller, people)
+
+    async def write() -> PoolView:
+        pool = await create_pool(
+            session,
+            person,
+            project=given.project_id,
+            name=given.name,
+            daily_points=given.daily_points,
+            days=given.days,
+            display_name=given.display_name,
+            partner=caller.partner,
+            now=now,
+        )
+        return await _view(session, pool, person)
+
+    return await _once(session, caller, idempotency_key, person, given, now, write, status=201)
+
+
+@router.post("/join", response_model=PoolView)
+async def join(
+    given: PoolJoin,
+    caller: ThisCaller,
+    people: People,
+    session: Transaction,
+    now: Now,
+    idempotency_key: IdempotencyKey = None,
+) -> Response:
+    """Join by an invitation's code."""
+    person = may_order_for(given.subject, caller, people)
+
+    async def write() -> PoolView:
+        pool = await join_pool(
+            session, person, code=given.code, display_name=given.display_name, now=now
+        )
+        return await _view(session, pool, person)
+
+    return await _once(session, caller, idempotency_key, person, given, now, write)
+
+
+@router.get("/{pool_id}")
+async def one(
+    pool_id: UUID,
+    caller: ThisCaller,
+    people: People,
+    session: Transaction,
+    subject: Annotated[str | None, Query(min_length=1, max_length=128)] = None,
+) -> PoolView:
+    """A pool as one of its members sees it; a partner names the member."""
+    person = may_order_for(subject, caller, people)
+    return await _view(session, await find_pool(session, person, pool_id), person)
+
+
+@router.post("/{pool_id}/contributions", status_code=201, response_model=PoolPoured)
+async def contribute(
+    pool_id: UUID,
+    given: PoolPour,
+    caller: ThisCaller,
+    people: People,
+    session: Transaction,
+    now: Now,
+    idempotency_key: IdempotencyKey = None,
+) -> Response:
+    """Pour points in. The contribution that completes the pool is cut to what is missing."""
+    person = may_order_for(given.subject, caller, people)
+
+    async def write() -> PoolPoured:
+        done = await pour(session, person, pool_id=pool_id, points=given.points, now=now)
+        view = await _view(session, done.pool, person)
+        return PoolPoured(**view.model_dump(), taken=done.points, returned=0, balance=done.balance)
+
+    return await _once(
+        session, caller, idempotency_key, person, given, now, write, status=201, about=pool_id
+    )
+
+
+@router.post("/{pool_id}/leave", response_model=PoolPoured)
+async def leave(
+    pool_id: UUID,
+    given: PoolLeave,
+    caller: ThisCaller,
+    people: People,
+    session: Transaction,
+    now: Now,
+    idempotency_key: IdempotencyKey = None,
+) -> Response:
+    """Leave an open pool; what was poured in comes back."""
+    person = may_order_for(given.subject, caller, people)
+
+    async def write() -> PoolPoured:
+        done = await leave_pool(session, person, pool_id=pool_id, now=now)
+        view = await _view(session, done.pool, person)
+        return PoolPoured(**view.model_dump(), taken=0, returned=done.points, balance=done.balance)
+
+    return await _once(session, caller, idempotency_key, person, given, now, write, about=pool_id)
+
+
+async def _once(
+    session: AsyncSession,
+    caller: Caller,
+    key: str | None,
+    person: PersonId,
+    given: BaseModel,
+    now: datetime,
+    write: Callable[[], Awaitable[BaseModel]],
+    *,
+    status: int = 200,
+    about: UUID | None = None,
+) -> Response:
+    what = f"{type(given).__name__} {about} {given.model_dump_json()}".encode()
+    answered = await once(
+        session,
+        caller=caller.name,
+        key=key,
+        request=what + person.id.bytes,
+        now=now,
+        write=write,
+    )
+    return Response(answered.body, status, answered.headers, media_type="application/json")
+
+
+async def _view(session: AsyncSession, pool: Pool, person: PersonId) -> PoolView:
+    return PoolView(
+        pool_id=pool.pool_id,
+        project_id=pool.project,
+        name=pool.name,
+        code=pool.code,
+        state=pool.state,
+        points=pool.points,
+        collected=pool.collected,
+        missing=pool.missing,
+        daily_points=pool.daily_points,
+        serial=pool.serial,
+        certificate_url=pool.serial and f"/v1/certificates/{pool.serial}",
+        created_at=pool.created_at,
+        expires_at=pool.expires_at,
+        ended_at=pool.ended_at,
+        members=[
+            PoolMemberView(
+                number=member.number,
+                display_name=member.display_name,
+                points=member.points,
+                is_you=member.person == person,
+                has_left=member.left_at is not None,
+            )
+            for member in await store.members_of(session, pool)
+        ],
+    )

@@ -1,0 +1,56 @@
+"""Certificates for everybody: JSON for programs, a page for people, a PDF to keep."""
+
+import asyncio
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Request, Response
+
+from service.forest.certificate import read_certificate
+from service.forest.schemas import CertificateView
+from service.http.given import Given, Transaction
+from service.http.kept import GUARDS, HTML
+from service.http.problems import documented
+from service.web.certificate_page import certificate_page
+from service.web.certificate_pdf import certificate_pdf
+from service.web.files import asset_urls, file
+
+router = APIRouter(prefix="/v1/certificates", tags=["Trees"], responses=documented(404, 422, 503))
+
+PDF = "application/pdf"
+SHORT = "public, max-age=60"
+KEPT = {"Cache-Control": SHORT, "Vary": "Accept", "Referrer-Policy": "no-referrer"}
+
+
+async def address_of(request: Request, resources: Given) -> str:
+    """Where certificates are shown, up to the serial."""
+    base = resources.settings.public_url or str(request.base_url)
+    return base.rstrip("/") + "/v1/certificates/"
+
+
+Address = Annotated[str, Depends(address_of)]
+
+
+@router.get("/{serial}.pdf", response_class=Response, responses={200: {"content": {PDF: {}}}})
+async def pdf(serial: str, session: Transaction, address: Address) -> Response:
+    """A certificate as a PDF, with its lot's state today."""
+    view = await read_certificate(session, serial, url=address)
+    name = f'inline; filename="{view.serial}.pdf"'
+    # Most of a second goes into the font: other requests must not wait for it.
+    content = await asyncio.to_thread(certificate_pdf, view)
+    return Response(content, headers={**KEPT, "Content-Disposition": name}, media_type=PDF)
+
+
+@router.get(
+    "/{serial}",
+    response_model=CertificateView,
+    responses={200: {"content": {"text/html": {"schema": {"type": "string"}}}}},
+)
+async def certificate(
+    serial: str, request: Request, session: Transaction, address: Address
+) -> Response:
+    """A certificate with its lot's state today: JSON, or a page for a browser."""
+    view = await read_certificate(session, serial, url=address)
+    if "text/html" in request.headers.get("accept", ""):
+        page = certificate_page(file("certificate.html").content.decode(), view, asset_urls())
+        return Response(page, headers={**GUARDS, **KEPT}, media_type=HTML)
+    return Response(view.model_dump_json(), headers=KEPT, media_type="application/json")
