@@ -8,6 +8,9 @@
     - CredentialsMissing    no bearer token came with the request
     - KeyInvalid            an API key that is unknown, expired or revoked
     - TokenInvalid          a person's token that is expired, not ours or wrongly signed
+    - SignatureHeaderMalformed  a header of a signed message is missing or malformed
+    - SignatureInvalid      the message was not signed with a secret of this address
+    - DeliveryTooOld        the signed time is too far from ours
   + Forbidden               we know who speaks, and it is not theirs
     - ScopeMissing          the key lacks a scope
     - SourceNotYours        the event names a source of somebody else
@@ -103,6 +106,27 @@ class TokenInvalid(Unauthenticated):
 
     code = "token-invalid"
     title = "The token is not valid"
+
+
+class SignatureHeaderMalformed(Unauthenticated):
+    """A signed message carries webhook-id, webhook-timestamp and webhook-signature."""
+
+    code = "signature-header-malformed"
+    title = "A header of the signature is missing or malformed"
+
+
+class SignatureInvalid(Unauthenticated):
+    """The message was not signed with a secret of this address over exactly these bytes."""
+
+    code = "signature-invalid"
+    title = "The signature is not valid"
+
+
+class DeliveryTooOld(Unauthenticated):
+    """The signed time is more than 5 minutes from ours. Sign each attempt anew."""
+
+    code = "delivery-too-old"
+    title = "The message was signed too long ago"
 
 
 class Forbidden(ServiceError):
