@@ -16,15 +16,26 @@
     - SourceNotYours        the event names a source of somebody else
     - SubjectNotYours       a person acts for another person
     - LevelNotYours         an evidence level that this caller may not state
+    - KeyNotYours           a key that is of the other mode, or can do more than the caller's
+    - TestKeyNeeded         this is about test data, and the key is a live one
+    - ConnectorDisabled     the connector or its partner is disabled
   + NotFound
     - ActionNotFound
     - ProjectNotFound
     - MethodologyNotFound
+    - PartnerNotFound
+    - KeyNotFound
+    - ConnectorNotFound
+    - DeliveryNotFound
     - PageNotFound          no such address
   + MethodNotAllowed        the address is right, the verb is not
   + Conflict
     - EventConflict         same source, person and id, other content
     - ReversalConflict      the action was reversed before, for another reason
+    - MessageConflict       the same webhook-id came with another body
+    - PartnerExists         the partner's id is taken
+    - SourceTaken           the source belongs to another partner
+    - KeyRotating           two keys of a rotation are live already
   + TooLarge
     - BodyTooLarge
     - BatchTooLarge
@@ -36,6 +47,7 @@
     - CursorInvalid         a cursor that we did not hand out
     - IdempotencyKeyReused  the same key came with another body
     - ActionNotReversible   a refused or unclaimed action gave nothing that could be taken back
+    - PayloadNotMapped      a connector's expressions do not fit the payload that came in
   + Unavailable             our capacity or an outage; `retry_after_s` says when to come back
     - LaneFull              too many events are waiting already
     - ShuttingDown          this process is draining
@@ -164,6 +176,28 @@ class LevelNotYours(Forbidden):
     title = "The evidence level is too high for this caller"
 
 
+class KeyNotYours(Forbidden):
+    """A key changes keys of its own mode (live or test) that can do no more than it can itself."""
+
+    code = "key-not-yours"
+    title = "The key is not yours to change"
+
+
+class TestKeyNeeded(Forbidden):
+    """Only test data can be wiped, and only with a test key: sx_test_...."""
+
+    __test__ = False
+    code = "test-key-needed"
+    title = "A test key is needed"
+
+
+class ConnectorDisabled(Forbidden):
+    """The connector, or its partner, is disabled: nothing is taken until it is enabled."""
+
+    code = "connector-disabled"
+    title = "The connector is disabled"
+
+
 class NotFound(ServiceError):
     """There is nothing here that the caller may see."""
 
@@ -190,6 +224,34 @@ class MethodologyNotFound(NotFound):
 
     code = "methodology-not-found"
     title = "No such methodology"
+
+
+class PartnerNotFound(NotFound):
+    """No partner is registered under this id."""
+
+    code = "partner-not-found"
+    title = "No such partner"
+
+
+class KeyNotFound(NotFound):
+    """The partner has no key with this prefix that is not revoked or expired."""
+
+    code = "key-not-found"
+    title = "No such key"
+
+
+class ConnectorNotFound(NotFound):
+    """No connector has this id, or it belongs to somebody else."""
+
+    code = "connector-not-found"
+    title = "No such connector"
+
+
+class DeliveryNotFound(NotFound):
+    """The connector has no such delivery, or its payload is not in quarantine any more."""
+
+    code = "delivery-not-found"
+    title = "No such delivery"
 
 
 class PageNotFound(NotFound):
@@ -225,6 +287,34 @@ class ReversalConflict(Conflict):
 
     code = "reversal-conflict"
     title = "The action is already reversed"
+
+
+class MessageConflict(Conflict):
+    """This webhook-id came before with another body. A new message needs a new id."""
+
+    code = "message-conflict"
+    title = "The message came before with another body"
+
+
+class PartnerExists(Conflict):
+    """A partner with this id is registered already."""
+
+    code = "partner-exists"
+    title = "The partner is registered already"
+
+
+class SourceTaken(Conflict):
+    """The source is registered for another partner. Choose another name."""
+
+    code = "source-taken"
+    title = "The source belongs to another partner"
+
+
+class KeyRotating(Conflict):
+    """Two keys of a rotation are live already. Revoke the older one, or wait until it ends."""
+
+    code = "key-rotating"
+    title = "The key is being rotated already"
 
 
 class TooLarge(ServiceError):
@@ -302,6 +392,14 @@ class ActionNotReversible(Invalid):
 
     code = "action-not-reversible"
     title = "There is nothing to reverse"
+
+
+class PayloadNotMapped(Invalid):
+    """The connector's expressions do not fit this payload. It is kept in quarantine: mend the
+    mapping, then replay it."""
+
+    code = "payload-not-mapped"
+    title = "The payload does not fit the connector"
 
 
 class Unavailable(ServiceError):

@@ -8,9 +8,11 @@ import asyncio
 import gc
 import logging
 import socket
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, MutableMapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
 from types import FrameType
+from typing import Any
 
 import uvicorn
 from fastapi import FastAPI
@@ -29,16 +31,23 @@ from service.intake.commit import Committer
 from service.intake.lane import Lane
 from service.intake.report import Intake, running
 from service.journal.notify import Notifier
+from service.partners import routes as partner_routes
 from service.partners.people import Hasher
 from service.partners.recognise import Recogniser
+from service.partners.sandbox import Sandbox, is_for_sandbox
 from service.points import routes as points_routes
 from service.points.policy import Policy, load_policy
-from service.resources import Resources, SettingMissing, open_resources
+from service.resources import SANDBOX, Resources, SettingMissing, open_resources
 from service.settings import Settings
 from service.totals import routes as totals_routes
 from service.totals.counters import Counters
 from service.totals.view import LiveTotals
 from service.web import routes as web_routes
+from service.webhooks.inbound import connector_routes, hook_routes
+from service.webhooks.inbound.connectors import Connectors
+from service.webhooks.inbound.ledger import Ledger
+from service.webhooks.inbound.receive import Hooks
+from service.webhooks.vault import vault_of
 
 GRACEFUL_S = 20  # running requests may take this long after a signal; streams end by themselves
 BACKLOG = 2048
@@ -49,6 +58,7 @@ PUBLIC_PATHS = (
     "/v1/projects",
     "/v1/methodologies",
     "/v1/factors",
+    "/v1/hooks",
     "/healthz",
     "/readyz",
     "/metrics",
@@ -65,6 +75,8 @@ TAGS = [
     {"name": "Totals", "description": "Estimated avoided emissions, added up. Public."},
     {"name": "Trees", "description": "Projects that plant them. Public."},
     {"name": "Methodologies", "description": "The published sheets and factors. Public."},
+    {"name": "Partners", "description": "A partner's own keys and sources; test data."},
+    {"name": "Connectors", "description": "Merchants' own payloads, read by a configuration."},
     {"name": "Operations", "description": "Health, metrics and explanations."},
 ]
 
@@ -108,14 +120,29 @@ def make_intake(
 
 
 @asynccontextmanager
-async def _running(app: FastAPI, settings: Settings, clock: Clock) -> AsyncIterator[None]:
+async def _running(
+    app: FastAPI, settings: Settings, clock: Clock, live: FastAPI | None
+) -> AsyncIterator[None]:
     hasher = Hasher(person_key_of(settings))
-    async with open_resources(settings, clock) as resources:
+    schema = None if live is None else SANDBOX
+    async with open_resources(settings, clock, schema=schema) as resources, AsyncExitStack() as end:
         state = app.state
+        state.is_sandbox = live is not None
+        if live is None:
+            recognise = Recogniser(settings, resources.sessions, clock)
+            state.recognise = await end.enter_async_context(_noting(recognise))
+            state.registry = resources.sessions
+            state.stopping = asyncio.Event()
+            other = partial(create_app, sandbox_settings(settings), clock, app)
+            state.sandbox = Sandbox(app, other)
+            end.push_async_callback(state.sandbox.close)
+        else:
+            state.recognise = live.state.recognise
+            state.registry = live.state.registry
+            state.stopping = live.state.stopping
         state.resources = resources
         state.hasher = hasher
         state.metrics = Metrics()
-        state.recognise = Recogniser(settings, resources.sessions, clock)
         state.policy = load_policy()
         notifier = Notifier(resources.valkey)
 
@@ -124,6 +151,16 @@ async def _running(app: FastAPI, settings: Settings, clock: Clock) -> AsyncItera
             notifier.poke()
 
         state.intake = make_intake(resources, hasher, state.policy, committed)
+        connectors = Connectors(
+            resources.sessions,
+            state.registry,
+            vault_of(settings),
+            is_sandbox=state.is_sandbox,
+            cache_seconds=settings.key_cache_seconds,
+        )
+        state.hooks = Hooks(
+            connectors, Ledger(resources.sessions), state.intake, hasher, resources.sessions
+        )
         state.totals = LiveTotals(
             resources.sessions,
             Counters(resources.valkey, resources.sessions),
@@ -131,18 +168,33 @@ async def _running(app: FastAPI, settings: Settings, clock: Clock) -> AsyncItera
             settings.totals_cache_seconds,
         )
         state.streams = 0
-        state.stopping = asyncio.Event()
         async with notifier.running(), running(state.intake):
             yield
             state.stopping.set()
 
 
-def create_app(settings: Settings, clock: Clock = system_clock) -> FastAPI:
-    """The application; it opens its resources when it starts and drains its lanes at the end."""
+@asynccontextmanager
+async def _noting(recognise: Recogniser) -> AsyncIterator[Recogniser]:
+    async with recognise.noting():
+        yield recognise
+
+
+def sandbox_settings(settings: Settings) -> Settings:
+    """Those of the sandbox: the same rules, fewer connections."""
+    return settings.model_copy(update={"lanes": 1})
+
+
+def create_app(
+    settings: Settings, clock: Clock = system_clock, live: FastAPI | None = None
+) -> FastAPI:
+    """The application; it opens its resources when it starts and drains its lanes at the end.
+
+    With `live` it is the sandbox beside that application: for test keys, over another schema.
+    """
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        async with _running(app, settings, clock):
+        async with _running(app, settings, clock, live):
             yield
 
     app = FastAPI(
@@ -163,6 +215,9 @@ def create_app(settings: Settings, clock: Clock = system_clock) -> FastAPI:
         book_routes,
         http_routes,
         web_routes,
+        partner_routes,
+        connector_routes,
+        hook_routes,
     ):
         app.include_router(module.router)
     add_schemas(app)
@@ -176,8 +231,18 @@ def door_of(app: FastAPI) -> Door:
         {
             ("POST", "/v1/events"): intake_routes.report_events,
             ("GET", "/v1/totals"): totals_routes.totals_now,
+            ("POST", "/v1/hooks/"): hook_routes.receive,
         },
+        partial(world_of, app),
     )
+
+
+async def world_of(app: FastAPI, scope: MutableMapping[str, Any]) -> FastAPI:
+    """The application that a request is for: the programme's own, or its sandbox."""
+    if is_for_sandbox(scope):
+        sandbox: Sandbox = app.state.sandbox
+        return await sandbox.app()
+    return app
 
 
 def add_schemas(app: FastAPI) -> None:

@@ -76,14 +76,43 @@ class LiveTotals:
             return await view_of(session, sums.without_empty(), as_of)
 
 
+class TestTotals:
+    """What one partner sees of its own test data: the same view, straight from the database."""
+
+    __test__ = False  # to pytest this is no test, whatever its name
+
+    def __init__(
+        self, sessions: async_sessionmaker[AsyncSession], clock: Clock, partner: str
+    ) -> None:
+        self._sessions = sessions
+        self._clock = clock
+        self.partner = partner
+
+    async def body(self) -> bytes:
+        """The totals now, as JSON."""
+        as_of = self._clock()
+        async with self._sessions() as session:
+            sums = (await store.known_sums(session, self.partner)).without_empty()
+            view = await view_of(session, sums, as_of, self.partner)
+        return view.model_dump_json(by_alias=True).encode()
+
+    async def body_as_of(self, as_of: datetime) -> bytes:
+        """The totals as they were known at a moment, as JSON."""
+        async with self._sessions() as session:
+            sums = (await store.sums_as_of(session, as_of, self.partner)).without_empty()
+            view = await view_of(session, sums, as_of, self.partner)
+        return view.model_dump_json(by_alias=True).encode()
+
+
 async def view_of(
     session: AsyncSession,
     sums: Sums,
     as_of: datetime,
+    partner: str | None = None,
 ) -> TotalsView:
-    """The public view of some sums."""
+    """The public view of some sums; in the sandbox, of one partner's."""
     day: date = as_of.date()
-    trailing_mg = await store.trailing_mg(session, after=day - TRAILING, until=day)
+    trailing_mg = await store.trailing_mg(session, after=day - TRAILING, until=day, partner=partner)
     carbon = sums.carbon()
     goal = goal_on(day, avoided_mg=carbon.avoided_mg, trailing_mg=trailing_mg)
     required = goal.required_rate_mg_per_year

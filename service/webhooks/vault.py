@@ -32,16 +32,24 @@ class Vault:
 
     def seal(self, secret: str, about: str) -> bytes:
         """The secret, encrypted; `about` must be given again to open it."""
+        return self.seal_bytes(secret.encode(), about)
+
+    def seal_bytes(self, secret: bytes, about: str) -> bytes:
+        """As `seal`, for bytes: payloads that name people."""
         nonce = os.urandom(_NONCE_BYTES)
-        return _FORM + nonce + self._keys[0].encrypt(nonce, secret.encode(), about.encode())
+        return _FORM + nonce + self._keys[0].encrypt(nonce, secret, about.encode())
 
     def open(self, sealed: bytes, about: str) -> str:
         """The secret. Raises SealBroken when none of the keys, or another `about`, sealed it."""
+        return self.open_bytes(sealed, about).decode()
+
+    def open_bytes(self, sealed: bytes, about: str) -> bytes:
+        """As `open`, for bytes."""
         nonce, text = sealed[1 : 1 + _NONCE_BYTES], sealed[1 + _NONCE_BYTES :]
         if sealed[:1] == _FORM:
             for key in self._keys:
                 try:
-                    return key.decrypt(nonce, text, about.encode()).decode()
+                    return key.decrypt(nonce, text, about.encode())
                 except (InvalidTag, ValueError):
                     continue
         raise SealBroken(
