@@ -59,6 +59,7 @@ PUBLIC_PATHS = (
     "/v1/methodologies",
     "/v1/factors",
     "/v1/hooks",
+    "/v1/connector-templates",
     "/healthz",
     "/readyz",
     "/metrics",
