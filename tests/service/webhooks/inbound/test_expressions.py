@@ -77,7 +77,8 @@ def test_what_does_not_compile_says_where(text: str, position: int | None) -> No
     ["divide(order.id, `0`)", "sum(order.tags)", "from_epoch(`99999999999999`, 'UTC')",
      "from_epoch(`1`, '../etc/passwd')", "in_zone('yesterday', 'UTC')", "abs(order.name)",
      "order.items == order.items", "contains(order.tags, order.items)", "to_string(order)",
-     "divide(order.id)", "order.name < order.id", "multiply(to_number('9e999999'), `9`)", "multiply(@, order.id)"],
+     "divide(order.id)", "order.name < order.id", "multiply(to_number('9e999999'), `9`)",
+     "multiply(@, order.id)"],
 )  # fmt: skip
 def test_what_cannot_be_evaluated_says_why(text: str) -> None:
     with pytest.raises(EvaluationFailed) as told:
