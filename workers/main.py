@@ -14,11 +14,13 @@ from arq.connections import RedisSettings
 from arq.cron import cron
 from arq.worker import run_worker
 
-from service.resources import open_resources, redis_url_of
+from service.resources import SANDBOX, open_resources, redis_url_of
 from service.settings import Settings
 from service.tasks import end
+from workers.hooks import forget_hooks
 from workers.months import open_months
 from workers.projectors import Projectors
+from workers.sandbox import project_sandbox
 
 _log = logging.getLogger(__name__)
 
@@ -26,14 +28,18 @@ _log = logging.getLogger(__name__)
 async def start(ctx: dict[str, Any]) -> None:
     """Open the resources and start the projectors."""
     stack = ctx["stack"] = AsyncExitStack()
-    resources = await stack.enter_async_context(open_resources(Settings()))
+    settings = Settings()
+    resources = await stack.enter_async_context(open_resources(settings))
     ctx["resources"] = resources
+    ctx["sandbox"] = await stack.enter_async_context(open_resources(settings, schema=SANDBOX))
+    ctx["sandbox_projector"] = asyncio.create_task(project_sandbox(ctx["sandbox"]), name="sandbox")
     ctx["projectors"] = asyncio.create_task(_supervise(Projectors(resources)), name="projectors")
 
 
 async def stop(ctx: dict[str, Any]) -> None:
     """Stop the projectors between two transactions and close everything."""
     await end(ctx["projectors"])
+    await end(ctx["sandbox_projector"])
     await ctx["stack"].aclose()
 
 
@@ -50,8 +56,11 @@ async def _supervise(projectors: Projectors) -> None:
 class WorkerSettings:
     """Read by arq. Where Valkey is, `main` says: nothing is read when this file is imported."""
 
-    functions = (open_months,)
-    cron_jobs = (cron(open_months, hour=None, minute=7, run_at_startup=True, unique=True),)
+    functions = (open_months, forget_hooks)
+    cron_jobs = (
+        cron(open_months, hour=None, minute=7, run_at_startup=True, unique=True),
+        cron(forget_hooks, hour=None, minute=23, unique=True),
+    )
     on_startup = start
     on_shutdown = stop
     job_serializer = orjson.dumps
