@@ -57,6 +57,8 @@ CREATE TABLE hook_delivery (
 
 CREATE INDEX hook_delivery_by_connector ON hook_delivery (connector_id, delivery_id);
 
+CREATE INDEX hook_delivery_by_time ON hook_delivery USING brin (received_at);
+
 CREATE INDEX hook_delivery_quarantined ON hook_delivery (connector_id, delivery_id) WHERE payload IS NOT NULL;
 
 CREATE TABLE hook_event (

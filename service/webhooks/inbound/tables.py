@@ -56,6 +56,7 @@ class HookDelivery(SQLModel, table=True):
     __tablename__ = "hook_delivery"
     __table_args__ = (
         Index("hook_delivery_by_connector", "connector_id", "delivery_id"),
+        Index("hook_delivery_by_time", "received_at", postgresql_using="brin"),
         Index(
             "hook_delivery_quarantined",
             "connector_id",
