@@ -25,6 +25,7 @@ STEPS_AN_ITEM = 2_000
 DIGITS = 28
 
 Node = dict[str, Any]
+_CONDITIONS = ("comparator", "and_expression", "or_expression", "not_expression")
 
 
 class ExpressionInvalid(ValueError):
@@ -60,12 +61,13 @@ class Expression:
 
     text: str
     tree: Node
-    path: Callable[[object], object] | None
+    path: Callable[[Any], Any] | None
+    cost: int
 
     def __call__(self, value: object, budget: Budget) -> object:
         """What the expression finds in `value`; None for nothing. Raises EvaluationFailed."""
         if self.path is not None:
-            budget.spend(1)
+            budget.spend(self.cost)
             return self.path(value)
         try:
             return _Interpreter(budget).visit(self.tree, value)
@@ -91,7 +93,7 @@ def compile_expression(text: str) -> Expression:
     except RecursionError as error:
         raise ExpressionInvalid("is nested too deeply") from error
     tree = _exact(tree)
-    return Expression(text, tree, _simple(tree))
+    return Expression(text, tree, _direct(tree), cost=1 + len(text) // 16)
 
 
 def _sentence(error: Exception) -> str:
@@ -121,16 +123,31 @@ def _no_constant(name: str) -> object:
     raise ValueError(f"{name} is no number")
 
 
-def _simple(node: Node) -> Callable[[object], object] | None:
-    """A plain function for the commonest expressions (a path of names, a literal)."""
-    if node["type"] == "literal":
-        value = node["value"]
-        return (lambda _: value) if not isinstance(value, list | dict) else None
-    names = _names(node)
-    if names is None:
-        return None
+def _direct(node: Node) -> Callable[[Any], Any] | None:
+    """A plain function for the commonest expressions: paths, scalars, and conditions over them.
 
-    def walk(value: object) -> object:
+    It has no loop, so its cost is that of its text.
+    """
+    kind = node["type"]
+    if kind == "literal":
+        value = node["value"]
+        return None if isinstance(value, list | dict) else lambda _: value
+    names = _names(node)
+    if names is not None:
+        return _walk(names)
+    parts = [_direct(child) for child in node["children"]] if kind in _CONDITIONS else []
+    known = [part for part in parts if part is not None]
+    if not known or len(known) != len(parts):
+        return None
+    if kind == "comparator":
+        left, right = known
+        name = node["value"]
+        return lambda value: _compared(name, left(value), right(value))
+    return _logical(kind, known)
+
+
+def _walk(names: tuple[str, ...]) -> Callable[[Any], Any]:
+    def walk(value: Any) -> Any:
         for name in names:
             if not isinstance(value, dict):
                 return None
@@ -138,6 +155,35 @@ def _simple(node: Node) -> Callable[[object], object] | None:
         return value
 
     return walk
+
+
+def _logical(kind: str, parts: Sequence[Callable[[Any], Any]]) -> Callable[[Any], Any]:
+    first = parts[0]
+    if kind == "or_expression":
+        second = parts[1]
+        return lambda value: second(value) if is_false(found := first(value)) else found
+    if kind == "and_expression":
+        second = parts[1]
+        return lambda value: found if is_false(found := first(value)) else second(value)
+    return lambda value: is_false(first(value))
+
+
+def is_false(value: object) -> bool:
+    """What JMESPath takes for false; zero is true."""
+    return value is None or value is False or (isinstance(value, str | list | dict) and not value)
+
+
+def _compared(name: str, left: Any, right: Any) -> Any:
+    """Two lists or objects are not compared: that could take for ever."""
+    if name not in ("eq", "ne"):
+        if not (_is_ordered(left) and _is_ordered(right)):
+            return None
+    elif isinstance(left, list | dict) and isinstance(right, list | dict) and left and right:
+        raise EvaluationFailed("two lists or objects cannot be compared; compare their parts")
+    try:
+        return TreeInterpreter.COMPARATOR_FUNC[name](left, right)
+    except TypeError as error:
+        raise EvaluationFailed("a text and a number have no order") from error
 
 
 def _names(node: Node) -> tuple[str, ...] | None:
@@ -239,7 +285,7 @@ def _zone(name: str) -> ZoneInfo:
 
 
 class _Interpreter(TreeInterpreter):
-    """Counts what it does. Two lists or objects are not compared: that could take for ever."""
+    """Counts what it does."""
 
     def __init__(self, budget: Budget) -> None:
         super().__init__(Options(custom_functions=_FUNCTIONS))
@@ -251,13 +297,8 @@ class _Interpreter(TreeInterpreter):
         return found
 
     def visit_comparator(self, node: Any, value: Any) -> Any:
-        sides = [self.visit(child, value) for child in node["children"]]
-        if all(isinstance(side, list | dict) and side for side in sides):
-            raise EvaluationFailed("two lists or objects cannot be compared; compare their parts")
-        compare = self.COMPARATOR_FUNC[node["value"]]
-        if node["value"] not in ("eq", "ne") and not all(map(_is_ordered, sides)):
-            return None
-        return compare(*sides)
+        left, right = (self.visit(child, value) for child in node["children"])
+        return _compared(node["value"], left, right)
 
 
 def _is_ordered(value: object) -> bool:

@@ -16,6 +16,7 @@ from service.webhooks.inbound.expressions import (
     EvaluationFailed,
     Expression,
     compile_expression,
+    is_false,
 )
 
 ERRORS_MAX = 20
@@ -134,7 +135,7 @@ class Mapping:
                 return ItemSeen(rule.name, at, False, fields, None, wrong)
             if keep:
                 fields.append(FieldSeen(f"{rule.pointer}/when", rule.when.text, shown(holds)))
-            if holds is None or holds is False or holds in ("", [], {}):
+            if is_false(holds):
                 return ItemSeen(rule.name, at, False, fields, None, ())
         errors: list[tuple[str, str]] = []
         named = _read(rule.named, context, budget, fields if keep else None, errors)

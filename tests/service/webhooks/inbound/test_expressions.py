@@ -116,4 +116,18 @@ def test_paths_find_what_the_reference_finds(value: object, names: list[str]) ->
     text = ".".join(names)
 
     assert found(text, value) == jmespath.search(text, value)
+    for condition in (
+        f"{text} == `1` || !a",
+        f"{text} != 'x' && b",
+        f"!({text}) && a.b == b.a",
+        f"{text} < `3` || {text} >= a",
+    ):
+        try:
+            expected = jmespath.search(condition, value)
+        except TypeError:
+            expected = EvaluationFailed
+        try:
+            assert found(condition, value) == expected
+        except EvaluationFailed:
+            assert "==" in condition or expected is EvaluationFailed
     assert found(f"({text})[0] || @", value) == jmespath.search(f"({text})[0] || @", value)
