@@ -73,8 +73,10 @@ class Sandbox:
         async with self._opening:
             if self._app is None:
                 app = self._make()
-                await self._stack.enter_async_context(app.router.lifespan_context(app))
-                await self._offer(app)
+                async with AsyncExitStack() as opened:  # closes what an outage left half open
+                    await opened.enter_async_context(app.router.lifespan_context(app))
+                    await self._offer(app)
+                    self._stack = opened.pop_all()
                 self._app = app
             return self._app
 

@@ -1,5 +1,6 @@
 """Use case: a partner's connectors: make, change, rotate secrets; and knowing them quickly."""
 
+import re
 import secrets as randomness
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -29,6 +30,7 @@ from service.webhooks.vault import Vault
 SECRETS_MAX = 3
 SECRET_CHARACTERS_MIN, SECRET_CHARACTERS_MAX = 16, 256
 CACHED_MAX = 10_000
+_ID = re.compile(r"con_(test_)?[0-9a-f]{24}")
 _CONFIG: TypeAdapter[Config] = TypeAdapter(Config)
 
 
@@ -76,6 +78,8 @@ class Connectors:
         cached = self._cache.get(connector_id)
         if cached is not None and cached[0] > seconds():
             return cached[1]
+        if _ID.fullmatch(connector_id) is None:  # anybody may ask: no query for what is no id
+            raise not_found(connector_id)
         async with self._sessions() as session:
             row = await store.find_connector(session, connector_id)
         if row is None:

@@ -1,5 +1,6 @@
 """Test keys: the same behaviour in a world of its own, wiped whenever its partner likes."""
 
+import asyncio
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
@@ -8,10 +9,25 @@ from typing import Any
 import asyncpg
 import httpx
 import pytest
-from builders import NOW, USUAL, an_event, catch_up, client_of, report, unique
+from builders import (
+    NOW,
+    USUAL,
+    NewSettings,
+    SteppedClock,
+    an_event,
+    catch_up,
+    client_of,
+    database_named,
+    report,
+    unique,
+)
+from builders import running_app as run_app
 from fastapi import FastAPI
+from sqlalchemy.exc import DBAPIError
 
+from service.main import create_app
 from service.partners import register as use
+from service.partners.sandbox import Sandbox
 from service.webhooks.signing import signed_headers
 
 
@@ -248,6 +264,29 @@ async def test_series_and_past_totals_are_the_partners_own(new_both: NewBoth) ->
 
     assert [row["actions"] for row in series["data"]] == [1]
     assert (past["actions"], past["people"]) == (1, 1)
+
+
+async def test_the_sandbox_opens_after_an_outage_and_once(
+    new_settings: NewSettings,
+) -> None:
+    settings, away = await new_settings(), True
+    async with run_app(settings, SteppedClock()) as app:
+        made = []
+
+        def make() -> FastAPI:
+            url = database_named(settings.database_url, "none") if away else settings.database_url
+            there = settings.model_copy(update={"database_url": url})
+            made.append(create_app(there, SteppedClock(), app))
+            return made[-1]
+
+        sandbox = Sandbox(app, make)
+        with pytest.raises((asyncpg.PostgresError, DBAPIError)):
+            await sandbox.app()
+        away = False
+        opened = await asyncio.gather(*(sandbox.app() for _ in range(5)))
+        await sandbox.close()
+
+    assert opened == [made[1]] * 5
 
 
 async def test_a_bad_test_key_sees_no_totals(app: FastAPI) -> None:
