@@ -22,14 +22,18 @@ from service.clock import CLOCK_FILE, read_ahead, seconds, system_clock
 from service.demo import put_demo
 from service.embedded.clock import ClockRefused, move_clock
 from service.embedded.up import run_up
+from service.errors import ServiceError
 from service.forest.commands import forest_app
 from service.guards.commands import holds_commands
 from service.main import create_app, person_key_of
 from service.migrate import migrate_database
 from service.partners import store
+from service.partners.commands import Program
+from service.partners.commands import app as partner_app
 from service.partners.issuer import IssuerMissing, mint_token
-from service.partners.keys import SCOPES, make_key
+from service.partners.keys import DEFAULT_SCOPES, SCOPES, TEST_SCOPES, make_key
 from service.partners.people import Hasher
+from service.partners.register import check_id
 from service.replay.citibike import read_trips
 from service.replay.jsonl import STANDARD_INPUT, read_events
 from service.replay.record import Record, Unreadable
@@ -58,7 +62,6 @@ out = Console()
 err = Console(stderr=True)
 
 QUIET_POLL_S = 0.2
-DEFAULT_SCOPES = ["events:write", "actions:read", "points:write"]
 Result = TypeVar("Result")
 
 
@@ -97,10 +100,10 @@ def fail(message: str) -> typer.Exit:
 
 
 @asynccontextmanager
-async def opened() -> AsyncIterator[Resources]:
+async def opened(schema: str | None = None) -> AsyncIterator[Resources]:
     """Resources of the database that is running here, or that the environment names."""
     settings = found_settings()
-    async with open_resources(settings, clock_of(settings)) as resources:
+    async with open_resources(settings, clock_of(settings), schema=schema) as resources:
         yield resources
 
 
@@ -190,15 +193,17 @@ def keys_add(
         list[str] | None, typer.Option(help=f"One of {', '.join(SCOPES)}; repeatable.")
     ] = None,
     days: Annotated[int | None, typer.Option(min=1, help="Days until it expires.")] = None,
+    test: Annotated[bool, typer.Option("--test", help="A test key, for the sandbox.")] = False,
 ) -> None:
     """Make a key, and the partner and sources with it. The key is shown once."""
     sources, scopes = tuple(source or ()), tuple(scope or DEFAULT_SCOPES)
-    unknown = sorted(set(scopes) - set(SCOPES))
+    unknown = sorted(set(scopes) - set(TEST_SCOPES if test else SCOPES))
     if unknown:
         raise fail(f"there is no scope {unknown[0]!r}; there are {', '.join(SCOPES)}.")
 
     async def run() -> str:
-        key = make_key()
+        check_id(partner)
+        key = make_key(is_test=test)
         async with opened() as resources, resources.sessions() as session, session.begin():
             now = resources.clock()
             await store.put_partner(session, partner, partner, now)
@@ -406,6 +411,8 @@ def _run(work: Coroutine[None, None, Result]) -> Result:
         return asyncio.run(work)
     except SettingMissing as error:
         raise fail(str(error)) from error
+    except ServiceError as error:
+        raise fail(error.detail) from error
     except (OSError, DBAPIError, RedisError) as error:
         raise fail(
             f"a server does not answer ({error}). Is `saxaul up` running with this SAXAUL_HOME?"
@@ -415,6 +422,10 @@ def _run(work: Coroutine[None, None, Result]) -> Result:
 app.add_typer(holds_commands(opened, _run, fail), name="holds")
 add_restating(app, Terminal(out, err, opened, _run, fail, found_settings))
 app.add_typer(forest_app(opened, _run, fail), name="forest")
+partner_program = Program(
+    opened, _run, fail, lambda: demo_of(Settings()).get("url", "http://127.0.0.1:8000")
+)
+app.add_typer(partner_app, name="partner", context_settings={"obj": partner_program})
 
 
 if __name__ == "__main__":

@@ -8,11 +8,17 @@
     - CredentialsMissing    no bearer token came with the request
     - KeyInvalid            an API key that is unknown, expired or revoked
     - TokenInvalid          a person's token that is expired, not ours or wrongly signed
+    - SignatureHeaderMalformed  a header of a signed message is missing or malformed
+    - SignatureInvalid      the message was not signed with a secret of this address
+    - DeliveryTooOld        the signed time is too far from ours
   + Forbidden               we know who speaks, and it is not theirs
     - ScopeMissing          the key lacks a scope
     - SourceNotYours        the event names a source of somebody else
     - SubjectNotYours       a person acts for another person
     - LevelNotYours         an evidence level that this caller may not state
+    - KeyNotYours           a key that is of the other mode, or can do more than the caller's
+    - TestKeyNeeded         this is about test data, and the key is a live one
+    - ConnectorDisabled     the connector or its partner is disabled
   + NotFound
     - ActionNotFound
     - ProjectNotFound
@@ -26,6 +32,10 @@
     - MethodologyNotFound
     - HoldNotFound
     - RunNotFound           no restatement and no shadow run has this id
+    - PartnerNotFound
+    - KeyNotFound
+    - ConnectorNotFound
+    - DeliveryNotFound
     - PageNotFound          no such address
   + MethodNotAllowed        the address is right, the verb is not
   + Conflict
@@ -49,6 +59,10 @@
     - DailyLimitReached     a pool takes only so many points from one person a day
     - NameTaken             there is a species or project of this id already
     - LotNotFundable        the lot takes no more trees already, or has none
+    - MessageConflict       the same webhook-id came with another body
+    - PartnerExists         the partner's id is taken
+    - SourceTaken           the source belongs to another partner
+    - KeyRotating           two keys of a rotation are live already
   + TooLarge
     - BodyTooLarge
     - BatchTooLarge
@@ -64,6 +78,7 @@
     - ActionNotTransferable an action that gave no carbon has none to transfer
   + TooMany                 your quota; `retry_after_s` says when there is more
     - QuotaExceeded         this caller asked for more than its quota of a minute
+    - PayloadNotMapped      a connector's expressions do not fit the payload that came in
   + Unavailable             our capacity or an outage; `retry_after_s` says when to come back
     - LaneFull              too many events are waiting already
     - ShuttingDown          this process is draining
@@ -136,6 +151,27 @@ class TokenInvalid(Unauthenticated):
     title = "The token is not valid"
 
 
+class SignatureHeaderMalformed(Unauthenticated):
+    """A signed message carries webhook-id, webhook-timestamp and webhook-signature."""
+
+    code = "signature-header-malformed"
+    title = "A header of the signature is missing or malformed"
+
+
+class SignatureInvalid(Unauthenticated):
+    """The message was not signed with a secret of this address over exactly these bytes."""
+
+    code = "signature-invalid"
+    title = "The signature is not valid"
+
+
+class DeliveryTooOld(Unauthenticated):
+    """The signed time is more than 5 minutes from ours. Sign each attempt anew."""
+
+    code = "delivery-too-old"
+    title = "The message was signed too long ago"
+
+
 class Forbidden(ServiceError):
     """The caller is known and may not do this."""
 
@@ -169,6 +205,28 @@ class LevelNotYours(Forbidden):
 
     code = "level-not-yours"
     title = "The evidence level is too high for this caller"
+
+
+class KeyNotYours(Forbidden):
+    """A key changes keys of its own mode (live or test) that can do no more than it can itself."""
+
+    code = "key-not-yours"
+    title = "The key is not yours to change"
+
+
+class TestKeyNeeded(Forbidden):
+    """Only test data can be wiped, and only with a test key: sx_test_...."""
+
+    __test__ = False
+    code = "test-key-needed"
+    title = "A test key is needed"
+
+
+class ConnectorDisabled(Forbidden):
+    """The connector, or its partner, is disabled: nothing is taken until it is enabled."""
+
+    code = "connector-disabled"
+    title = "The connector is disabled"
 
 
 class NotFound(ServiceError):
@@ -260,6 +318,34 @@ class RunNotFound(NotFound):
 
     code = "run-not-found"
     title = "No such run"
+
+
+class PartnerNotFound(NotFound):
+    """No partner is registered under this id."""
+
+    code = "partner-not-found"
+    title = "No such partner"
+
+
+class KeyNotFound(NotFound):
+    """The partner has no key with this prefix that is not revoked or expired."""
+
+    code = "key-not-found"
+    title = "No such key"
+
+
+class ConnectorNotFound(NotFound):
+    """No connector has this id, or it belongs to somebody else."""
+
+    code = "connector-not-found"
+    title = "No such connector"
+
+
+class DeliveryNotFound(NotFound):
+    """The connector has no such delivery, or its payload is not in quarantine any more."""
+
+    code = "delivery-not-found"
+    title = "No such delivery"
 
 
 class PageNotFound(NotFound):
@@ -423,6 +509,34 @@ class LotNotFundable(Conflict):
     title = "The lot cannot be funded"
 
 
+class MessageConflict(Conflict):
+    """This webhook-id came before with another body. A new message needs a new id."""
+
+    code = "message-conflict"
+    title = "The message came before with another body"
+
+
+class PartnerExists(Conflict):
+    """A partner with this id is registered already."""
+
+    code = "partner-exists"
+    title = "The partner is registered already"
+
+
+class SourceTaken(Conflict):
+    """The source is registered for another partner. Choose another name."""
+
+    code = "source-taken"
+    title = "The source belongs to another partner"
+
+
+class KeyRotating(Conflict):
+    """Two keys of a rotation are live already. Revoke the older one, or wait until it ends."""
+
+    code = "key-rotating"
+    title = "The key is being rotated already"
+
+
 class TooLarge(ServiceError):
     """The request is larger than a named limit."""
 
@@ -536,6 +650,14 @@ class QuotaExceeded(TooMany):
             + (", in smaller batches." if cost > limit else ".")
         )
         self.retry_after_s = retry_after_s
+
+
+class PayloadNotMapped(Invalid):
+    """The connector's expressions do not fit this payload. It is kept in quarantine: mend the
+    mapping, then replay it."""
+
+    code = "payload-not-mapped"
+    title = "The payload does not fit the connector"
 
 
 class Unavailable(ServiceError):

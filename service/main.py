@@ -8,11 +8,11 @@ import asyncio
 import gc
 import socket
 import sys
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, MutableMapping
+from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
 from types import FrameType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import uvicorn
 from fastapi import FastAPI
@@ -24,6 +24,7 @@ from service.book import routes as book_routes
 from service.book.plugins import load_all
 from service.clock import Clock, system_clock
 from service.forest import routes as forest_routes
+from service.forest.catalogue import stock_projects
 from service.forest.liability import LiabilityGauges
 from service.friends import routes as friends_routes
 from service.guards import routes as guards_routes
@@ -39,12 +40,14 @@ from service.intake.lane import Lane
 from service.intake.report import Intake, running
 from service.journal.notify import Notifier
 from service.journal.take import lags
+from service.partners import routes as partner_routes
 from service.partners.people import Hasher
 from service.partners.recognise import Recogniser
+from service.partners.sandbox import Sandbox, is_for_sandbox
 from service.points import policy_routes
 from service.points import routes as points_routes
 from service.points.policy import Policy, load_policy
-from service.resources import Resources, SettingMissing, clock_of, open_resources
+from service.resources import SANDBOX, Resources, SettingMissing, clock_of, open_resources
 from service.restate import routes as restate_routes
 from service.settings import Settings
 from service.totals import routes as totals_routes
@@ -52,6 +55,11 @@ from service.totals.counters import Counters
 from service.totals.view import LiveTotals
 from service.web import certificate_routes
 from service.web import routes as web_routes
+from service.webhooks.inbound import connector_routes, hook_routes
+from service.webhooks.inbound.connectors import Connectors
+from service.webhooks.inbound.ledger import Ledger
+from service.webhooks.inbound.receive import Hooks
+from service.webhooks.vault import vault_of
 
 if TYPE_CHECKING:
     from service.http.tracing import Tracing
@@ -69,6 +77,8 @@ PUBLIC_PATHS = (
     "/v1/policies",
     "/v1/leaderboards",
     "/v1/factors",
+    "/v1/hooks",
+    "/v1/connector-templates",
     "/healthz",
     "/readyz",
     "/metrics",
@@ -87,6 +97,8 @@ TAGS = [
     {"name": "Trees", "description": "Projects that plant them, orders, pools, certificates."},
     {"name": "Forest administration", "description": "Catalogue, lots, reports, liability."},
     {"name": "Methodologies", "description": "The published sheets and factors. Public."},
+    {"name": "Partners", "description": "A partner's own keys and sources; test data."},
+    {"name": "Connectors", "description": "Merchants' own payloads, read by a configuration."},
     {"name": "Operations", "description": "Health, metrics and explanations."},
 ]
 
@@ -143,17 +155,34 @@ def open_tracing(settings: Settings) -> "Tracing | None":
 
 @asynccontextmanager
 async def _running(
-    app: FastAPI, settings: Settings, clock: Clock, catalogue: Catalogue | None
+    app: FastAPI,
+    settings: Settings,
+    clock: Clock,
+    catalogue: Catalogue | None,
+    live: FastAPI | None,
 ) -> AsyncIterator[None]:
     hasher = Hasher(person_key_of(settings))
     catalogue = catalogue or load_all(settings.methodology_path, clock().date())
-    async with open_resources(settings, clock) as resources:
+    schema = None if live is None else SANDBOX
+    async with open_resources(settings, clock, schema=schema) as resources, AsyncExitStack() as end:
         state = app.state
+        state.is_sandbox = live is not None
+        if live is None:
+            recognise = Recogniser(settings, resources.sessions, clock)
+            state.recognise = await end.enter_async_context(_noting(recognise))
+            state.registry = resources.sessions
+            state.stopping = asyncio.Event()
+            other = partial(create_app, sandbox_settings(settings), clock, catalogue, app)
+            state.sandbox = Sandbox(app, other, partial(stock_projects, now=clock()))
+            end.push_async_callback(state.sandbox.close)
+        else:
+            state.recognise = live.state.recognise
+            state.registry = live.state.registry
+            state.stopping = live.state.stopping
         state.resources = resources
         state.hasher = hasher
         state.metrics = Metrics(VERSION)
         tracing = state.tracing = open_tracing(settings)
-        state.recognise = Recogniser(settings, resources.sessions, clock)
         state.policy = load_policy(settings.policy)
         notifier = Notifier(resources.valkey)
 
@@ -164,6 +193,16 @@ async def _running(
             notifier.poke()
 
         state.intake = make_intake(resources, hasher, state.policy, catalogue, committed)
+        connectors = Connectors(
+            resources.sessions,
+            state.registry,
+            vault_of(settings),
+            is_sandbox=state.is_sandbox,
+            cache_seconds=settings.key_cache_seconds,
+        )
+        state.hooks = Hooks(
+            connectors, Ledger(resources.sessions), state.intake, hasher, resources.sessions
+        )
         state.totals = LiveTotals(
             resources.sessions,
             Counters(resources.valkey, resources.sessions),
@@ -176,7 +215,6 @@ async def _running(
         )
         state.before_metrics = (liability.look,)
         state.streams = 0
-        state.stopping = asyncio.Event()
         async with notifier.running(), running(state.intake):
             yield
             state.stopping.set()
@@ -184,17 +222,32 @@ async def _running(
             await asyncio.to_thread(tracing.close)
 
 
+@asynccontextmanager
+async def _noting(recognise: Recogniser) -> AsyncIterator[Recogniser]:
+    async with recognise.noting():
+        yield recognise
+
+
+def sandbox_settings(settings: Settings) -> Settings:
+    """Those of the sandbox: the same rules, fewer connections."""
+    return settings.model_copy(update={"lanes": 1})
+
+
 def create_app(
-    settings: Settings, clock: Clock = system_clock, catalogue: Catalogue | None = None
+    settings: Settings,
+    clock: Clock = system_clock,
+    catalogue: Catalogue | None = None,
+    live: FastAPI | None = None,
 ) -> FastAPI:
     """The application; it opens its resources when it starts and drains its lanes at the end.
 
-    Without a catalogue it loads one when it starts.
+    Without a catalogue it loads one when it starts. With `live` it is the sandbox beside that
+    application: for test keys, over another schema.
     """
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        async with _running(app, settings, clock, catalogue):
+        async with _running(app, settings, clock, catalogue, live):
             yield
 
     app = FastAPI(
@@ -221,6 +274,9 @@ def create_app(
         restate_routes,
         http_routes,
         web_routes,
+        partner_routes,
+        connector_routes,
+        hook_routes,
     ):
         app.include_router(module.router)
     app.include_router(book_routes.pages)
@@ -235,10 +291,20 @@ def door_of(app: FastAPI, *, slow_seconds: float) -> Door:
         {
             ("POST", "/v1/events"): intake_routes.report_events,
             ("GET", "/v1/totals"): totals_routes.totals_now,
+            ("POST", "/v1/hooks/"): hook_routes.receive,
         },
+        partial(world_of, app),
         endless=frozenset((f"{totals_routes.router.prefix}/stream",)),
         slow_seconds=slow_seconds,
     )
+
+
+async def world_of(app: FastAPI, scope: MutableMapping[str, Any]) -> FastAPI:
+    """The application that a request is for: the programme's own, or its sandbox."""
+    if is_for_sandbox(scope):
+        sandbox: Sandbox = app.state.sandbox
+        return await sandbox.app()
+    return app
 
 
 def add_schemas(app: FastAPI) -> None:

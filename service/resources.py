@@ -18,6 +18,9 @@ from service.clock import CLOCK_FILE, Clock, MovedClock, system_clock
 from service.settings import Settings
 
 SESSION_POOL = 10  # connections for reads and single use cases
+SANDBOX = "sandbox"  # the schema of what test keys record: same tables, never the same rows
+SANDBOX_POOL = 3
+SANDBOX_IDLE_S = 60.0
 LANE_POOL_SPARE = 1  # one more than lanes: months of actions are opened beside running commits
 
 # The intake's statements look up a known list of keys; a nested loop over the primary key is
@@ -108,24 +111,28 @@ async def _keep(_: object) -> None:
 
 @asynccontextmanager
 async def open_resources(
-    settings: Settings, clock: Clock = system_clock
+    settings: Settings, clock: Clock = system_clock, *, schema: str | None = None
 ) -> AsyncIterator[Resources]:
-    """Open everything; a database that is away at the start is an error at the first use."""
+    """Open everything; a database that is away at the start is an error at the first use.
+
+    `schema` names the only schema that these connections see; None is the database's own choice.
+    """
+    place = {} if schema is None else {"search_path": schema}
     engine = create_async_engine(
         database_url_of(settings, driver="+asyncpg"),
-        pool_size=SESSION_POOL,
+        pool_size=SESSION_POOL if schema is None else SANDBOX_POOL,
         max_overflow=0,
         pool_pre_ping=True,
         pool_timeout=5,
-        connect_args={"server_settings": {"jit": "off", "application_name": "saxaul"}},
+        connect_args={"server_settings": {"jit": "off", "application_name": "saxaul", **place}},
     )
     pool = await asyncpg.create_pool(
         database_url_of(settings),
         min_size=0,
         max_size=settings.lanes + LANE_POOL_SPARE,
-        server_settings=LANE_PLANNER,
+        server_settings={**LANE_PLANNER, **place},
         command_timeout=30,
-        max_inactive_connection_lifetime=0,
+        max_inactive_connection_lifetime=0 if schema is None else SANDBOX_IDLE_S,
         reset=_keep,
     )
     valkey = open_valkey(settings)

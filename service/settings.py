@@ -68,6 +68,11 @@ class Settings(BaseSettings):
         description="Key (32 bytes or more, hex) of the hashes that stand for people and claims. "
         "It cannot be changed later: the same person would become another.",
     )
+    secret_key: SecretStr | None = Field(
+        None,
+        description="Key (32 bytes, hex) under which the secrets of webhooks are encrypted; to "
+        "change it, put the old one behind the new one with a comma.",
+    )
     oidc_issuer: str | None = Field(None, description="`iss` that a person's token must carry.")
     oidc_audience: str = Field("saxaul", description="`aud` that a person's token must carry.")
     oidc_jwks_url: str | None = Field(

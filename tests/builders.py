@@ -35,6 +35,7 @@ NOW = datetime(2026, 6, 15, 4, 0, tzinfo=UTC)  # noon in China, on a Monday
 ISSUER = "https://issuer.test"
 AUDIENCE = "saxaul"
 PERSON_KEY = "5a" * 32
+SECRET_KEY = "7c" * 32
 SOURCES = ("metro", "bus", "bike", "eats", "mall", "parcel")
 NewSettings = Callable[..., Awaitable[Settings]]
 USUAL = ("events:write", "actions:read", "points:write")
@@ -180,6 +181,7 @@ def settings_of(home: Path, **changes: object) -> Settings:
     usual = {
         "home": home,
         "person_key": PERSON_KEY,
+        "secret_key": SECRET_KEY,
         "oidc_issuer": ISSUER,
         "oidc_audience": AUDIENCE,
         "oidc_jwks_url": f"file://{home}/issuer/jwks.json",

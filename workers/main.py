@@ -16,15 +16,17 @@ from arq.worker import run_worker
 from prometheus_client import start_http_server
 
 from service.http.logs import open_log
-from service.resources import clock_of, open_resources, redis_url_of
+from service.resources import SANDBOX, clock_of, open_resources, redis_url_of
 from service.settings import Settings
 from service.tasks import end
 from workers.checkpoints import close_days
+from workers.hooks import forget_hooks
 from workers.lapse import lapse_points
 from workers.metrics import WorkerMetrics
 from workers.months import open_months
 from workers.pools import end_pools
 from workers.projectors import Projectors
+from workers.sandbox import project_sandbox
 from workers.standings import rank_regions
 
 _log = logging.getLogger(__name__)
@@ -34,8 +36,13 @@ async def start(ctx: dict[str, Any]) -> None:
     """Open the resources and start the projectors."""
     stack = ctx["stack"] = AsyncExitStack()
     settings = Settings()
-    resources = await stack.enter_async_context(open_resources(settings, clock_of(settings)))
+    clock = clock_of(settings)
+    resources = await stack.enter_async_context(open_resources(settings, clock))
     ctx["resources"] = resources
+    ctx["sandbox"] = await stack.enter_async_context(
+        open_resources(settings, clock, schema=SANDBOX)
+    )
+    ctx["sandbox_projector"] = asyncio.create_task(project_sandbox(ctx["sandbox"]), name="sandbox")
     metrics = WorkerMetrics()
     if settings.worker_metrics_port:
         server, _ = start_http_server(
@@ -49,6 +56,7 @@ async def start(ctx: dict[str, Any]) -> None:
 async def stop(ctx: dict[str, Any]) -> None:
     """Stop the projectors between two transactions and close everything."""
     await end(ctx["projectors"])
+    await end(ctx["sandbox_projector"])
     await ctx["stack"].aclose()
 
 
@@ -65,13 +73,14 @@ async def _supervise(projectors: Projectors) -> None:
 class WorkerSettings:
     """Read by arq. Where Valkey is, `main` says: nothing is read when this file is imported."""
 
-    functions = (open_months, close_days, lapse_points, rank_regions, end_pools)
+    functions = (open_months, close_days, lapse_points, rank_regions, end_pools, forget_hooks)
     cron_jobs = (
         cron(open_months, hour=None, minute=7, run_at_startup=True, unique=True),
         cron(close_days, hour=None, minute=17, run_at_startup=True, unique=True),
         cron(lapse_points, minute=set(range(1, 60, 5)), run_at_startup=True, unique=True),
         cron(rank_regions, minute=set(range(4, 60, 10)), run_at_startup=True, unique=True),
         cron(end_pools, second=30, unique=True),
+        cron(forget_hooks, hour=None, minute=23, unique=True),
     )
     on_startup = start
     on_shutdown = stop

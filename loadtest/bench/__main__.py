@@ -47,6 +47,7 @@ PARTS: dict[str, Callable[[Bench], Awaitable[None]]] = {
     "assess": Bench.assess,
     "collect": Bench.collect,
     "orders": Bench.orders,
+    "hooks": Bench.hooks,
 }
 
 

@@ -7,6 +7,7 @@ import sys
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
 from loadtest.bench.client import (
     BATCH_TYPE,
@@ -22,6 +23,7 @@ from loadtest.bench.client import (
 )
 from loadtest.bench.cpu import Spy, times_of
 from loadtest.bench.database import copy_rate
+from loadtest.bench.hooks import merchants
 from loadtest.bench.orders import make_buyers, make_projects, orders_per_s
 from loadtest.bench.storm import (
     POINTS,
@@ -44,6 +46,7 @@ PROBE_LIMIT_S = 30.0
 SPEED_LIMIT_S = 300.0
 HALF = 0.5
 PREPARE_S = 120.0
+HOOK_EVENTS = 100
 
 
 class Unsound(RuntimeError):
@@ -265,6 +268,30 @@ class Bench:
             )
             self.figures[name].append(rate)
 
+    async def hooks(self) -> None:
+        """j) merchants' own payloads, signed: one event each, and 100; and the plain API with as
+        many, in the same minute."""
+        single, many = merchants(self.system)
+        for name, merchant, events, size, connections in (
+            ("hook", single, self.plan.single_events, 1, SINGLE_CONNECTIONS),
+            ("hook100", many, self.plan.batched_events // 2, HOOK_EVENTS, BATCH_CONNECTIONS),
+        ):
+            requests = merchant.messages(self.system.url, self.mix, events // size, size)
+            counted = Tally()
+            seen = await closed_loop(
+                self.system.url,
+                requests,
+                connections=connections,
+                seconds=self.plan.seconds,
+                on_answer=partial(_count_hook, counted, size),
+            )
+            self.figures[name].append(self._took(counted) / seen.elapsed_s)
+        requests = self._batches(self.plan.batched_events // 2 // HOOK_EVENTS, HOOK_EVENTS)
+        plain, taken = await self._send_batches(requests, HOOK_EVENTS)
+        self.figures["batch100"].append(taken / plain.elapsed_s)
+        if len(self.figures["single"]) < len(self.figures["hook"]):
+            await self.single()
+
     async def profile(self) -> dict[str, float]:
         """i) the share of the API's time by stage, in a run of its own: looking in costs time."""
         size = 1_000
@@ -380,6 +407,10 @@ class Bench:
 
     def _post(self, url: str, path: str, body: bytes, content_type: str) -> bytes:
         return post(url, path, body, content_type=content_type, key=self.system.partner_key)
+
+
+def _count_hook(counted: Tally, events: int, status: int, body: bytes) -> None:
+    counted.add_batch(events, status, body)
 
 
 def _ignore(_: int, __: bytes) -> None:

@@ -53,6 +53,8 @@ RATIOS = (
     Ratio("collecting / empty FastAPI route", "collect", "empty collect", Goal(0.3)),
     Ratio("collecting / plain read-modify-write", "collect", "naive collect", Goal(1.5)),
     Ratio("orders, stock in cells / in one row", "orders", "orders one row", Goal(1)),
+    Ratio("signed payloads / plain events, one each", "hook", "single", Goal(0.4)),
+    Ratio("signed payloads / plain events, 100 each", "hook100", "batch100", Goal(0.6)),
     Ratio("GET /v1/totals / empty FastAPI route", "totals", "empty GET", Goal(0.8)),
 )
 ABSOLUTE: Mapping[str, tuple[str, str, Goal | None]] = {
@@ -62,6 +64,9 @@ ABSOLUTE: Mapping[str, tuple[str, str, Goal | None]] = {
     "copy": ("raw COPY, 1,000 rows a commit", "rows/s", None),
     "copy whole": ("raw COPY, all at once", "rows/s", None),
     "single": ("POST /v1/events, one event", "requests/s", None),
+    "hook": ("POST /v1/hooks, signed, one event", "payloads/s", Goal(2_000)),
+    "hook100": ("POST /v1/hooks, signed, 100 events", "events/s", Goal(10_000)),
+    "batch100": ("POST /v1/events, batches of 100", "events/s", None),
     "empty POST": ("POST to an empty route, same body", "requests/s", None),
     "totals": ("GET /v1/totals", "requests/s", None),
     "empty GET": ("GET of an empty route", "requests/s", None),

@@ -232,18 +232,19 @@ def await_ready(stage: Stage, url: str, redis_url: str) -> None:
 def environment(stage: Stage, *, url: str, database_url: str, redis_url: str) -> dict[str, str]:
     """What the other programs read their settings from. Secrets travel in no command line."""
     settings = stage.settings
-    if settings.person_key is not None:
-        person_key = settings.person_key.get_secret_value()
-    else:
-        kept = remember(stage.home / "secrets.json", person_key=secrets.token_hex(32))
-        person_key = kept["person_key"]
+    set_here = {"person_key": settings.person_key, "secret_key": settings.secret_key}
+    keys = {name: key.get_secret_value() for name, key in set_here.items() if key is not None}
+    missing = {name: secrets.token_hex(32) for name in set_here if name not in keys}
+    if missing:
+        keys = {**remember(stage.home / "secrets.json", **missing), **keys}
     jwks = (stage.home / "issuer" / "jwks.json").as_uri()
     inherited = {name: value for name, value in os.environ.items() if name != OWNER}
     return {
         **inherited,
         "DATABASE_URL": database_url,
         "REDIS_URL": redis_url,
-        "SAXAUL_PERSON_KEY": person_key,
+        "SAXAUL_PERSON_KEY": keys["person_key"],
+        "SAXAUL_SECRET_KEY": keys["secret_key"],
         "SAXAUL_HOME": str(stage.home),
         "SAXAUL_HOST": settings.host,
         "SAXAUL_PORT": url.rpartition(":")[2],

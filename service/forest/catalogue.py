@@ -11,7 +11,7 @@ from sqlmodel import col, select, update
 
 from service.errors import FieldsInvalid, NameTaken, ProjectNotFound, SpeciesNotFound
 from service.forest import store
-from service.forest.tables import Project, Species
+from service.forest.tables import Project, Species, StockCell
 
 _SOLD = text("""
     SELECT project, coalesce(sum(sold), 0)::int8 AS sold
@@ -60,6 +60,15 @@ async def add_project(session: AsyncSession, project: Project, *, now: datetime)
     lot = await store.add_lot(session, project.project, 1, now)
     await store.add_cells(session, project.project, project.stock, lot)
     return True
+
+
+async def stock_projects(session: AsyncSession, *, now: datetime) -> None:
+    """Give every project that has none its stock and its first lot."""
+    stocked = select(StockCell.project)
+    query = select(Project).where(col(Project.project).not_in(stocked))
+    for project in (await session.execute(query.order_by(col(Project.project)))).scalars():
+        lot = await store.add_lot(session, project.project, 1, now)
+        await store.add_cells(session, project.project, project.stock, lot)
 
 
 async def change_project(session: AsyncSession, project: str, changes: Mapping[str, Any]) -> None:

@@ -1,9 +1,9 @@
 """The outermost layer: names each request, counts it, and answers the busiest addresses itself."""
 
 import logging
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from contextlib import AbstractContextManager, nullcontext
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from fastapi import FastAPI, Request, Response
 from starlette.requests import ClientDisconnect
@@ -19,12 +19,15 @@ if TYPE_CHECKING:
     from service.http.tracing import Tracing
 
 Answer = Callable[[Request], Awaitable[Response]]
+Choose = Callable[[MutableMapping[str, Any]], Awaitable[FastAPI]]
 CLIENT_GONE = 499
 _log = logging.getLogger(__name__)
 
 
 class Door:
-    """Hands requests without a query at `answers`' (verb, path) to their functions.
+    """Hands requests without a query at `answers`' (verb, path) to their functions; a path that
+    ends with a slash there stands for everything one step below it. `choose` says which
+    application a request is for.
 
     All else goes on to the application, which declares the same routes and calls the same
     functions: the layers between the server and a route cost more than these routes do.
@@ -34,6 +37,7 @@ class Door:
         self,
         app: FastAPI,
         answers: Mapping[tuple[str, str], Answer],
+        choose: Choose,
         *,
         endless: frozenset[str],
         slow_seconds: float,
@@ -41,6 +45,7 @@ class Door:
         """`endless` are the paths whose answers last as long as their readers like."""
         self.app = app
         self._answers = answers
+        self._choose = choose
         self._endless = endless
         self._slow_seconds = slow_seconds
 
@@ -75,13 +80,16 @@ class Door:
             REQUEST.reset(token)
 
     async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
-        answer = None
-        if not scope["query_string"]:
-            answer = self._answers.get((scope["method"], scope["path"]))
-        if answer is None:
-            await self.app(scope, receive, send)
+        try:
+            app = await self._choose(scope)
+        except Exception as error:
+            await answer_to(error)(scope, receive, send)
             return
-        scope["app"] = self.app
+        answer = None if scope["query_string"] else self._answer_at(scope["method"], scope["path"])
+        if answer is None:
+            await app(scope, receive, send)
+            return
+        scope["app"] = app
         try:
             response = await answer(Request(scope, receive))
         except ClientDisconnect:
@@ -89,6 +97,12 @@ class Door:
         except Exception as error:
             response = answer_to(error)
         await response(scope, receive, send)
+
+    def _answer_at(self, method: str, path: str) -> Answer | None:
+        found = self._answers.get((method, path))
+        if found is None and method == "POST":
+            found = self._answers.get((method, path[: path.rfind("/") + 1]))
+        return found
 
     def _count(self, scope: Scope, status: int, took_s: float) -> None:
         metrics: Metrics = self.app.state.metrics

@@ -135,7 +135,7 @@ class Assessor:
             result,
             ()
             if isinstance(result, Refusal)
-            else tuple([self.hasher(b"claim\0", claim) for claim in result.claims]),
+            else tuple([self.hasher(b"claim\0", caller.realm + claim) for claim in result.claims]),
         )
 
     def assess(

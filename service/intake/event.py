@@ -145,7 +145,7 @@ def _parse_one(body: bytes) -> CloudEvent | Flawed:
         return CloudEvent.model_validate_json(body)
     except ValidationError as error:
         item = read_json(body)
-        return _flawed(item, error)
+        return flawed_event(item, error)
 
 
 def _parse_batch(body: bytes) -> list[CloudEvent | Flawed]:
@@ -175,7 +175,8 @@ def _to_json(value: object) -> bytes:
     return pydantic_core.to_json(value, inf_nan_mode="constants")
 
 
-def _flawed(item: object, error: ValidationError) -> Flawed:
+def flawed_event(item: object, error: ValidationError) -> Flawed:
+    """What can be told of an event that is not valid."""
     named = item if isinstance(item, dict) else {}
     errors = pointed(error)
     first_pointer, first = errors[0]

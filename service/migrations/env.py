@@ -15,10 +15,11 @@ from service.journal import tables as _journal  # noqa: F401
 from service.migrations.privileges import grants_to
 from service.partners import tables as _partners  # noqa: F401
 from service.points import tables as _points  # noqa: F401
-from service.resources import database_url_of
+from service.resources import SANDBOX, database_url_of
 from service.restate import tables as _restate  # noqa: F401
 from service.settings import Settings
 from service.totals import tables as _totals  # noqa: F401
+from service.webhooks.inbound import tables as _inbound  # noqa: F401
 
 MIGRATION_LOCK = 0x5A78_0003  # two programs that migrate at once wait for each other
 
@@ -27,15 +28,19 @@ def _migrate(connection: Connection) -> None:
     context.configure(connection=connection, target_metadata=SQLModel.metadata)
     with context.begin_transaction():
         connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({MIGRATION_LOCK})")
+        connection.exec_driver_sql(f"CREATE SCHEMA IF NOT EXISTS {SANDBOX}")
         context.run_migrations()
         if role := context.config.get_main_option("application_role"):
-            for statement in grants_to(role):
+            schema = connection.exec_driver_sql("SELECT current_schema()").scalar_one()
+            for statement in grants_to(role, schema):
                 connection.exec_driver_sql(statement)
 
 
 async def _run() -> None:
     url = context.config.get_main_option("url") or database_url_of(Settings(), driver="+asyncpg")
-    engine = create_async_engine(url, poolclass=pool.NullPool)
+    schema = context.config.get_main_option("schema")
+    place = {"server_settings": {"search_path": schema}} if schema else {}
+    engine = create_async_engine(url, poolclass=pool.NullPool, connect_args=place)
     async with engine.connect() as connection:
         await connection.run_sync(_migrate)
         await connection.commit()

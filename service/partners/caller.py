@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from service.errors import LevelNotYours, ScopeMissing, SourceNotYours, SubjectNotYours
 
+EPOCH_MARK = "#"  # no partner's id holds it
 LEVELS = ("L0", "L1", "L2", "L3", "L4")
 
 
@@ -21,6 +22,17 @@ class Caller:
     default_level: str
     max_level: str
     subject: str | None = None
+    realm: str = ""  # in the sandbox a name of the partner's own, before all that is hashed
+
+    @property
+    def is_test(self) -> bool:
+        """Whether this is a test key, whose world is the sandbox."""
+        return self.realm != ""
+
+    @property
+    def owner(self) -> str:
+        """The registered partner; in the sandbox `partner` also carries the epoch of its data."""
+        return self.partner.partition(EPOCH_MARK)[0]
 
     def need(self, scope: str) -> None:
         """Raises ScopeMissing unless this caller holds `scope` (`admin` holds every scope)."""
@@ -58,7 +70,7 @@ class Caller:
                 raise SubjectNotYours(
                     "`me` stands for a person's token; with an API key, name the subject."
                 )
-            return subject
+            return self.realm + subject
         if subject not in ("me", self.subject):
             raise SubjectNotYours(
                 "A person's token reports and sees only that person.",

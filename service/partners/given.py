@@ -1,21 +1,36 @@
 """What FastAPI gives to routes about the caller."""
 
+from collections.abc import AsyncIterator
 from typing import Annotated
 
 from fastapi import Depends, Request
+from sqlalchemy.ext.asyncio import AsyncSession
 
+from service.errors import KeyInvalid
 from service.partners.caller import Caller
 from service.partners.people import Hasher, PersonId
 
 
 async def caller_of(request: Request) -> Caller:
     """Who speaks. Raises Unauthenticated's kinds."""
-    found = await request.app.state.recognise(request.headers.get("authorization"))
+    state = request.app.state
+    found = await state.recognise(request.headers.get("authorization"))
     assert isinstance(found, Caller)
+    if found.is_test != state.is_sandbox:
+        raise KeyInvalid("A test key (sx_test_...) opens the sandbox and nothing else.")
     return found
 
 
 ThisCaller = Annotated[Caller, Depends(caller_of)]
+
+
+async def registry_of(request: Request) -> AsyncIterator[AsyncSession]:
+    """One transaction over partners and keys, which are the same for live and test keys."""
+    async with request.app.state.registry() as session, session.begin():
+        yield session
+
+
+Registry = Annotated[AsyncSession, Depends(registry_of, scope="function")]
 
 
 async def hasher_of(request: Request) -> Hasher:

@@ -1,7 +1,8 @@
 """API keys: how one looks, how it is made, how it is checked. Pure; no database.
 
-`sx_<prefix>_<secret>`: the prefix finds the key, the secret (32 random bytes) proves it. A secret
-of that size needs no slow hash: SHA-256 is stored, and compared in constant time.
+`sx_<prefix>_<secret>`, or `sx_test_<prefix>_<secret>` for the sandbox: the prefix finds the key,
+the secret (32 random bytes, and a checksum over all before it) proves it. A secret of that size
+needs no slow hash: SHA-256 is stored, and compared in constant time.
 """
 
 import hashlib
@@ -9,6 +10,7 @@ import hmac
 import secrets
 from dataclasses import dataclass
 from datetime import datetime
+from zlib import crc32
 
 SCOPES = (
     "events:write",
@@ -18,9 +20,15 @@ SCOPES = (
     "webhooks:manage",
     "admin",
 )
+# A sandbox is shared: nobody may look at all of it.
+TEST_SCOPES = tuple(scope for scope in SCOPES if scope != "admin")
+DEFAULT_SCOPES = ("events:write", "actions:read", "points:write")
 KEY_START = "sx_"
+TEST_START = "sx_test_"
 _PREFIX_BYTES = 6
 _SECRET_BYTES = 32
+_SECRET_CHARACTERS = 2 * _SECRET_BYTES
+_CHECKSUM_CHARACTERS = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,11 +38,12 @@ class NewKey:
     prefix: str
     text: str
     secret_sha256: bytes
+    is_test: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class KnownKey:
-    """A key as stored, with the sources of its partner."""
+    """A key as stored, with its partner's sources; each wipe of test data starts an epoch."""
 
     partner: str
     secret_sha256: bytes
@@ -42,26 +51,53 @@ class KnownKey:
     sources: frozenset[str]
     expires_at: datetime | None
     revoked_at: datetime | None
+    is_test: bool = False
+    partner_disabled: bool = False
+    test_epoch: int = 0
 
     def usable(self, secret: str, now: datetime) -> bool:
         """Whether `secret` opens this key at `now`."""
         return (
             hmac.compare_digest(hashlib.sha256(secret.encode()).digest(), self.secret_sha256)
-            and (self.expires_at is None or now < self.expires_at)
-            and self.revoked_at is None
+            and is_live(now, expires_at=self.expires_at, revoked_at=self.revoked_at)
+            and not self.partner_disabled
         )
 
 
-def make_key() -> NewKey:
+def is_live(now: datetime, *, expires_at: datetime | None, revoked_at: datetime | None) -> bool:
+    """Whether a key with these dates can be used at `now`."""
+    return revoked_at is None and (expires_at is None or now < expires_at)
+
+
+def make_key(*, is_test: bool = False) -> NewKey:
     """A fresh random key."""
-    prefix, secret = secrets.token_hex(_PREFIX_BYTES), secrets.token_hex(_SECRET_BYTES)
+    prefix, random = secrets.token_hex(_PREFIX_BYTES), secrets.token_hex(_SECRET_BYTES)
+    start = f"{TEST_START if is_test else KEY_START}{prefix}_"
+    secret = random + checksum(start + random)
     digest = hashlib.sha256(secret.encode()).digest()
-    return NewKey(prefix=prefix, text=f"{KEY_START}{prefix}_{secret}", secret_sha256=digest)
+    return NewKey(prefix=prefix, text=start + secret, secret_sha256=digest, is_test=is_test)
 
 
 def split_key(text: str) -> tuple[str, str] | None:
     """(prefix, secret) of a key's text, or None when it does not look like one."""
-    parts = text.split("_")
-    if len(parts) != 3 or parts[0] != "sx" or not parts[1] or not parts[2]:
+    start, _, rest = text.partition("_")
+    prefix, _, secret = rest.removeprefix("test_").partition("_")
+    if start != "sx" or not prefix or not secret or "_" in secret:
         return None
-    return parts[1], parts[2]
+    return prefix, secret
+
+
+def checksum(text: str) -> str:
+    """Eight hexadecimal digits that a typing error changes (CRC-32); no protection but that."""
+    return f"{crc32(text.encode()):08x}"
+
+
+def is_mistyped(text: str) -> bool:
+    """Whether a key's checksum is wrong: told without asking the database.
+
+    The first keys had none and end after 64 characters of secret.
+    """
+    secret = text.rpartition("_")[2]
+    if len(secret) == _SECRET_CHARACTERS:
+        return False
+    return checksum(text[:-_CHECKSUM_CHARACTERS]) != text[-_CHECKSUM_CHARACTERS:]

@@ -1,18 +1,28 @@
 """Use case: from the bearer text of a request to the caller behind it."""
 
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from datetime import datetime
+
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 
 from service.clock import Clock, seconds
 from service.errors import CredentialsMissing, KeyInvalid
 from service.partners import store
-from service.partners.caller import Caller
-from service.partners.keys import KEY_START, KnownKey, split_key
+from service.partners.caller import EPOCH_MARK, Caller
+from service.partners.keys import KEY_START, TEST_START, KnownKey, is_mistyped, split_key
 from service.partners.tokens import Tokens
 from service.settings import Settings
+from service.tasks import end
 
 CACHED_KEYS_MAX = 10_000
 PARTNER_MAX_LEVEL = "L2"
 ADMIN_MAX_LEVEL = "L4"
+NOTE_EVERY_S = 60.0
+AWAY = (DBAPIError, PoolTimeout, OSError)
 
 
 class Recogniser:
@@ -25,6 +35,7 @@ class Recogniser:
         self._sessions = sessions
         self._clock = clock
         self._tokens = Tokens(settings)
+        self._used: dict[str, datetime] = {}
         self._cache: dict[str, tuple[float, KnownKey | None, Caller | None]] = {}
 
     async def __call__(self, authorization: str | None) -> Caller:
@@ -44,9 +55,18 @@ class Recogniser:
 
     async def _partner(self, text: str) -> Caller:
         parts = split_key(text)
+        if parts is not None and is_mistyped(text):
+            raise KeyInvalid("The API key is mistyped or cut: its checksum does not hold.")
         if parts is not None:
+            now = self._clock()
             known, caller = await self._known(parts[0])
-            if known is not None and caller is not None and known.usable(parts[1], self._clock()):
+            if (
+                known is not None
+                and caller is not None
+                and known.usable(parts[1], now)
+                and known.is_test == text.startswith(TEST_START)
+            ):
+                self._used[parts[0]] = now
                 return caller
         raise KeyInvalid(
             "The API key is unknown, expired or revoked. `saxaul keys list` shows those there "
@@ -66,8 +86,38 @@ class Recogniser:
         self._cache[prefix] = (seconds() + self._settings.key_cache_seconds, known, caller)
         return known, caller
 
+    def forget(self) -> None:
+        """Ask the database again: something about partners has just changed."""
+        self._cache.clear()
+
+    async def note_uses(self) -> None:
+        """Write down when each key was last used: one statement for all since the last time."""
+        used, self._used = self._used, {}
+        if used:
+            async with self._sessions() as session, session.begin():
+                await store.note_uses(session, used)
+
+    @asynccontextmanager
+    async def noting(self) -> AsyncIterator[None]:
+        """Note uses once a minute while the block runs, and at its end."""
+        task = asyncio.create_task(self._note(), name="key uses")
+        try:
+            yield
+        finally:
+            await end(task)
+            with suppress(*AWAY):
+                await self.note_uses()
+
+    async def _note(self) -> None:
+        while True:
+            await asyncio.sleep(NOTE_EVERY_S)
+            with suppress(*AWAY):
+                await self.note_uses()
+
 
 def _holder(known: KnownKey) -> Caller:
+    if known.is_test:
+        return test_caller(known.partner, known.test_epoch, known.scopes, known.sources)
     return Caller(
         name=f"partner:{known.partner}",
         partner=known.partner,
@@ -75,6 +125,22 @@ def _holder(known: KnownKey) -> Caller:
         sources=known.sources,
         default_level="L1",
         max_level=ADMIN_MAX_LEVEL if "admin" in known.scopes else PARTNER_MAX_LEVEL,
+    )
+
+
+def test_caller(
+    partner: str, epoch: int, scopes: frozenset[str], sources: frozenset[str]
+) -> Caller:
+    """The partner in the sandbox: under a name of its own, which ends with its data."""
+    name = f"{partner}{EPOCH_MARK}{epoch}"
+    return Caller(
+        name=f"test:{name}",
+        partner=name,
+        scopes=scopes - {"admin"},
+        sources=sources,
+        default_level="L1",
+        max_level=PARTNER_MAX_LEVEL,
+        realm=f"{name}\0",
     )
 
 

@@ -1,5 +1,6 @@
 """SQL of partners, sources and keys. No decisions, no commit, no HTTP."""
 
+from collections.abc import Mapping
 from datetime import datetime
 
 from sqlalchemy import text
@@ -16,14 +17,18 @@ async def find_key(session: AsyncSession, prefix: str) -> KnownKey | None:
     key = await session.get(ApiKey, prefix)
     if key is None:
         return None
-    sources = await session.scalars(select(Source.source).where(Source.partner == key.partner))
+    partner = await session.get(Partner, key.partner)
+    assert partner is not None, "a key's partner is there by its foreign key"
     return KnownKey(
         partner=key.partner,
         secret_sha256=key.secret_sha256,
         scopes=frozenset(key.scopes),
-        sources=frozenset(sources),
+        sources=frozenset(await sources_of(session, key.partner)),
         expires_at=key.expires_at,
         revoked_at=key.revoked_at,
+        is_test=key.is_test,
+        partner_disabled=partner.disabled_at is not None,
+        test_epoch=partner.test_epoch,
     )
 
 
@@ -53,6 +58,7 @@ async def put_key(
     scopes: tuple[str, ...],
     now: datetime,
     expires_at: datetime | None,
+    replaces: str | None = None,
 ) -> None:
     """Store a new key's hash."""
     session.add(
@@ -63,6 +69,8 @@ async def put_key(
             scopes=list(scopes),
             created_at=now,
             expires_at=expires_at,
+            is_test=key.is_test,
+            replaces=replaces,
         )
     )
     await session.flush()
@@ -79,10 +87,77 @@ async def revoke_key(session: AsyncSession, prefix: str, now: datetime) -> bool:
     return (await session.execute(query)).scalar_one_or_none() is not None
 
 
-async def list_keys(session: AsyncSession) -> list[ApiKey]:
-    """All keys, newest first; there is no secret in them."""
-    found = await session.scalars(select(ApiKey).order_by(col(ApiKey.created_at).desc()))
-    return list(found)
+async def list_keys(session: AsyncSession, partner: str | None = None) -> list[ApiKey]:
+    """All keys, or a partner's, newest first; there is no secret in them."""
+    query = select(ApiKey).order_by(col(ApiKey.created_at).desc(), col(ApiKey.prefix))
+    if partner is not None:
+        query = query.where(col(ApiKey.partner) == partner)
+    return list(await session.scalars(query))
+
+
+async def lock_keys(session: AsyncSession, partner: str) -> dict[str, ApiKey]:
+    """A partner's keys by prefix; other changes of them wait until this transaction ends."""
+    await session.execute(select(Partner).where(col(Partner.partner) == partner).with_for_update())
+    return {key.prefix: key for key in await list_keys(session, partner)}
+
+
+async def expire_key(session: AsyncSession, prefix: str, at: datetime) -> None:
+    """Let a key end at `at`, unless it ends before."""
+    query = text(
+        "UPDATE api_key SET expires_at = least(coalesce(expires_at, :at), :at)"
+        " WHERE prefix = :prefix"
+    )
+    await session.execute(query, {"prefix": prefix, "at": at})
+
+
+async def note_uses(session: AsyncSession, used: Mapping[str, datetime]) -> None:
+    """Remember when keys were last used; in the order of their prefixes."""
+    query = text("""
+        UPDATE api_key SET last_used_at = used.at
+        FROM unnest(CAST(:prefixes AS text[]), CAST(:times AS timestamptz[])) AS used(prefix, at)
+        WHERE api_key.prefix = used.prefix
+          AND (last_used_at IS NULL OR last_used_at < used.at)
+    """)
+    prefixes = sorted(used)
+    await session.execute(
+        query, {"prefixes": prefixes, "times": [used[prefix] for prefix in prefixes]}
+    )
+
+
+async def sources_of(session: AsyncSession, partner: str) -> list[str]:
+    """The sources that a partner reports under, by name."""
+    query = select(Source.source).where(Source.partner == partner).order_by(Source.source)
+    return list(await session.scalars(query))
+
+
+async def find_partner(session: AsyncSession, partner: str) -> Partner | None:
+    """A registered partner."""
+    return await session.get(Partner, partner)
+
+
+async def partners_after(session: AsyncSession, after: str, limit: int) -> list[Partner]:
+    """Partners by id, after one."""
+    query = select(Partner).where(col(Partner.partner) > after)
+    return list(await session.scalars(query.order_by(col(Partner.partner)).limit(limit)))
+
+
+async def set_disabled(session: AsyncSession, partner: str, at: datetime | None) -> bool:
+    """Disable a partner, or enable it with None; whether there is one."""
+    query = text(
+        "UPDATE partner SET disabled_at = CASE WHEN CAST(:at AS timestamptz) IS NULL THEN NULL"
+        " ELSE coalesce(disabled_at, :at) END WHERE partner = :partner RETURNING 1"
+    )
+    return (await session.execute(query, {"partner": partner, "at": at})).scalar() is not None
+
+
+async def next_epoch(session: AsyncSession, partner: str) -> int | None:
+    """Start a partner's next epoch of test data; the one that ended, None without a partner."""
+    query = text(
+        "UPDATE partner SET test_epoch = test_epoch + 1 WHERE partner = :partner"
+        " RETURNING test_epoch - 1"
+    )
+    found = (await session.execute(query, {"partner": partner})).scalar()
+    return None if found is None else int(found)
 
 
 async def partner_exists(session: AsyncSession, partner: str) -> bool:

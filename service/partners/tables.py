@@ -2,17 +2,23 @@
 
 from datetime import datetime
 
-from sqlalchemy import ARRAY, Column, DateTime, LargeBinary, Text
+from sqlalchemy import ARRAY, Boolean, Column, DateTime, Integer, LargeBinary, Text
 from sqlmodel import Field, SQLModel
 
 
 class Partner(SQLModel, table=True):
-    """An app or merchant that reports events."""
+    """An app or merchant that reports events. Each wipe of its test data starts a new epoch."""
 
     __tablename__ = "partner"
     partner: str = Field(primary_key=True, max_length=64)
     name: str
     created_at: datetime = Field(sa_column=Column(DateTime(timezone=True), nullable=False))
+    disabled_at: datetime | None = Field(
+        default=None, sa_column=Column(DateTime(timezone=True), nullable=True)
+    )
+    test_epoch: int = Field(
+        default=0, sa_column=Column(Integer, nullable=False, server_default="0")
+    )
 
 
 class Source(SQLModel, table=True):
@@ -36,5 +42,12 @@ class ApiKey(SQLModel, table=True):
         default=None, sa_column=Column(DateTime(timezone=True), nullable=True)
     )
     revoked_at: datetime | None = Field(
+        default=None, sa_column=Column(DateTime(timezone=True), nullable=True)
+    )
+    is_test: bool = Field(
+        default=False, sa_column=Column(Boolean, nullable=False, server_default="false")
+    )
+    replaces: str | None = Field(default=None, max_length=16)
+    last_used_at: datetime | None = Field(
         default=None, sa_column=Column(DateTime(timezone=True), nullable=True)
     )

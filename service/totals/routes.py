@@ -14,9 +14,10 @@ from service.errors import StreamsFull
 from service.http.given import Now, Transaction
 from service.http.problems import documented
 from service.http.times import written_out
+from service.partners.given import caller_of
 from service.totals import store
 from service.totals.schemas import Period, Series, TotalsView
-from service.totals.view import LiveTotals
+from service.totals.view import LiveTotals, TestTotals
 
 router = APIRouter(prefix="/v1/totals", tags=["Totals"], responses=documented(422, 503))
 
@@ -24,15 +25,20 @@ STREAMS_MAX = 1_000
 FIRST_YEAR, LAST_YEAR = 2000, 2100
 STREAM_PAUSE_S = 1.0
 KEEP_ALIVE_S = 15.0
-PUBLIC = {"Cache-Control": "public, max-age=1"}
+PUBLIC = {"Cache-Control": "public, max-age=1", "Vary": "Authorization"}
+PRIVATE = {"Cache-Control": "no-store"}
 
 
-async def live_of(request: Request) -> LiveTotals:
-    """This process's cached totals."""
-    return cast("LiveTotals", request.app.state.totals)
+async def live_of(request: Request) -> LiveTotals | TestTotals:
+    """This process's cached totals; with a test key, those of the caller's own test data."""
+    state = request.app.state
+    if state.is_sandbox:
+        partner = (await caller_of(request)).partner
+        return TestTotals(state.resources.sessions, state.resources.clock, partner)
+    return cast("LiveTotals", state.totals)
 
 
-Live = Annotated[LiveTotals, Depends(live_of)]
+Live = Annotated[LiveTotals | TestTotals, Depends(live_of)]
 
 
 def _in_reach(moment: datetime | None) -> datetime | None:
@@ -51,20 +57,26 @@ AsOf = Annotated[
 
 async def totals_now(request: Request) -> Response:
     """The totals as they are now, from this process's memory."""
-    body = await (await live_of(request)).body()
-    return Response(body, media_type="application/json", headers=PUBLIC)
+    live = await live_of(request)
+    return Response(await live.body(), media_type="application/json", headers=_kept(live))
 
 
 @router.get("", response_model=TotalsView)
 async def totals(live: Live, as_of: AsOf = None) -> Response:
     """Estimated avoided emissions so far, and the goal. At most a second behind."""
     body = await live.body() if as_of is None else await live.body_as_of(as_of)
-    return Response(body, media_type="application/json", headers=PUBLIC)
+    return Response(body, media_type="application/json", headers=_kept(live))
+
+
+def _kept(live: LiveTotals | TestTotals) -> dict[str, str]:
+    """Who may keep an answer: everybody; test data's is nobody else's."""
+    return PRIVATE if isinstance(live, TestTotals) else PUBLIC
 
 
 @router.get("/series")
 async def series(
     session: Transaction,
+    live: Live,
     now: Now,
     by: Literal["day", "month", "year"] = "day",
     activity: Annotated[str | None, Query(max_length=64)] = None,
@@ -72,7 +84,10 @@ async def series(
     as_of: AsOf = None,
 ) -> Series:
     """Estimated avoided emissions by local day, month or year."""
-    rows = await store.series(session, by=by, activity=activity, region=region, as_of=as_of)
+    partner = live.partner if isinstance(live, TestTotals) else None
+    rows = await store.series(
+        session, by=by, activity=activity, region=region, as_of=as_of, partner=partner
+    )
     return Series(
         by=by,
         as_of=as_of or now,
@@ -106,7 +121,7 @@ async def stream(request: Request, live: Live) -> StreamingResponse:
     )
 
 
-async def _changes(request: Request, live: LiveTotals) -> AsyncIterator[bytes]:
+async def _changes(request: Request, live: LiveTotals | TestTotals) -> AsyncIterator[bytes]:
     state, last, quiet_s = request.app.state, b"", 0.0
     stopping = cast("asyncio.Event", state.stopping)
     state.streams += 1

@@ -45,13 +45,23 @@ _REBUILD = text(f"""
     SELECT {_DAY_KEY}, {_SUMMED} FROM ({_ALL_DELTAS}) AS delta GROUP BY {_DAY_KEY}
 """)
 
+# Everybody's; or in the sandbox, the partner's own.
+_WHOSE = "(CAST(:partner AS text) IS NULL OR partner = :partner)"
+
 _NOW_KNOWN = text(f"""
     SELECT {_CELL}, {_SUMMED} FROM (
         SELECT {_DAY_KEY}, {_WHATS} FROM total_day
         UNION ALL
         {_PENDING_DELTAS}
         WHERE projector = 'total_day'
-    ) AS known GROUP BY 1, 2, 3, 4, 5
+    ) AS known WHERE {_WHOSE} GROUP BY 1, 2, 3, 4, 5
+""")
+_PEOPLE_OF = text("""
+    SELECT count(*) FROM (
+        SELECT DISTINCT bucket, person_id FROM action
+        WHERE partner = :partner AND outcome IN ('credited', 'capped', 'zero')
+          AND (CAST(:as_of AS timestamptz) IS NULL OR recorded_at <= :as_of)
+    ) AS person
 """)
 # What another scheme counts is kept apart, whatever it was before.
 _SCOPE = "CASE WHEN transfer.action_id IS NULL THEN scope ELSE 'transferred' END"
@@ -120,7 +130,7 @@ _DAYS = text(f"SELECT {_FACT_KEY}, {_SUMMED} FROM total_day GROUP BY {_FACT_KEY}
 
 _COUNTED = "scope = '3+' AND evidence_level <> 'L0'"
 _FILTERED = f"""
-    {_COUNTED} AND (CAST(:activity AS text) IS NULL OR activity = :activity)
+    {_COUNTED} AND {_WHOSE} AND (CAST(:activity AS text) IS NULL OR activity = :activity)
     AND (CAST(:region AS text) IS NULL OR region = :region)
 """
 _PERIOD = "to_char(local_day, CAST(:format AS text))"
@@ -169,7 +179,7 @@ _BY_PERIOD = f"""
 """
 _SERIES = text(_BY_PERIOD.format(known="total_day"))
 _SERIES_AS_OF = text(_BY_PERIOD.format(known=_KNOWN_THEN))
-_AS_OF = text(f"SELECT {_CELL}, {_SUMMED} FROM {_KNOWN_THEN} GROUP BY 1, 2, 3, 4, 5")
+_AS_OF = text(f"SELECT {_CELL}, {_SUMMED} FROM {_KNOWN_THEN} WHERE {_WHOSE} GROUP BY 1, 2, 3, 4, 5")
 _PEOPLE_AS_OF = text(f"""
     SELECT (coalesce((SELECT sum(people) FROM journal_day_closed
                       WHERE recorded_on <= ({_CLOSED_THEN})), 0)
@@ -177,11 +187,11 @@ _PEOPLE_AS_OF = text(f"""
 """)
 _TRAILING_AS_OF = text(f"""
     SELECT coalesce(sum(avoided_mg), 0)::int8 FROM {_KNOWN_THEN}
-    WHERE local_day > :after AND local_day <= :until AND {_COUNTED}
+    WHERE local_day > :after AND local_day <= :until AND {_COUNTED} AND {_WHOSE}
 """)
 _TRAILING = text(f"""
     SELECT coalesce(sum(avoided_mg), 0)::int8 FROM total_day
-    WHERE local_day > :after AND local_day <= :until AND {_COUNTED}
+    WHERE local_day > :after AND local_day <= :until AND {_COUNTED} AND {_WHOSE}
 """)
 _TREES = text("""
     SELECT (SELECT coalesce(sum(sold), 0) FROM stock_cell)::int8 AS contracted,
@@ -236,17 +246,28 @@ async def forget_checkpoints(session: AsyncSession) -> None:
     await session.execute(text("DELETE FROM journal_day_closed"))
 
 
-async def known_sums(session: AsyncSession) -> Sums:
-    """Everything that is committed, as one snapshot knows it."""
-    cells = {Cell(*row[:5]): Sum(*row[5:]) for row in (await session.execute(_NOW_KNOWN))}
+async def known_sums(session: AsyncSession, partner: str | None = None) -> Sums:
+    """Everything that is committed, as one snapshot knows it; or a partner's share of it."""
+    found = await session.execute(_NOW_KNOWN, {"partner": partner})
+    cells = {Cell(*row[:5]): Sum(*row[5:]) for row in found}
+    if partner is not None:
+        return Sums(cells, await _people_of(session, partner, None))
     return Sums(cells, int((await session.execute(_PEOPLE)).scalar_one()))
 
 
-async def sums_as_of(session: AsyncSession, as_of: datetime) -> Sums:
-    """Everything that was recorded up to a moment, from the journal alone."""
-    found = await session.execute(_AS_OF, {"as_of": as_of})
+async def _people_of(session: AsyncSession, partner: str, as_of: datetime | None) -> int:
+    named = {"partner": partner, "as_of": as_of}
+    return int((await session.execute(_PEOPLE_OF, named)).scalar_one())
+
+
+async def sums_as_of(session: AsyncSession, as_of: datetime, partner: str | None = None) -> Sums:
+    """Everything that was recorded up to a moment, from the journal; or a partner's share of it."""
+    found = await session.execute(_AS_OF, {"as_of": as_of, "partner": partner})
+    cells = {Cell(*row[:5]): Sum(*row[5:]) for row in found}
+    if partner is not None:
+        return Sums(cells, await _people_of(session, partner, as_of))
     people = await session.execute(_PEOPLE_AS_OF, {"as_of": as_of})
-    return Sums({Cell(*row[:5]): Sum(*row[5:]) for row in found}, people.scalar_one())
+    return Sums(cells, people.scalar_one())
 
 
 async def sums_of_facts(session: AsyncSession) -> dict[tuple[object, ...], Sum]:
@@ -266,9 +287,11 @@ async def series(
     activity: str | None,
     region: str | None,
     as_of: datetime | None,
+    partner: str | None = None,
 ) -> Sequence[RowMapping]:
     """Scope 3+ by day, month or year; with `as_of`, as it was known then."""
     named = {
+        "partner": partner,
         "format": FORMATS[by],
         "activity": activity,
         "region": region,
@@ -285,17 +308,25 @@ async def years_mg(session: AsyncSession, *, methodology: str) -> dict[str, int]
     return {row.year: row.avoided_mg for row in found}
 
 
-async def trailing_mg(session: AsyncSession, *, after: date, until: date) -> int:
+async def trailing_mg(
+    session: AsyncSession, *, after: date, until: date, partner: str | None = None
+) -> int:
     """Scope 3+ milligrams of the days after `after`, up to and with `until`."""
-    found = await session.execute(_TRAILING, {"after": after, "until": until})
+    named = {"after": after, "until": until, "partner": partner}
+    found = await session.execute(_TRAILING, named)
     return int(found.scalar_one())
 
 
 async def trailing_mg_as_of(
-    session: AsyncSession, as_of: datetime, *, after: date, until: date
+    session: AsyncSession,
+    as_of: datetime,
+    *,
+    after: date,
+    until: date,
+    partner: str | None = None,
 ) -> int:
     """The same, as it was known at a moment."""
-    named = {"as_of": as_of, "after": after, "until": until}
+    named = {"as_of": as_of, "after": after, "until": until, "partner": partner}
     return int((await session.execute(_TRAILING_AS_OF, named)).scalar_one())
 
 

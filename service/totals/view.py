@@ -85,13 +85,49 @@ class LiveTotals:
             return await view_of(session, sums.without_empty(), as_of, trailing_mg)
 
 
+class TestTotals:
+    """What one partner sees of its own test data: the same view, straight from the database."""
+
+    __test__ = False  # to pytest this is no test, whatever its name
+
+    def __init__(
+        self, sessions: async_sessionmaker[AsyncSession], clock: Clock, partner: str
+    ) -> None:
+        self._sessions = sessions
+        self._clock = clock
+        self.partner = partner
+
+    async def body(self) -> bytes:
+        """The totals now, as JSON."""
+        as_of = self._clock()
+        async with self._sessions() as session:
+            sums = (await store.known_sums(session, self.partner)).without_empty()
+            day = as_of.date()
+            trailing_mg = await store.trailing_mg(
+                session, after=day - TRAILING, until=day, partner=self.partner
+            )
+            view = await view_of(session, sums, as_of, trailing_mg)
+        return view.model_dump_json(by_alias=True).encode()
+
+    async def body_as_of(self, as_of: datetime) -> bytes:
+        """The totals as they were known at a moment, as JSON."""
+        async with self._sessions() as session:
+            sums = (await store.sums_as_of(session, as_of, self.partner)).without_empty()
+            day = as_of.date()
+            trailing_mg = await store.trailing_mg_as_of(
+                session, as_of, after=day - TRAILING, until=day, partner=self.partner
+            )
+            view = await view_of(session, sums, as_of, trailing_mg)
+        return view.model_dump_json(by_alias=True).encode()
+
+
 async def view_of(
     session: AsyncSession,
     sums: Sums,
     as_of: datetime,
     trailing_mg: int,
 ) -> TotalsView:
-    """The public view of some sums; `trailing_mg` is that of the 365 days before."""
+    """The view of some sums; `trailing_mg` is that of the 365 days before."""
     day: date = as_of.date()
     carbon = sums.carbon()
     goal = goal_on(day, avoided_mg=carbon.avoided_mg, trailing_mg=trailing_mg)

@@ -21,6 +21,12 @@ TRANSACTION_DOORS = (
     "service/cli.py",
     "service/forest/commands.py",
     "service/demo.py",
+    "service/partners/commands.py",
+    "service/partners/given.py",
+    "service/partners/recognise.py",
+    "service/partners/sandbox.py",
+    "service/webhooks/inbound/ledger.py",
+    "service/webhooks/inbound/receive.py",
     "service/totals/apply.py",
     "service/totals/rebuild.py",
     "service/totals/checkpoint.py",
@@ -35,6 +41,7 @@ BROAD_DOORS = (
     "service/intake/lane.py",
     "service/http/door.py",
     "service/embedded/",
+    "service/webhooks/inbound/ledger.py",
     "workers/main.py",
 )
 EXACT = ("methodologies/", "service/intake/", "service/points/")

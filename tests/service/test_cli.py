@@ -18,6 +18,7 @@ COMMANDS = [
     "migrate",
     "token",
     "keys",
+    "partner",
     "replay",
     "reconcile",
     "rebuild",
@@ -140,7 +141,7 @@ class TestWithADatabase:
         revoked, again = run("keys", "revoke", prefix), run("keys", "revoke", prefix)
 
         assert added.exit_code == 0, added.output
-        assert re.fullmatch(r"sx_[0-9a-f]{12}_[0-9a-f]{64}", key)
+        assert re.fullmatch(r"sx_[0-9a-f]{12}_[0-9a-f]{72}", key)
         assert prefix in listed.output
         assert key.split("_")[2] not in listed.output
         assert (revoked.exit_code, again.exit_code) == (0, 1)

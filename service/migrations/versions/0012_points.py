@@ -2,6 +2,8 @@
 
 from alembic import op
 
+from service.resources import SANDBOX
+
 revision = "0012"
 down_revision = "0011"
 branch_labels = None
@@ -109,7 +111,7 @@ $$
     # The application may not make tables; it may open a month of actions, and nothing else.
     """
 CREATE FUNCTION open_action_month(first DATE) RETURNS VOID
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp AS $$
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, {schema}, pg_temp AS $$
 BEGIN
     IF first <> date_trunc('month', first)::date
        OR first NOT BETWEEN DATE '2021-01-01' AND DATE '2035-12-01' THEN
@@ -117,7 +119,7 @@ BEGIN
             USING ERRCODE = 'invalid_parameter_value';
     END IF;
     EXECUTE format(
-        'CREATE TABLE IF NOT EXISTS public.%I PARTITION OF public.action FOR VALUES FROM (%L) TO (%L)',
+        'CREATE TABLE IF NOT EXISTS {schema}.%I PARTITION OF {schema}.action FOR VALUES FROM (%L) TO (%L)',
         'action_' || to_char(first, 'YYYY_MM'), first, (first + interval '1 month')::date);
 END
 $$
@@ -133,23 +135,27 @@ BEGIN
 END
 $$
 """,
-    *(
-        statement
-        for table in FACTS
-        for statement in (
-            f"CREATE TRIGGER {table}_is_append_only BEFORE UPDATE OR DELETE ON {table}"
-            " FOR EACH ROW EXECUTE FUNCTION refuse_change()",
-            f"CREATE TRIGGER {table}_is_not_emptied BEFORE TRUNCATE ON {table}"
-            " FOR EACH STATEMENT EXECUTE FUNCTION refuse_change()",
-        )
-    ),
+)
+FENCES = tuple(
+    statement
+    for table in FACTS
+    for statement in (
+        f"CREATE TRIGGER {table}_is_append_only BEFORE UPDATE OR DELETE ON {table}"
+        " FOR EACH ROW EXECUTE FUNCTION refuse_change()",
+        f"CREATE TRIGGER {table}_is_not_emptied BEFORE TRUNCATE ON {table}"
+        " FOR EACH STATEMENT EXECUTE FUNCTION refuse_change()",
+    )
 )
 
 
 def upgrade() -> None:
     """Facts that are there already keep their meaning: every earning is the first of its day."""
+    schema = op.get_bind().exec_driver_sql("SELECT current_schema()").scalar_one()
     for statement in STATEMENTS:
-        op.execute(statement)
+        op.execute(statement.replace("{schema}", schema))
+    if schema != SANDBOX:  # test data may be wiped
+        for statement in FENCES:
+            op.execute(statement)
 
 
 def downgrade() -> None:

@@ -340,7 +340,7 @@ def test_a_key_is_split_as_it_was_made() -> None:
     prefix, secret = split_key(key.text)
 
     assert prefix == key.prefix
-    assert len(secret) == 64
+    assert len(secret) == 64 + 8  # and a checksum
     assert key.secret_sha256 != secret
 
 

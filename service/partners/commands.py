@@ -1,0 +1,188 @@
+"""`saxaul partner ...`: each command calls one use case and shows what it did."""
+
+from collections.abc import Callable, Coroutine
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from service.partners import register as use
+from service.partners import store
+from service.partners.keys import DEFAULT_SCOPES, SCOPES
+from service.partners.sandbox import wipe
+from service.resources import SANDBOX, Resources
+
+app = typer.Typer(help="Partners: who may report, with sources and keys.", no_args_is_help=True)
+out = Console()
+PAGE = 200
+NEXT = """
+Both keys are shown this once: only their hashes are stored. Try the test key first; it does what
+the live key does, with totals of its own:
+
+curl -s {url}/v1/events -H 'Authorization: Bearer {test}' \\
+  -H 'Content-Type: application/cloudevents+json' \\
+  -d '{{"specversion": "1.0", "id": "first-1", "source": "{source}", "type": "transit.metro",
+       "subject": "alice", "time": "'$(TZ=UTC-8 date +%Y-%m-%dT%H:%M:%S+08:00)'",
+       "data": {{"distance_km": "12.4", "trip_id": "trip-1", "region": "CN"}}}}'
+
+Then: your own webhooks without a change on your side, docs/merchants.md. `saxaul partner show
+{partner}` lists sources and keys; `saxaul partner wipe-test {partner}` starts the test data anew.
+"""
+Id = Annotated[str, typer.Argument(help="The partner's id, e.g. golden-wok.")]
+
+
+@dataclass(frozen=True, slots=True)
+class Program:
+    """What the commands are given by the program that they belong to."""
+
+    opened: Callable[..., AbstractAsyncContextManager[Resources]]
+    run: Callable[[Coroutine[None, None, Any]], Any]
+    fail: Callable[[str], Exception]
+    url: Callable[[], str]
+
+    def unknown(self, partner: str) -> Exception:
+        """There is no such partner."""
+        return self.fail(f"there is no partner {partner!r}; see `saxaul partner list`.")
+
+
+def program_of(context: typer.Context) -> Program:
+    """The program that was given as the context's object."""
+    found = context.obj
+    assert isinstance(found, Program)
+    return found
+
+
+@app.command()
+def add(
+    context: typer.Context,
+    partner: Id,
+    source: Annotated[list[str], typer.Option(help="A source to report under; repeatable.")],
+    name: Annotated[str | None, typer.Option(help="The name to show; default: the id.")] = None,
+    scope: Annotated[
+        list[str] | None, typer.Option(help=f"One of {', '.join(SCOPES)}; repeatable.")
+    ] = None,
+    days: Annotated[int | None, typer.Option(min=1, help="Days until the keys expire.")] = None,
+) -> None:
+    """Register a partner with a live and a test key, and say what to do next."""
+    program = program_of(context)
+    scopes = tuple(scope or (*DEFAULT_SCOPES, "webhooks:manage"))
+    unknown = sorted(set(scopes) - set(SCOPES))
+    if unknown:
+        raise program.fail(f"there is no scope {unknown[0]!r}; there are {', '.join(SCOPES)}.")
+
+    async def work() -> use.Registered:
+        async with program.opened() as resources, resources.sessions() as session, session.begin():
+            now = resources.clock()
+            return await use.register(
+                session,
+                partner,
+                name=name or partner,
+                sources=tuple(source),
+                scopes=scopes,
+                expires_at=None if days is None else now + timedelta(days=days),
+                now=now,
+            )
+
+    made = program.run(work())
+    typer.echo(f"live key: {made.live.text}\ntest key: {made.test.text}")
+    typer.echo(
+        NEXT.format(url=program.url(), test=made.test.text, source=source[0], partner=partner)
+    )
+
+
+@app.command("list")
+def list_(context: typer.Context) -> None:
+    """Show every partner with its sources."""
+    program = program_of(context)
+
+    async def work() -> Table:
+        table = Table("partner", "name", "sources", "since", "state")
+        async with program.opened() as resources, resources.sessions() as session:
+            after = ""
+            while page := await store.partners_after(session, after, PAGE):
+                for one in page:
+                    sources = " ".join(await store.sources_of(session, one.partner))
+                    state = "disabled" if one.disabled_at else "active"
+                    since = f"{one.created_at:%Y-%m-%d}"
+                    table.add_row(one.partner, one.name, sources, since, state)
+                after = page[-1].partner
+        return table
+
+    out.print(program.run(work()))
+
+
+@app.command()
+def show(context: typer.Context, partner: Id) -> None:
+    """Show a partner's sources and keys; secrets are stored nowhere."""
+    program = program_of(context)
+
+    async def work() -> tuple[str, Table]:
+        table = Table("prefix", "mode", "scopes", "created", "expires", "last used", "revoked")
+        async with program.opened() as resources, resources.sessions() as session:
+            found = await use.known(session, partner)
+            sources = ", ".join(await store.sources_of(session, partner)) or "none"
+            for key in await store.list_keys(session, partner):
+                dates = (key.created_at, key.expires_at, key.last_used_at, key.revoked_at)
+                table.add_row(
+                    key.prefix,
+                    "test" if key.is_test else "live",
+                    " ".join(key.scopes),
+                    *(f"{date:%Y-%m-%d %H:%M}" if date else "-" for date in dates),
+                )
+        state = f"disabled since {found.disabled_at}" if found.disabled_at else "active"
+        return f"{found.partner} ({found.name}), {state}; sources: {sources}", table
+
+    head, table = program.run(work())
+    out.print(head, highlight=False)
+    out.print(table)
+
+
+@app.command()
+def disable(context: typer.Context, partner: Id) -> None:
+    """Refuse a partner's keys and connectors; what it recorded stays."""
+    _switch(program_of(context), partner, disabled=True)
+    out.print(f"{partner} is disabled; API processes notice within seconds.")
+
+
+@app.command()
+def enable(context: typer.Context, partner: Id) -> None:
+    """Take a disabled partner's keys and connectors again."""
+    _switch(program_of(context), partner, disabled=False)
+    out.print(f"{partner} is enabled; API processes notice within seconds.")
+
+
+@app.command("wipe-test")
+def wipe_test(context: typer.Context, partner: Id) -> None:
+    """Delete what a partner recorded with test keys. Live data is not touched."""
+    program = program_of(context)
+
+    async def work() -> int | None:
+        async with program.opened() as resources, resources.sessions() as session, session.begin():
+            epoch = await store.next_epoch(session, partner)
+        if epoch is None:
+            return None
+        async with (
+            program.opened(schema=SANDBOX) as sandbox,
+            sandbox.sessions() as session,
+            session.begin(),
+        ):
+            return await wipe(session, partner, epoch)
+
+    actions = program.run(work())
+    if actions is None:
+        raise program.unknown(partner)
+    out.print(f"{actions} test actions of {partner} are gone; its test totals start at zero.")
+
+
+def _switch(program: Program, partner: str, *, disabled: bool) -> None:
+    async def work() -> bool:
+        async with program.opened() as resources, resources.sessions() as session, session.begin():
+            at = resources.clock() if disabled else None
+            return await store.set_disabled(session, partner, at)
+
+    if not program.run(work()):
+        raise program.unknown(partner)

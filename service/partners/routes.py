@@ -1,0 +1,212 @@
+"""HTTP for partners: their own keys, test data, and the operator's list. No SQL, no rules."""
+
+from datetime import timedelta
+from typing import Annotated, cast
+
+from fastapi import APIRouter, Depends, Request, Response
+
+from service.errors import TestKeyNeeded
+from service.http.given import Now, Transaction
+from service.http.pages import PAGE_DEFAULT, Cursor, Limit, Page, page_of, read_cursor
+from service.http.problems import documented
+from service.partners import register as use
+from service.partners import store
+from service.partners.caller import Caller
+from service.partners.given import Registry, ThisCaller
+from service.partners.keys import NewKey
+from service.partners.recognise import Recogniser
+from service.partners.sandbox import wipe
+from service.partners.schemas import (
+    KeyView,
+    MeView,
+    NewPartner,
+    PartnerChange,
+    PartnerView,
+    RegisteredPartner,
+    RotatedKey,
+    Rotation,
+    ShownKey,
+    Wiped,
+    key_view,
+    mode_of,
+    partner_fields,
+)
+
+router = APIRouter(
+    prefix="/v1", tags=["Partners"], responses=documented(400, 401, 403, 404, 409, 413, 422, 503)
+)
+
+
+async def partner_of(caller: ThisCaller) -> Caller:
+    """The partner that speaks. Raises ScopeMissing for a person, who is none."""
+    if caller.subject is not None:
+        caller.need("a partner's key")
+    return caller
+
+
+async def admin_of(caller: ThisCaller) -> Caller:
+    """An operator. Raises ScopeMissing."""
+    caller.need("admin")
+    return caller
+
+
+async def recogniser_of(request: Request) -> Recogniser:
+    """What knows the keys; it is told when they change."""
+    return cast("Recogniser", request.app.state.recognise)
+
+
+ThisPartner = Annotated[Caller, Depends(partner_of)]
+Admin = Annotated[Caller, Depends(admin_of)]
+Known = Annotated[Recogniser, Depends(recogniser_of)]
+
+
+@router.get("/partner")
+async def me(caller: ThisPartner, registry: Registry) -> MeView:
+    """Your own partner: sources, and what the key in use may do."""
+    found = await use.known(registry, caller.owner)
+    fields = partner_fields(found, await store.sources_of(registry, caller.owner))
+    return MeView.model_validate(
+        {**fields, "mode": mode_of(caller), "scopes": sorted(caller.scopes)}
+    )
+
+
+@router.get("/partner/keys")
+async def keys(
+    caller: ThisPartner, registry: Registry, limit: Limit = PAGE_DEFAULT, cursor: Cursor = None
+) -> Page[KeyView]:
+    """Your own keys, live and test, newest first, without their secrets."""
+    after = read_cursor(cursor, lambda parts: int(parts[0]), 0)
+    found = await store.list_keys(registry, caller.owner)
+    rows = [(after + at, key_view(key)) for at, key in enumerate(found[after:], 1)]
+    page = page_of(rows[: limit + 1], limit, lambda row: (row[0],))
+    return Page(data=[row for _, row in page.data], next_cursor=page.next_cursor)
+
+
+@router.post("/partner/keys/{prefix}/rotation", status_code=201)
+async def rotate(
+    prefix: str,
+    caller: ThisPartner,
+    registry: Registry,
+    known: Known,
+    now: Now,
+    how: Rotation | None = None,
+) -> RotatedKey:
+    """Replace a key by a new one with the same scopes; both are live for `overlap_hours`.
+
+    The answer is not repeatable: it shows a secret, which is stored nowhere. When it is lost,
+    revoke the new key and rotate again.
+    """
+    how = how or Rotation()
+    new, old = await use.rotate(
+        registry,
+        caller,
+        prefix,
+        overlap=timedelta(hours=how.overlap_hours),
+        lifetime=None if how.days is None else timedelta(days=how.days),
+        now=now,
+    )
+    await registry.refresh(old)
+    known.forget()
+    assert old.expires_at is not None
+    return RotatedKey(
+        prefix=new.prefix,
+        mode=mode_of(caller),
+        key=new.text,
+        replaces=prefix,
+        old_key_ends_at=old.expires_at,
+    )
+
+
+@router.delete("/partner/keys/{prefix}", status_code=204)
+async def revoke(
+    prefix: str, caller: ThisPartner, registry: Registry, known: Known, now: Now
+) -> Response:
+    """Revoke one of your keys. Other processes notice within seconds."""
+    await use.revoke(registry, caller, prefix, now=now)
+    known.forget()
+    return Response(status_code=204)
+
+
+@router.delete("/test-data")
+async def wipe_test_data(
+    caller: ThisPartner, registry: Registry, session: Transaction, known: Known
+) -> Wiped:
+    """Delete what you recorded with test keys: people, points, actions, totals. Connectors stay.
+
+    Needs a test key with events:write. Live data cannot be deleted.
+    """
+    if not caller.is_test:
+        raise TestKeyNeeded("Only test data can be wiped: send a test key, sx_test_....")
+    caller.need("events:write")
+    epoch = await store.next_epoch(registry, caller.owner)
+    assert epoch is not None, "a key's partner is there by its foreign key"
+    known.forget()
+    return Wiped(actions=await wipe(session, caller.owner, epoch))
+
+
+@router.get("/partners")
+async def partners(
+    _: Admin, registry: Registry, limit: Limit = PAGE_DEFAULT, cursor: Cursor = None
+) -> Page[PartnerView]:
+    """Every partner, by id. For operators."""
+    after = read_cursor(cursor, lambda parts: parts[0], "")
+    found = await store.partners_after(registry, after, limit + 1)
+    rows = [
+        PartnerView.model_validate(
+            partner_fields(one, await store.sources_of(registry, one.partner))
+        )
+        for one in found
+    ]
+    return page_of(rows, limit, lambda row: (row.partner,))
+
+
+@router.post("/partners", status_code=201)
+async def add(new: NewPartner, _: Admin, registry: Registry, now: Now) -> RegisteredPartner:
+    """Register a partner, with a live and a test key. For operators.
+
+    The answer is not repeatable: it shows secrets, which are stored nowhere.
+    """
+    done = await use.register(
+        registry, new.partner, name=new.name or new.partner, sources=tuple(new.sources), now=now
+    )
+    return RegisteredPartner.model_validate(
+        {
+            **partner_fields(done.partner, list(done.sources)),
+            "live_key": _shown(done.live),
+            "test_key": _shown(done.test),
+        }
+    )
+
+
+@router.get("/partners/{partner}")
+async def show(partner: str, _: Admin, registry: Registry) -> PartnerView:
+    """One partner. For operators."""
+    return await _view(registry, partner)
+
+
+@router.patch("/partners/{partner}")
+async def change(
+    partner: str, what: PartnerChange, _: Admin, registry: Registry, known: Known, now: Now
+) -> PartnerView:
+    """Disable or enable a partner, or give it more sources. For operators.
+
+    A disabled partner's keys and connectors are refused; what it recorded stays.
+    """
+    await use.known(registry, partner)
+    await use.put_sources(registry, partner, tuple(what.add_sources))
+    if what.disabled is not None:
+        await store.set_disabled(registry, partner, now if what.disabled else None)
+    registry.expire_all()
+    known.forget()
+    return await _view(registry, partner)
+
+
+async def _view(registry: Registry, partner: str) -> PartnerView:
+    found = await use.known(registry, partner)
+    return PartnerView.model_validate(
+        partner_fields(found, await store.sources_of(registry, partner))
+    )
+
+
+def _shown(key: NewKey) -> ShownKey:
+    return ShownKey(prefix=key.prefix, mode="test" if key.is_test else "live", key=key.text)

@@ -1,0 +1,1 @@
+"""Merchants' own systems: their webhooks in, our notices out, both signed."""

@@ -1,0 +1,1 @@
+"""Merchants' own payloads in: verified, read by a connector, reported as events."""

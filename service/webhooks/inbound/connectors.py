@@ -1,0 +1,238 @@
+"""Use case: a partner's connectors: make, change, rotate secrets; and knowing them quickly."""
+
+import re
+import secrets as randomness
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from functools import lru_cache
+from typing import Any
+
+import orjson
+from pydantic import TypeAdapter, ValidationError
+from sqlalchemy import RowMapping
+from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
+
+from service.clock import seconds
+from service.errors import ConnectorDisabled, ConnectorNotFound, FieldsInvalid
+from service.intake.event import pointed
+from service.partners import store as partners
+from service.partners.caller import Caller
+from service.partners.recognise import PARTNER_MAX_LEVEL, test_caller
+from service.partners.sandbox import TEST_CONNECTOR
+from service.webhooks import signing
+from service.webhooks.inbound import store
+from service.webhooks.inbound.config import BodySignature, Config, ready_made
+from service.webhooks.inbound.mapping import Mapping as CompiledMapping
+from service.webhooks.inbound.tables import Connector
+from service.webhooks.vault import Vault
+
+SECRETS_MAX = 3
+SECRET_CHARACTERS_MIN, SECRET_CHARACTERS_MAX = 16, 256
+CACHED_MAX = 10_000
+_ID = re.compile(r"con_(test_)?[0-9a-f]{24}")
+_CONFIG: TypeAdapter[Config] = TypeAdapter(Config)
+
+
+@dataclass(frozen=True, slots=True)
+class Ready:
+    """A connector as the hot path needs it."""
+
+    connector_id: str
+    version: int
+    mapping: CompiledMapping
+    secrets: tuple[str, ...]
+    caller: Caller
+    enabled: bool
+    remembers_events: bool
+
+    def check(self) -> None:
+        """Raises ConnectorDisabled."""
+        if not self.enabled:
+            raise ConnectorDisabled(
+                "This connector, or its partner, is disabled: nothing was recorded."
+            )
+
+
+class Connectors:
+    """Keeps connectors for `cache_seconds`, so that a message costs no query for them."""
+
+    def __init__(
+        self,
+        sessions: async_sessionmaker[AsyncSession],
+        registry: async_sessionmaker[AsyncSession],
+        vault: Vault,
+        *,
+        is_sandbox: bool,
+        cache_seconds: float,
+    ) -> None:
+        self._sessions = sessions
+        self._registry = registry
+        self.vault = vault
+        self._is_sandbox = is_sandbox
+        self._cache_seconds = cache_seconds
+        self._cache: dict[str, tuple[float, Ready]] = {}
+
+    async def find(self, connector_id: str) -> Ready:
+        """The connector. Raises ConnectorNotFound."""
+        cached = self._cache.get(connector_id)
+        if cached is not None and cached[0] > seconds():
+            return cached[1]
+        if _ID.fullmatch(connector_id) is None:  # anybody may ask: no query for what is no id
+            raise not_found(connector_id)
+        async with self._sessions() as session:
+            row = await store.find_connector(session, connector_id)
+        if row is None:
+            raise not_found(connector_id)
+        ready = await self._ready(row)
+        if len(self._cache) >= CACHED_MAX:
+            self._cache.clear()
+        self._cache[connector_id] = (seconds() + self._cache_seconds, ready)
+        return ready
+
+    def forget(self, connector_id: str) -> None:
+        """Ask the database again: the connector has just changed."""
+        self._cache.pop(connector_id, None)
+
+    async def _ready(self, row: RowMapping) -> Ready:
+        name = str(row["partner"])
+        async with self._registry() as session:
+            partner = await partners.find_partner(session, name)
+            sources = frozenset(await partners.sources_of(session, name))
+        connector_id = str(row["connector_id"])
+        mapping = _compiled(orjson.dumps(row["config"], option=orjson.OPT_SORT_KEYS))
+        scopes = frozenset(("events:write",))
+        return Ready(
+            connector_id=connector_id,
+            version=row["version"],
+            mapping=mapping,
+            secrets=tuple(self.vault.open(one, about(connector_id)) for one in row["secrets"]),
+            caller=test_caller(name, partner.test_epoch if partner else 0, scopes, sources)
+            if self._is_sandbox
+            else Caller(f"partner:{name}", name, scopes, sources, "L1", PARTNER_MAX_LEVEL),
+            enabled=partner is not None
+            and partner.disabled_at is None
+            and row["disabled_at"] is None,
+            remembers_events=any(rule.reversal for rule in mapping.config.rules),
+        )
+
+
+@lru_cache(maxsize=1_024)
+def _compiled(config: bytes) -> CompiledMapping:
+    return CompiledMapping(_CONFIG.validate_json(config))
+
+
+def about(connector_id: str) -> str:
+    """What a connector's secrets and payloads are sealed with."""
+    return f"connector:{connector_id}"
+
+
+def not_found(connector_id: str) -> ConnectorNotFound:
+    """There is none that the caller may see."""
+    return ConnectorNotFound(f"There is no connector {connector_id[:64]!r} that you may see.")
+
+
+def config_of(
+    template: str | None, config: Mapping[str, Any] | None, overrides: Mapping[str, Any]
+) -> Config:
+    """A configuration: a ready-made one or the caller's, with what is laid over it.
+
+    Raises FieldsInvalid with a pointer to each thing that is wrong, expressions included.
+    """
+    if (template is None) == (config is None):
+        raise FieldsInvalid(
+            "Send either `template` or `config`.", (("/template", "or /config, and not both"),)
+        )
+    prefix = "/config"
+    if template is not None:
+        if template not in ready_made():
+            known = ", ".join(ready_made())
+            raise FieldsInvalid(
+                f"There is no template {template[:64]!r}; there are {known}.",
+                (("/template", f"must be one of {known}"),),
+            )
+        config, prefix = ready_made()[template], ""
+    whole = {**(config or {}), **overrides}
+    try:
+        return _CONFIG.validate_python(whole)
+    except ValidationError as error:
+        errors = tuple((prefix + pointer, why) for pointer, why in pointed(error))
+        raise FieldsInvalid(f"{errors[0][0]}: {errors[0][1]}.", errors) from error
+
+
+def check_secret(config: Config, secret: str) -> None:
+    """Raises FieldsInvalid for a secret that cannot be one of this kind of signature."""
+    if isinstance(config.signature, BodySignature):
+        if SECRET_CHARACTERS_MIN <= len(secret) <= SECRET_CHARACTERS_MAX:
+            return
+        why = f"must be {SECRET_CHARACTERS_MIN} to {SECRET_CHARACTERS_MAX} characters"
+    else:
+        try:
+            signing.check_secret(secret)
+        except signing.SecretMalformed as error:
+            why = str(error)
+        else:
+            if not secret.startswith(signing.PRIVATE):
+                return
+            why = "is a private key: keep it, and send its public half, whpk_..."
+    raise FieldsInvalid(f"/secret: {why}", (("/secret", why),))
+
+
+async def make(
+    session: AsyncSession,
+    caller: Caller,
+    config: Config,
+    secret: str | None,
+    *,
+    vault: Vault,
+    now: datetime,
+) -> tuple[Connector, str | None]:
+    """A new connector, and its secret if we made it. Raises FieldsInvalid, SourceNotYours."""
+    caller.check_source(config.source)
+    fresh = None
+    if secret is None:
+        # Of a merchant that signs in its own way, the merchant's system may want to be told it.
+        secret = fresh = signing.new_secret()
+    check_secret(config, secret)
+    random = randomness.token_hex(12)
+    connector_id = f"{TEST_CONNECTOR if caller.is_test else 'con_'}{random}"
+    connector = Connector(
+        connector_id=connector_id,
+        partner=caller.owner,
+        version=1,
+        secrets=[vault.seal(secret, about(connector_id))],
+        created_at=now,
+    )
+    session.add(connector)
+    await session.flush()
+    await store.put_version(session, connector_id, 1, config.model_dump(mode="json"), now)
+    return connector, fresh
+
+
+async def change(
+    session: AsyncSession, caller: Caller, connector_id: str, config: Config, *, now: datetime
+) -> Connector:
+    """A new version of the configuration. Raises ConnectorNotFound, SourceNotYours."""
+    caller.check_source(config.source)
+    connector = await held(session, caller, connector_id)
+    connector.version += 1
+    dumped = config.model_dump(mode="json")
+    await store.put_version(session, connector_id, connector.version, dumped, now)
+    await session.flush()
+    return connector
+
+
+async def held(session: AsyncSession, caller: Caller, connector_id: str) -> Connector:
+    """The caller's connector, held for this transaction. Raises ConnectorNotFound."""
+    connector = await store.lock_connector(session, connector_id, caller.owner)
+    if connector is None:
+        raise not_found(connector_id)
+    return connector
+
+
+async def seen(session: AsyncSession, caller: Caller, connector_id: str) -> RowMapping:
+    """The caller's connector with its configuration. Raises ConnectorNotFound."""
+    row = await store.find_connector(session, connector_id)
+    if row is None or row["partner"] != caller.owner:
+        raise not_found(connector_id)
+    return row

@@ -1,0 +1,294 @@
+"""Use case: take a merchant's message: verify, claim, map, report, settle.
+
+Idempotent by the message's id: an accepted message gets its answer again. One that failed is
+mapped again each time it comes, since its connector may have been mended.
+"""
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from hashlib import sha256
+from typing import Any
+from uuid import UUID
+
+import orjson
+from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
+
+from service.clock import uuid7
+from service.errors import (
+    ActionNotFound,
+    ActionNotReversible,
+    MessageConflict,
+    ServiceError,
+    Unavailable,
+)
+from service.http.problems import problem_of, status_of
+from service.intake.event import CloudEvent, Flawed
+from service.intake.read import find_action
+from service.intake.receipt import explain_action
+from service.intake.report import Intake, Rejected, Result
+from service.intake.reverse import reverse_action
+from service.partners.people import Hasher
+from service.webhooks.inbound import store
+from service.webhooks.inbound.connectors import Connectors, Ready, about
+from service.webhooks.inbound.ledger import ACCEPTED, QUARANTINED, Ledger, Message, Settled
+from service.webhooks.inbound.mapping import Mapped, Reversal, read_payload
+from service.webhooks.inbound.verify import message_key
+
+REJECTIONS_A_MINUTE = 60  # of one connector: what is turned away is shown, but not without end
+NOTHING_TO_REVERSE = "nothing_to_reverse"
+REVERSED = "reversed"
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """The answer to a message; `outcomes` count its results, none when it is a stored answer."""
+
+    status: int
+    body: bytes
+    replayed: bool
+    outcomes: Counter[str]
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """What became of each thing in a payload, in its order."""
+
+    rows: list[dict[str, object]]
+    outcomes: Counter[str]
+    errors: list[ServiceError]
+    points: list[tuple[str, str, UUID]]
+
+
+class Hooks:
+    """What taking messages needs, in one world."""
+
+    def __init__(
+        self,
+        connectors: Connectors,
+        ledger: Ledger,
+        intake: Intake,
+        people: Hasher,
+        sessions: async_sessionmaker[AsyncSession],
+    ) -> None:
+        self.connectors = connectors
+        self.ledger = ledger
+        self.intake = intake
+        self._people = people
+        self._sessions = sessions
+        self._rejections: Counter[tuple[str, int]] = Counter()
+
+    async def take(self, connector: Ready, headers: Mapping[str, str], body: bytes) -> Taken:
+        """Take a message. Raises what is wrong with it; the connector's log shows it, too."""
+        now = self.intake.clock()
+        try:
+            connector.check()
+            how = connector.mapping.config.signature
+            key = message_key(how, connector.secrets, headers=headers, body=body, now=now)
+        except ServiceError as error:
+            await self.reject(connector.connector_id, len(body), error)
+            raise
+        message = Message(
+            connector.connector_id, key, uuid7(now), sha256(body).digest(), len(body), now
+        )
+        had = await self.ledger.claim(message)
+        if had.digest != message.digest:
+            conflict = MessageConflict(
+                f"A message {key!r} came before with another body. The first one stands; sign a "
+                "new message with a new id."
+            )
+            await self.reject(connector.connector_id, len(body), conflict)
+            raise conflict
+        if had.state == ACCEPTED and had.answer is not None and had.status is not None:
+            return Taken(had.status, had.answer, replayed=True, outcomes=Counter())
+        return await self.process(connector, message.place, had.delivery_id, body)
+
+    async def process(
+        self, connector: Ready, place: tuple[int, str, str], delivery_id: UUID, body: bytes
+    ) -> Taken:
+        """Map and report a verified body, and settle its delivery; first time and replay alike.
+
+        Raises Unavailable with nothing settled: the same message may come again.
+        """
+        try:
+            mapped = connector.mapping(read_payload(body))
+            found = await self._report(connector, mapped)
+        except Unavailable:
+            raise
+        except ServiceError as error:
+            return await self._quarantine(connector, place, delivery_id, body, error, None)
+        if found.errors and len(found.errors) == len(found.rows):
+            return await self._quarantine(
+                connector, place, delivery_id, body, found.errors[0], found
+            )
+        answer = orjson.dumps(
+            {
+                "delivery_id": str(delivery_id),
+                "results": found.rows,
+                "counts": found.outcomes,
+                "skipped": mapped.skipped,
+                "quarantined": bool(found.errors),
+            }
+        )
+        await self.ledger.settle(
+            Settled(
+                place,
+                QUARANTINED if found.errors else ACCEPTED,
+                200,
+                answer,
+                connector.version,
+                self._sealed(connector, body) if found.errors else None,
+                found.points,
+            )
+        )
+        return Taken(200, answer, replayed=False, outcomes=found.outcomes)
+
+    async def reject(self, connector_id: str, size: int, error: ServiceError) -> None:
+        """Show in the connector's log that a message was turned away, up to a number a minute."""
+        now = self.intake.clock()
+        minute = (connector_id, int(now.timestamp()) // 60)
+        if self._rejections[minute] >= REJECTIONS_A_MINUTE:
+            return
+        if self._rejections[minute] == 0 and len(self._rejections) > REJECTIONS_A_MINUTE:
+            self._rejections.clear()
+        self._rejections[minute] += 1
+        await self.ledger.reject(
+            connector_id,
+            uuid7(now),
+            size=size,
+            now=now,
+            status=status_of(error),
+            answer=orjson.dumps(problem_of(error)),
+        )
+
+    def _sealed(self, connector: Ready, body: bytes) -> bytes:
+        """A payload names people, so it is kept encrypted."""
+        return self.connectors.vault.seal_bytes(body, about(connector.connector_id))
+
+    async def _quarantine(
+        self,
+        connector: Ready,
+        place: tuple[int, str, str],
+        delivery_id: UUID,
+        body: bytes,
+        error: ServiceError,
+        found: _Found | None,
+    ) -> Taken:
+        problem = {
+            **problem_of(error),
+            "delivery_id": str(delivery_id),
+            "quarantined": True,
+        }
+        if found is not None and len(found.rows) > 1:
+            problem["results"] = found.rows
+        answer = orjson.dumps(problem)
+        status = status_of(error)
+        await self.ledger.settle(
+            Settled(
+                place,
+                QUARANTINED,
+                status,
+                answer,
+                connector.version,
+                self._sealed(connector, body),
+            )
+        )
+        return Taken(status, answer, replayed=False, outcomes=Counter(problem=1))
+
+    async def _report(self, connector: Ready, mapped: Mapped) -> _Found:
+        """Report events first, then undo: a payload may hold an order and its refund."""
+        events = [one for one in mapped.found if not isinstance(one, Reversal)]
+        results = iter(await self.intake.report(events, connector.caller) if events else ())
+        reported: list[Result | Reversal] = [
+            one if isinstance(one, Reversal) else next(results) for one in mapped.found
+        ]
+        found = _Found([], Counter(), [], [])
+        for one in reported:
+            if isinstance(one, Reversal):
+                await self._undo(connector, one, found)
+            else:
+                _note(one, found, remember=connector.remembers_events)
+        return found
+
+    async def _undo(self, connector: Ready, reversal: Reversal, found: _Found) -> None:
+        row: dict[str, object] = {
+            "source": connector.mapping.config.source,
+            "id": reversal.event_id,
+        }
+        try:
+            row |= await self._reverse(connector, reversal)
+        except ActionNotReversible as error:
+            row |= {"outcome": NOTHING_TO_REVERSE, "detail": error.detail}
+        except ActionNotFound as error:
+            if reversal.skip_missing:
+                row |= {"outcome": NOTHING_TO_REVERSE, "detail": error.detail}
+            else:
+                row["problem"] = problem_of(error)
+                found.errors.append(error)
+        except Unavailable:
+            raise
+        except ServiceError as error:
+            row["problem"] = problem_of(error)
+            found.errors.append(error)
+        found.rows.append(row)
+        found.outcomes[str(row.get("outcome", "problem"))] += 1
+
+    async def _reverse(self, connector: Ready, reversal: Reversal) -> dict[str, object]:
+        caller, source = connector.caller, connector.mapping.config.source
+        caller.check_source(source)
+        async with self._sessions() as session, session.begin():
+            action_id = await store.pointed_action(session, source, reversal.event_id)
+            if action_id is None and reversal.subject is not None:
+                person = self._people.person(caller.subject_for(reversal.subject))
+                action_id = await store.action_of(session, person, source, reversal.event_id)
+            if action_id is None:
+                raise ActionNotFound(
+                    f"No action came of an event {reversal.event_id!r} of {source!r}, so there is "
+                    "nothing to reverse. When it comes later, replay this payload."
+                )
+            action = await find_action(session, action_id, caller, self._people)
+            explanation = explain_action(self.intake.assessor.catalogue, action)
+            region = "" if explanation is None else explanation.region or ""
+            done = await reverse_action(
+                session, action, region=region, reason=reversal.reason, now=self.intake.clock()
+            )
+        return {
+            "action_id": str(action_id),
+            "outcome": REVERSED,
+            "duplicate": done.replayed,
+            "avoided_mg": str(done.avoided_mg),
+            "points": done.points,
+            "reason": done.reason,
+        }
+
+
+def _note(result: Result, found: _Found, *, remember: bool) -> None:
+    if isinstance(result, Rejected):
+        if isinstance(result.error, Unavailable) or not isinstance(result.error, ServiceError):
+            raise result.error
+        found.rows.append(
+            {"source": result.source, "id": result.id, "problem": problem_of(result.error)}
+        )
+        found.outcomes["problem"] += 1
+        found.errors.append(result.error)
+        return
+    outcome = result.outcome
+    found.rows.append(outcome.wire(duplicate=result.duplicate))
+    found.outcomes["duplicate" if result.duplicate else outcome.outcome] += 1
+    if remember:
+        found.points.append((outcome.source, outcome.event_id, UUID(int=outcome.action_id.int)))
+
+
+def described(found: CloudEvent | Flawed | Reversal | None) -> dict[str, Any] | None:
+    """What `try` shows of an event or a reversal; of a flawed event, its problem."""
+    if isinstance(found, CloudEvent):
+        return {"event": orjson.loads(found.model_dump_json(exclude_none=True))}
+    if isinstance(found, Reversal):
+        return {
+            "reversal": {
+                "id": found.event_id,
+                "reason": found.reason,
+                "subject": found.subject,
+            }
+        }
+    return None if found is None else {"problem": problem_of(found.error)}
