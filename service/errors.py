@@ -20,11 +20,14 @@
     - ActionNotFound
     - ProjectNotFound
     - MethodologyNotFound
+    - EndpointNotFound      no webhook endpoint of the caller has this id
+    - DeliveryNotFound      no webhook delivery of the caller has this id
     - PageNotFound          no such address
   + MethodNotAllowed        the address is right, the verb is not
   + Conflict
     - EventConflict         same source, person and id, other content
     - ReversalConflict      the action was reversed before, for another reason
+    - EndpointsFull         a partner has as many webhook endpoints as it may have
   + TooLarge
     - BodyTooLarge
     - BatchTooLarge
@@ -192,6 +195,20 @@ class MethodologyNotFound(NotFound):
     title = "No such methodology"
 
 
+class EndpointNotFound(NotFound):
+    """No webhook endpoint of yours has this id. GET /v1/webhook-endpoints lists them."""
+
+    code = "endpoint-not-found"
+    title = "No such endpoint"
+
+
+class DeliveryNotFound(NotFound):
+    """No delivery to an endpoint of yours has this id. Old ones are kept for some weeks only."""
+
+    code = "delivery-not-found"
+    title = "No such delivery"
+
+
 class PageNotFound(NotFound):
     """There is no such address. The addresses are listed under /docs."""
 
@@ -225,6 +242,13 @@ class ReversalConflict(Conflict):
 
     code = "reversal-conflict"
     title = "The action is already reversed"
+
+
+class EndpointsFull(Conflict):
+    """A partner may have 50 webhook endpoints. Delete one, or give an existing one more types."""
+
+    code = "endpoints-full"
+    title = "There are too many endpoints"
 
 
 class TooLarge(ServiceError):

@@ -39,6 +39,8 @@ from service.totals import routes as totals_routes
 from service.totals.counters import Counters
 from service.totals.view import LiveTotals
 from service.web import routes as web_routes
+from service.webhooks.outbound import routes as webhook_routes
+from service.webhooks.outbound.watch import Watch
 
 GRACEFUL_S = 20  # running requests may take this long after a signal; streams end by themselves
 BACKLOG = 2048
@@ -49,6 +51,7 @@ PUBLIC_PATHS = (
     "/v1/projects",
     "/v1/methodologies",
     "/v1/factors",
+    "/v1/webhook-types",
     "/healthz",
     "/readyz",
     "/metrics",
@@ -65,6 +68,7 @@ TAGS = [
     {"name": "Totals", "description": "Estimated avoided emissions, added up. Public."},
     {"name": "Trees", "description": "Projects that plant them. Public."},
     {"name": "Methodologies", "description": "The published sheets and factors. Public."},
+    {"name": "Webhooks", "description": "What we tell your own systems, signed."},
     {"name": "Operations", "description": "Health, metrics and explanations."},
 ]
 
@@ -130,6 +134,7 @@ async def _running(app: FastAPI, settings: Settings, clock: Clock) -> AsyncItera
             clock,
             settings.totals_cache_seconds,
         )
+        state.watched = (Watch(resources, state.metrics.registry),)
         state.streams = 0
         state.stopping = asyncio.Event()
         async with notifier.running(), running(state.intake):
@@ -165,6 +170,8 @@ def create_app(settings: Settings, clock: Clock = system_clock) -> FastAPI:
         web_routes,
     ):
         app.include_router(module.router)
+    app.include_router(webhook_routes.router)
+    app.include_router(webhook_routes.types_router)
     add_schemas(app)
     return app
 
@@ -194,6 +201,7 @@ def add_schemas(app: FastAPI) -> None:
                         operation["security"] = [{name: []} for name in SECURITY]
             schemas = document["components"]["schemas"]
             schemas["CloudEvent"] = intake_routes.event_schema()
+            webhook_routes.add_webhooks(document)
             for unused in ("HTTPValidationError", "ValidationError"):
                 schemas.pop(unused, None)
         return app.openapi_schema or {}

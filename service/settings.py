@@ -89,4 +89,14 @@ class Settings(BaseSettings):
     key_cache_seconds: Annotated[float, Field(ge=0, le=300)] = Field(
         5.0, description="How long a revoked or changed API key may still be accepted."
     )
+    webhook_loopback: bool = Field(
+        False,
+        description="Let webhooks go to this machine itself, without TLS too: for development.",
+    )
+    webhook_timeout_seconds: Annotated[float, Field(gt=0, le=60)] = Field(
+        15.0, description="How long an endpoint may take for its whole answer."
+    )
+    webhook_retention_days: int = Field(
+        30, ge=5, description="How long deliveries and their attempts are kept."
+    )
     log_level: str = Field("info", description="debug, info, warning or error.")

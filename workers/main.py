@@ -17,6 +17,7 @@ from arq.worker import run_worker
 from service.resources import open_resources, redis_url_of
 from service.settings import Settings
 from service.tasks import end
+from workers.deliveries import Deliveries, sweep_deliveries
 from workers.months import open_months
 from workers.projectors import Projectors
 
@@ -24,34 +25,40 @@ _log = logging.getLogger(__name__)
 
 
 async def start(ctx: dict[str, Any]) -> None:
-    """Open the resources and start the projectors."""
+    """Open the resources and start the loops."""
     stack = ctx["stack"] = AsyncExitStack()
     resources = await stack.enter_async_context(open_resources(Settings()))
     ctx["resources"] = resources
-    ctx["projectors"] = asyncio.create_task(_supervise(Projectors(resources)), name="projectors")
+    ctx["loops"] = [
+        asyncio.create_task(_supervise(loops), name=type(loops).__name__.lower())
+        for loops in (Projectors(resources), Deliveries(resources))
+    ]
 
 
 async def stop(ctx: dict[str, Any]) -> None:
-    """Stop the projectors between two transactions and close everything."""
-    await end(ctx["projectors"])
+    """Stop the loops between two transactions and close everything."""
+    await asyncio.gather(*map(end, ctx["loops"]))
     await ctx["stack"].aclose()
 
 
-async def _supervise(projectors: Projectors) -> None:
+async def _supervise(loops: Projectors | Deliveries) -> None:
     """A fault that the loops do not know must not stop counting for good."""
     while True:
         try:
-            await projectors.run()
+            await loops.run()
         except Exception:
-            _log.exception("the projectors stopped; starting them again")
+            _log.exception("%s stopped; starting them again", type(loops).__name__.lower())
             await asyncio.sleep(1)
 
 
 class WorkerSettings:
     """Read by arq. Where Valkey is, `main` says: nothing is read when this file is imported."""
 
-    functions = (open_months,)
-    cron_jobs = (cron(open_months, hour=None, minute=7, run_at_startup=True, unique=True),)
+    functions = (open_months, sweep_deliveries)
+    cron_jobs = (
+        cron(open_months, hour=None, minute=7, run_at_startup=True, unique=True),
+        cron(sweep_deliveries, hour=None, minute=37, unique=True),
+    )
     on_startup = start
     on_shutdown = stop
     job_serializer = orjson.dumps

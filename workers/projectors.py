@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 
 from redis.exceptions import RedisError
 from sqlalchemy.exc import DBAPIError
@@ -23,19 +23,16 @@ Step = Callable[[], Awaitable[int]]
 
 
 class Projectors:
-    """One loop for each projection: after work a short pace, without work until a hint."""
+    """One loop for each projection of the totals."""
 
     def __init__(self, resources: Resources) -> None:
         self._resources = resources
         self._counters = Counters(resources.valkey, resources.sessions)
-        self._wakes: list[asyncio.Event] = []
 
     async def run(self) -> None:
         """Run until cancelled."""
-        async with asyncio.TaskGroup() as group:
-            group.create_task(self._loop("daily totals", self._days))
-            group.create_task(self._loop("live totals", self._live))
-            group.create_task(self._listen())
+        steps = {"daily totals": self._days, "live totals": self._live}
+        await Follower(self._resources).run(steps)
 
     async def _days(self) -> int:
         async with self._resources.sessions() as session, session.begin():
@@ -49,6 +46,21 @@ class Projectors:
             sums = await rebuild_live(resources.sessions, self._counters, resources.clock)
             _log.warning("live totals were rebuilt (%s): %s mg", lost, sums.carbon().avoided_mg)
             return 1
+
+
+class Follower:
+    """Runs steps behind the journal: after work a short pace, without work until a hint."""
+
+    def __init__(self, resources: Resources) -> None:
+        self._resources = resources
+        self._wakes: list[asyncio.Event] = []
+
+    async def run(self, steps: Mapping[str, Step]) -> None:
+        """A loop for each step, by its name, until cancelled."""
+        async with asyncio.TaskGroup() as group:
+            for name, step in steps.items():
+                group.create_task(self._loop(name, step))
+            group.create_task(self._listen())
 
     async def _loop(self, name: str, step: Step) -> None:
         wake = asyncio.Event()

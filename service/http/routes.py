@@ -66,6 +66,8 @@ async def metrics(request: Request) -> Response:
     found = cast("Metrics", state.metrics)
     found.lane_depth.set(sum(lane.depth for lane in state.intake.lanes))
     found.streams.set(state.streams)
+    for look in state.watched:
+        await look()
     return Response(found.text(), media_type=CONTENT_TYPE)
 
 

@@ -16,6 +16,7 @@ from service.points import tables as _points  # noqa: F401
 from service.resources import database_url_of
 from service.settings import Settings
 from service.totals import tables as _totals  # noqa: F401
+from service.webhooks.outbound import tables as _webhooks  # noqa: F401
 
 MIGRATION_LOCK = 0x5A78_0003  # two programs that migrate at once wait for each other
 

@@ -12,9 +12,11 @@ from service.journal import tables as _journal  # noqa: F401
 from service.partners import tables as _partners  # noqa: F401
 from service.points import tables as _points  # noqa: F401
 from service.totals import tables as _totals  # noqa: F401
+from service.webhooks.outbound import tables as _webhooks  # noqa: F401
 
 # Small, and the same on every node; `total_day` is a projection with one writer.
-REFERENCE = {"partner", "source", "api_key", "species", "project", "programme", "total_day"}
+REFERENCE = {"partner", "source", "api_key", "species", "project", "programme", "total_day",
+             "webhook_endpoint"}  # fmt: skip
 TABLES = sorted(SQLModel.metadata.tables.values(), key=lambda table: table.name)
 DISTRIBUTED = [table for table in TABLES if table.name not in REFERENCE]
 each_table = pytest.mark.parametrize("table", DISTRIBUTED, ids=lambda table: table.name)
