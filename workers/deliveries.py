@@ -1,4 +1,4 @@
-"""The loop that turns the journal into deliveries and the one that sends them; the nightly sweep."""
+"""The loops that make deliveries out of the journal and send them; the sweep of old ones."""
 
 import asyncio
 from collections import Counter

@@ -53,7 +53,7 @@ class JournalRow:
             self.people,
             orjson.dumps(self.deltas).decode(),
             self.leaves,
-            orjson.dumps(self.notices).decode() if self.notices else None,
+            orjson.dumps(self.notices, default=str).decode() if self.notices else None,
             list(PROJECTORS),
         )
 

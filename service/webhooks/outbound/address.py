@@ -32,6 +32,7 @@ Address = IPv4Address | IPv6Address
 _VISIBLE = re.compile(r"[!-~]+")
 _LABEL = re.compile(r"(?!-)[a-z0-9_-]{1,63}(?<!-)")
 _NUMBER = re.compile(r"[0-9]+|0x[0-9a-f]*")
+_BRACKETED = re.compile(r"\[[0-9A-Fa-f:.]+\](:[0-9]*)?")
 _LOCALHOST = "localhost"
 
 # IANA's registries of special-purpose addresses, and ranges in which another address hides.
@@ -113,7 +114,7 @@ def _check_host(netloc: str, host: str, *, loopback: bool) -> bool:
     """Whether the host is this machine. Raises UrlRefused for one where nothing may go."""
     if netloc.startswith("["):
         address = _read(host)
-        if address is None or "%" in host:
+        if address is None or _BRACKETED.fullmatch(netloc) is None:
             raise UrlRefused("holds a host in brackets that is no IPv6 address")
     elif _NUMBER.fullmatch(host.rpartition(".")[2]):
         # As browsers read it: a host that ends in a number is an IPv4 address, however written.

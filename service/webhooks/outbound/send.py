@@ -5,6 +5,7 @@ import ssl
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime
+from types import UnionType
 from typing import NamedTuple
 
 import aiohttp
@@ -96,19 +97,21 @@ def _judged(response: aiohttp.ClientResponse) -> tuple[str, str | None]:
 def _fault(fault: Exception) -> tuple[str, str]:
     """The kind of a failure, and the failure in words."""
     cause = getattr(fault, "os_error", None) or fault
-    if isinstance(fault, aiohttp.ConnectionTimeoutError):
-        return TIMEOUT, "No connection was made in time."
-    if isinstance(fault, TimeoutError):
-        return TIMEOUT, "It did not answer in time; take the delivery, answer, then work on it."
     if isinstance(cause, AddressRefused):
         return ADDRESS, f"Nothing was sent: {cause}."
-    if isinstance(fault, aiohttp.ClientConnectorDNSError):
-        return CONNECTION, f"Its name could not be resolved: {cause}."
-    if isinstance(fault, aiohttp.ClientSSLError | ssl.SSLError):
-        return TLS, f"TLS failed: {fault}."[:500]
-    if isinstance(fault, aiohttp.ServerDisconnectedError):
-        return CONNECTION, "It ended the connection without an answer."
+    for kind, result, words in _FAULTS:
+        if isinstance(fault, kind):
+            return result, words.format(cause=cause)[:500]
     return CONNECTION, f"The connection failed: {fault or type(fault).__name__}."[:500]
+
+
+_FAULTS: tuple[tuple[type[Exception] | UnionType, str, str], ...] = (
+    (aiohttp.ConnectionTimeoutError, TIMEOUT, "No connection was made in time."),
+    (TimeoutError, TIMEOUT, "It did not answer in time; answer first, then work on it."),
+    (aiohttp.ClientConnectorDNSError, CONNECTION, "Its name could not be resolved: {cause}."),
+    (aiohttp.ClientSSLError | ssl.SSLError, TLS, "TLS failed: {cause}."),
+    (aiohttp.ServerDisconnectedError, CONNECTION, "It hung up without an answer."),
+)
 
 
 @asynccontextmanager
