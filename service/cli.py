@@ -36,6 +36,7 @@ from service.totals.counters import Counters
 from service.totals.rebuild import rebuild_days, rebuild_live
 from service.totals.reconcile import Check, is_quiet
 from service.totals.reconcile import reconcile as check_everything
+from service.webhooks.outbound.commands import listen
 
 app = typer.Typer(
     help="Saxaul: green actions in, estimated avoided emissions and points out.",
@@ -44,6 +45,7 @@ app = typer.Typer(
 )
 keys_app = typer.Typer(help="API keys of partners.", no_args_is_help=True)
 app.add_typer(keys_app, name="keys")
+app.command()(listen)
 out = Console()
 err = Console(stderr=True)
 

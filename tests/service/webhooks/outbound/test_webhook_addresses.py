@@ -4,6 +4,7 @@ import asyncio
 import gzip
 import socket
 from collections.abc import Sequence
+from contextlib import suppress
 
 import pytest
 from aiohttp.abc import AbstractResolver, ResolveResult
@@ -94,10 +95,8 @@ def test_a_public_url_is_taken_as_it_is(url: str) -> None:
 @given(st.text(max_size=60))
 def test_any_text_is_a_url_or_is_refused(text: str) -> None:
     for url in (text, f"https://{text}/", f"https://example.com/{text}"):
-        try:
-            check_url(url, loopback=False)
-        except UrlRefused as error:
-            assert str(error)
+        with suppress(UrlRefused):
+            assert check_url(url, loopback=False) == url
 
 
 @given(st.ip_addresses())
@@ -201,9 +200,11 @@ def test_the_gate_takes_nothing_but_addresses() -> None:
 
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
 async def test_a_redirect_is_not_followed(status: int) -> None:
-    async with receiving() as inside:
-        async with receiving(lambda _: answering(status, Location=inside.url)) as shop:
-            answer = await sent(shop.url)
+    async with (
+        receiving() as inside,
+        receiving(lambda _: answering(status, Location=inside.url)) as shop,
+    ):
+        answer = await sent(shop.url)
 
     assert (answer.result, answer.status) == ("status", status)
     assert "redirects are not followed" in answer.error

@@ -28,8 +28,8 @@ from webhook_receiver import (
     MANAGER,
     a_ride_now,
     an_endpoint,
-    delivering,
     deliveries_of,
+    delivering,
     receiving,
     settled,
 )
@@ -98,9 +98,7 @@ async def test_many_actions_come_in_batches_each_as_it_would_be_alone(
     async with receiving() as shop, delivering(app):
         await an_endpoint(client, shop.url, batch_max=100)
         results = await report_all(client, [a_ride_now() for _ in range(250)])
-        async with asyncio.timeout(20):
-            while len(shop.told) < 250:
-                await asyncio.sleep(0.01)
+        await shop.until_told(lambda told: len(told) == 250)
 
     assert max(len(got.notices) for got in shop.got) == 100
     assert len(shop.got) <= 5  # two lanes, each with a rest of its own
@@ -207,9 +205,8 @@ async def test_numbers_of_a_person_follow_the_order_of_the_facts(
         late = await an_endpoint(client, second.url)
         for person in people:
             await report(client, a_ride_now(person))
-        async with asyncio.timeout(30):
-            while len(shop.told) < 65 or len(second.told) < 5:
-                await asyncio.sleep(0.01)
+        await shop.until_told(lambda told: len(told) == 65)
+        await second.until_told(lambda told: len(told) == 5)
 
     numbered: dict[str, dict[int, str]] = defaultdict(dict)
     for notice in shop.told:
@@ -270,7 +267,6 @@ async def test_no_row_is_marked_while_nobody_listens(
 async def test_an_event_sent_after_the_answer_is_told_whatever_runs_beside(
     app: FastAPI, client: httpx.AsyncClient
 ) -> None:
-    sent: list[str] = []
     stop = asyncio.Event()
 
     async def flood() -> None:
@@ -280,13 +276,11 @@ async def test_an_event_sent_after_the_answer_is_told_whatever_runs_beside(
     async with receiving() as shop, delivering(app):
         floods = [asyncio.create_task(flood()) for _ in range(3)]
         await an_endpoint(client, shop.url)
-        for _ in range(10):
-            sent.append((await report(client, a_ride_now()))["action_id"])
+        results = [await report(client, a_ride_now()) for _ in range(10)]
         stop.set()
         await asyncio.gather(*floods)
-        async with asyncio.timeout(30):
-            while not set(sent) <= {one["data"]["action_id"] for one in shop.told}:
-                await asyncio.sleep(0.02)
+        sent = {result["action_id"] for result in results}
+        await shop.until_told(lambda told: sent <= {one["data"]["action_id"] for one in told})
 
     told = [one["data"]["action_id"] for one in shop.told]
     assert len(told) == len(set(told))

@@ -57,6 +57,15 @@ class Receiver:
     got: list[Got] = field(default_factory=list)
     came: asyncio.Event = field(default_factory=asyncio.Event)
 
+    async def until_told(self, so: Callable[[list[dict[str, Any]]], object]) -> None:
+        """Wait until what was told is enough."""
+        async with asyncio.timeout(20):
+            while True:
+                if so(self.told):
+                    return
+                self.came.clear()
+                await self.came.wait()
+
     async def until(self, count: int) -> list[Got]:
         """Wait for so many requests."""
         async with asyncio.timeout(20):
@@ -153,10 +162,23 @@ async def settled(
     client: httpx.AsyncClient, endpoint: dict[str, Any], done: Callable[[list[Any]], object]
 ) -> list[dict[str, Any]]:
     """The deliveries once `done` says so of them."""
-    async with asyncio.timeout(20):
-        while not done(found := await deliveries_of(client, endpoint)):
-            await asyncio.sleep(0.01)
+    found: list[dict[str, Any]] = []
+
+    async def so() -> object:
+        found[:] = await deliveries_of(client, endpoint)
+        return done(found)
+
+    await eventually(so)
     return found
+
+
+async def eventually(so: Callable[[], Awaitable[object]]) -> None:
+    """Wait until something is so."""
+    async with asyncio.timeout(20):
+        while True:
+            if await so():
+                return
+            await asyncio.sleep(0.01)
 
 
 async def shown(client: httpx.AsyncClient, endpoint: dict[str, Any]) -> dict[str, Any]:
