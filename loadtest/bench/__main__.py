@@ -44,6 +44,7 @@ PARTS: dict[str, Callable[[Bench], Awaitable[None]]] = {
     "latency": Bench.latency,
     "totals": Bench.totals,
     "empty-get": Bench.empty_get,
+    "deliver": Bench.deliver,
 }
 
 

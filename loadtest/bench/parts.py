@@ -2,6 +2,7 @@
 
 import asyncio
 import secrets
+import time
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -20,6 +21,8 @@ from loadtest.bench.client import (
 )
 from loadtest.bench.cpu import Spy, times_of
 from loadtest.bench.database import copy_rate
+from loadtest.bench.hooks import bare_rate, endpoints, taken, until_taken
+from loadtest.bench.serve import served
 from loadtest.books import Tally
 from loadtest.mix import Mix, probe, probes_in
 from loadtest.system import System
@@ -32,6 +35,7 @@ COPY_BATCH_ROWS = 1_000
 PROBE_PAUSE_S = 0.02
 PROBE_LIMIT_S = 30.0
 HALF = 0.5
+DELIVERED_BYTES = 620  # a notice of one action
 
 
 class Unsound(RuntimeError):
@@ -48,10 +52,11 @@ class Plan:
     naive_events: int
     empty_requests: int
     latency_seconds: float
+    delivered: int
 
 
-FULL = Plan(20.0, 80_000, 12_000, 4_000, 24_000, 10.0)
-QUICK = Plan(8.0, 40_000, 2_000, 600, 4_000, 3.0)
+FULL = Plan(20.0, 80_000, 12_000, 4_000, 24_000, 10.0, 10_000)
+QUICK = Plan(8.0, 40_000, 2_000, 600, 4_000, 3.0, 3_000)
 
 
 @dataclass(slots=True)
@@ -151,6 +156,21 @@ class Bench:
         """f) the same to a route that does nothing."""
         requests = [get(self.empty_url, "/empty")] * self.plan.empty_requests
         await self._compare("empty GET", self.empty_url, requests, SINGLE_CONNECTIONS)
+
+    async def deliver(self) -> None:
+        """j) webhooks a second to a fast receiver while another hangs, and a bare client's."""
+        count = self.plan.delivered
+        with served("loadtest.bench.sink") as sink_url:
+            bare = await bare_rate(sink_url, count, b"x" * DELIVERED_BYTES)
+            before = await taken(sink_url)
+            async with endpoints(self.system, f"{sink_url}/taken", f"{sink_url}/hang") as both:
+                _, events = await self._send_batches(self._batches(count // 500, 500), 500)
+                await both.until_queued(events)
+                started = time.perf_counter()
+                await both.enable(True)
+                await until_taken(sink_url, before + events)
+                self.figures["deliver"].append(events / (time.perf_counter() - started))
+        self.figures["bare client"].append(bare)
 
     async def profile(self) -> dict[str, float]:
         """i) the share of the API's time by stage, in a run of its own: looking in costs time."""

@@ -50,6 +50,7 @@ RATIOS = (
     Ratio("batches of 1,000 / raw COPY, 1,000 a commit", "batch1000", "copy", Goal(0.15, aim=0.25)),
     Ratio("batches of 1,000 / raw COPY, all at once", "batch1000", "copy whole", Goal(0.15)),
     Ratio("single events / empty FastAPI route", "single", "empty POST", Goal(0.6)),
+    Ratio("webhooks out / bare HTTP client loop", "deliver", "bare client", Goal(0.3)),
     Ratio("GET /v1/totals / empty FastAPI route", "totals", "empty GET", Goal(0.8)),
 )
 ABSOLUTE: Mapping[str, tuple[str, str, Goal | None]] = {
@@ -68,6 +69,8 @@ ABSOLUTE: Mapping[str, tuple[str, str, Goal | None]] = {
     "p50 from sending": ("open loop: p50 from the sending", "ms", None),
     "p99 from sending": ("open loop: p99 from the sending", "ms", None),
     "late share": ("open loop: share sent late by the generator", "", Goal(0.01, at_most=True)),
+    "deliver": ("webhooks out, while another endpoint hangs", "deliveries/s", Goal(1_000)),
+    "bare client": ("bare HTTP client loop to the same receiver", "requests/s", None),
     "lag": ("longest time from answer to totals, under load", "s", Goal(1, at_most=True)),
 }
 

@@ -62,13 +62,13 @@ async def test_each_outcome_is_told_under_its_type_as_its_schema_says(
         await an_endpoint(client, shop.url, batch_max=1)
         trip = unique("trip")
         credited = a_ride_now(data={"trip_id": trip})
+        first = await report(client, credited)
         sent = [
-            credited,
             a_ride_now(data={"trip_id": trip}),
             a_ride_now(data={"distance_km": "4000"}),
             a_ride_now(data={"region": "FR"}),
         ]
-        results = await report_all(client, sent)
+        results = [first, *await report_all(client, sent)]
         path = f"/v1/actions/{results[0]['action_id']}/reversal"
         assert (await client.post(path, json={"reason": "refund"})).status_code == 201
         await shop.until(5)
@@ -84,8 +84,8 @@ async def test_each_outcome_is_told_under_its_type_as_its_schema_says(
     assert back["data"]["id"] == credited["id"]
     assert back["data"]["avoided_mg"] == results[0]["avoided_mg"]
     shared = set(results[0]) - {"duplicate"}
-    first = actions[credited["id"]]["data"]
-    assert {name: first[name] for name in shared} == {name: results[0][name] for name in shared}
+    told = actions[credited["id"]]["data"]
+    assert {name: told[name] for name in shared} == {name: results[0][name] for name in shared}
     schemas = (await client.get("/v1/webhook-types")).json()["data"]
     for message in (got.message for got in shop.got):
         schema = next(one["json_schema"] for one in schemas if one["type"] == message["type"])
