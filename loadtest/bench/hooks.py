@@ -13,7 +13,7 @@ from loadtest.system import System, demo_of
 TYPES = ("action.credited", "action.capped", "action.refused")
 CLIENTS = 50  # as many as the service has in flight for one endpoint
 POLL_S = 0.02
-LIMIT_S = 120.0
+LIMIT_S = 60.0
 PATH = "/v1/webhook-endpoints"
 
 
