@@ -22,6 +22,7 @@ TRANSACTION_DOORS = (
     "service/demo.py",
     "service/totals/apply.py",
     "service/totals/rebuild.py",
+    "service/webhooks/outbound/deliver.py",
     "service/migrations/",
     "workers/",
 )
