@@ -22,6 +22,7 @@ class Deliveries:
 
     def __init__(self, resources: Resources) -> None:
         self._resources = resources
+        self._vault = vault_of(resources.settings)  # without its key the worker does not start
 
     async def run(self) -> None:
         """Run until cancelled."""
@@ -32,7 +33,7 @@ class Deliveries:
             timeout_s=settings.webhook_timeout_seconds,
             connections=IN_FLIGHT_MAX,
         ) as sender:
-            deliverer = Deliverer(resources, sender, vault_of(settings), self._counted)
+            deliverer = Deliverer(resources, sender, self._vault, self._counted)
 
             async def step() -> int:
                 applied = await self._apply()

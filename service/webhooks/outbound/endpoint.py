@@ -26,10 +26,9 @@ ED25519 = "ed25519"
 
 
 class Shown(NamedTuple):
-    """An endpoint and what its receiver verifies by; `secret` is shown once."""
+    """An endpoint, and its public key when it signs with Ed25519."""
 
     endpoint: WebhookEndpoint
-    secret: str | None
     public_key: str | None
 
 
@@ -82,8 +81,21 @@ async def create_endpoint(
 def shown(endpoint: WebhookEndpoint, vault: Vault) -> Shown:
     """An endpoint as it is shown later: without a shared secret."""
     if endpoint.signing != ED25519:
-        return Shown(endpoint, None, None)
+        return Shown(endpoint, None)
     return _shown(endpoint, vault.open(endpoint.sealed, about(endpoint.endpoint_id)))
+
+
+async def secret_of(
+    session: AsyncSession, vault: Vault, partner: str, endpoint_id: UUID
+) -> str | None:
+    """The shared secret of an endpoint; None for one that is gone or signs with Ed25519.
+
+    For the answer that makes it, and for the same answer again: stored answers hold no secret.
+    """
+    endpoint = await store.find_endpoint(session, endpoint_id, partner)
+    if endpoint is None or endpoint.signing == ED25519:
+        return None
+    return vault.open(endpoint.sealed, about(endpoint_id))
 
 
 async def find(
@@ -211,6 +223,4 @@ def _fresh(signing: str) -> str:
 
 
 def _shown(endpoint: WebhookEndpoint, secret: str) -> Shown:
-    if endpoint.signing == ED25519:
-        return Shown(endpoint, None, public_of(secret))
-    return Shown(endpoint, secret, None)
+    return Shown(endpoint, public_of(secret) if endpoint.signing == ED25519 else None)

@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable
 from typing import Annotated, Any, Literal, cast
 from uuid import UUID
 
+import orjson
 from fastapi import APIRouter, Depends, Query, Response
 from pydantic import AwareDatetime, BaseModel
 from sqlalchemy import RowMapping
@@ -71,7 +72,7 @@ async def create(
 ) -> Response:
     """Make an endpoint. What is recorded after this answer is told; the secret is shown once."""
 
-    async def write() -> EndpointMade:
+    async def write() -> EndpointView:
         made = await use.create_endpoint(
             session,
             vault,
@@ -80,10 +81,11 @@ async def create(
             loopback=resources.settings.webhook_loopback,
             now=now,
         )
-        return EndpointMade(**_view(made, now), secret=made.secret)
+        return EndpointView(**_view(made, now))
 
     asked = b"webhook-endpoint " + wanted.model_dump_json().encode()
-    return await _once(session, caller, idempotency_key, asked, now, write, 201)
+    answer = await _once(session, caller, idempotency_key, asked, now, write, 201)
+    return await _with_secret(session, vault, caller, answer)
 
 
 @router.get("/webhook-endpoints")
@@ -150,12 +152,13 @@ async def rotate(
     """A new secret, shown once. For 24 hours deliveries are signed with the old one, too."""
     found = await use.find(session, caller.partner, endpoint_id, lock=True)
 
-    async def write() -> EndpointMade:
+    async def write() -> EndpointView:
         made = await use.rotate_secret(session, vault, found, now=now)
-        return EndpointMade(**_view(made, now), secret=made.secret)
+        return EndpointView(**_view(made, now))
 
     asked = b"webhook-rotate " + endpoint_id.bytes
-    return await _once(session, caller, idempotency_key, asked, now, write, 200)
+    answer = await _once(session, caller, idempotency_key, asked, now, write, 200)
+    return await _with_secret(session, vault, caller, answer)
 
 
 @router.post(
@@ -301,6 +304,17 @@ async def _once(
         session, caller=caller.name, key=key, request=request, now=now, write=write
     )
     return Response(answered.body, status, answered.headers, media_type=_JSON)
+
+
+async def _with_secret(
+    session: Transaction, vault: Vault, caller: Caller, answer: Response
+) -> Response:
+    """The answer with the endpoint's secret; it is added here, so that it is not stored."""
+    view = orjson.loads(bytes(answer.body))
+    view["secret"] = await use.secret_of(session, vault, caller.partner, UUID(view["endpoint_id"]))
+    answer.body = orjson.dumps(view)
+    answer.headers["content-length"] = str(len(answer.body))
+    return answer
 
 
 def _view(shown: use.Shown, now: Now) -> dict[str, Any]:

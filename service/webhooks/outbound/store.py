@@ -52,16 +52,18 @@ _ADD = text("""
 """)
 
 # Each endpoint gives as many as it has room for: what is in flight here counts, and one whose
-# breaker was open gets a single probe. Taking a delivery moves its moment behind the longest
-# attempt, so that another sender takes it only if this one died.
+# breaker was open gets a single probe. Those with the least in flight are asked first, so that
+# busy ones starve nobody when there is less room than work. Taking a delivery moves its moment
+# behind the longest attempt, so that another sender takes it only if this one died.
 _LEASE = text("""
-    WITH free AS (
-        SELECT endpoint.*,
+    WITH free AS MATERIALIZED (
+        SELECT endpoint.bucket, endpoint.endpoint_id,
                CASE WHEN open_until IS NULL THEN :cap ELSE 1 END - coalesce(busy.count, 0) AS room
         FROM webhook_endpoint AS endpoint
         LEFT JOIN unnest(CAST(:busy AS uuid[]), CAST(:counts AS int4[]))
              AS busy(endpoint_id, count) USING (endpoint_id)
         WHERE disabled_at IS NULL AND (open_until IS NULL OR open_until <= :now)
+        ORDER BY coalesce(busy.count, 0), random()
     ), due AS (
         SELECT queue.bucket, queue.delivery_id
         FROM free CROSS JOIN LATERAL (

@@ -61,7 +61,9 @@ async def test_an_ed25519_endpoint_shows_its_public_key_always(client: httpx.Asy
     assert rotated["public_key"] != made["public_key"]
 
 
-async def test_making_one_twice_with_one_key_makes_one(client: httpx.AsyncClient) -> None:
+async def test_making_one_twice_with_one_key_makes_one(
+    app: FastAPI, client: httpx.AsyncClient
+) -> None:
     body = {"url": URL, "types": ["action.credited"]}
     headers = {"Idempotency-Key": "make-1"}
     first = await client.post(PATH, json=body, headers=headers)
@@ -72,6 +74,11 @@ async def test_making_one_twice_with_one_key_makes_one(client: httpx.AsyncClient
     assert second.headers["Idempotent-Replayed"] == "true"
     assert other.json()["type"] == "/problems/idempotency-key-reused"
     assert len((await client.get(PATH)).json()["data"]) == 1
+    secret = first.json()["secret"]
+    assert secret.startswith("whsec_")
+    async with app.state.resources.pool.acquire() as connection:
+        for row in await connection.fetch("SELECT body FROM stored_answer"):
+            assert b"whsec_" not in row["body"]
 
 
 async def test_an_endpoint_is_changed_and_deleted(client: httpx.AsyncClient) -> None:
