@@ -33,6 +33,7 @@ from service.webhooks.vault import SealBroken, Vault
 
 IN_FLIGHT_MAX = 500
 IN_FLIGHT_PER_ENDPOINT = 50
+ROOM_SHARE = 4  # the fuller we are the less one endpoint may add, so that there is always room
 LEASE_TIMEOUTS = 4  # a lease outlives the longest attempt by far, and a dead sender not for long
 RECORDED_AT_ONCE = 200
 PAUSE_AFTER_FAULT_S = 0.5
@@ -99,8 +100,8 @@ class Deliverer:
             return await store.lease(
                 session,
                 busy=dict(self._busy),
-                cap=IN_FLIGHT_PER_ENDPOINT,
-                limit=room,
+                cap=max(1, min(IN_FLIGHT_PER_ENDPOINT, room // ROOM_SHARE)),
+                limit=max(1, room // 2),
                 now=now,
                 until=now + timedelta(seconds=self._lease_s),
             )

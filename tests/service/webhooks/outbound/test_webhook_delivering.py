@@ -36,7 +36,7 @@ from webhook_receiver import (
     shown,
 )
 
-from service.webhooks.outbound.deliver import IN_FLIGHT_PER_ENDPOINT
+from service.webhooks.outbound.deliver import IN_FLIGHT_MAX, IN_FLIGHT_PER_ENDPOINT
 from service.webhooks.outbound.schedule import (
     DISABLE_AFTER,
     GIVE_UP_AFTER,
@@ -250,6 +250,32 @@ async def test_a_hanging_endpoint_delays_nobody_and_holds_few_slots(
         await fast.until(2 * count)
 
         assert len(slow.got) == IN_FLIGHT_PER_ENDPOINT
+
+
+async def test_many_hanging_endpoints_leave_room_for_one_that_answers(
+    new_settings: NewSettings,
+) -> None:
+    async def hang(_: Got) -> bytes:
+        await asyncio.sleep(3600)
+        return OK
+
+    hanging = IN_FLIGHT_MAX // IN_FLIGHT_PER_ENDPOINT + 5
+    settings = await new_settings(webhook_loopback=True, webhook_timeout_seconds=60)
+    async with running_app(settings, SteppedClock()) as app:
+        merchant = await a_partner(app.state.resources.sessions, sources=SOURCES, scopes=MANAGER)
+        async with (
+            client_of(app, merchant.key) as client,
+            receiving(hang) as slow,
+            receiving() as fast,
+            delivering(app),
+        ):
+            for _ in range(hanging):
+                await an_endpoint(client, slow.url, batch_max=1)
+            await report_all(client, [an_event() for _ in range(IN_FLIGHT_PER_ENDPOINT)])
+            await slow.until(IN_FLIGHT_MAX // 2)
+            await an_endpoint(client, fast.url, batch_max=1)
+            await report_all(client, [an_event() for _ in range(20)])
+            await fast.until(20)
 
 
 async def test_an_endpoint_that_is_deleted_in_the_middle_gets_no_more(
