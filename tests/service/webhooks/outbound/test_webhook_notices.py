@@ -202,6 +202,7 @@ async def test_numbers_of_a_person_follow_the_order_of_the_facts(
     async with receiving() as shop, receiving() as second, delivering(app):
         await an_endpoint(client, shop.url, batch_max=4)
         await asyncio.gather(*map(ride, people))
+        await shop.until_told(lambda told: len(told) == 60)
         late = await an_endpoint(client, second.url)
         for person in people:
             await report(client, a_ride_now(person))
