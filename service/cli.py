@@ -46,6 +46,7 @@ from service.totals.counters import Counters
 from service.totals.rebuild import rebuild_days, rebuild_live
 from service.totals.reconcile import Check, is_quiet
 from service.totals.reconcile import reconcile as check_everything
+from service.webhooks.outbound.commands import listen
 
 app = typer.Typer(
     help="Saxaul: green actions in, estimated avoided emissions and points out.",
@@ -58,6 +59,7 @@ app.add_typer(book_commands.factors_app, name="factors")
 app.add_typer(book_commands.methodology_app, name="methodology")
 app.add_typer(book_commands.receipt_app, name="receipt")
 app.command("book")(book_commands.book)
+app.command()(listen)
 out = Console()
 err = Console(stderr=True)
 

@@ -35,7 +35,8 @@
     - PartnerNotFound
     - KeyNotFound
     - ConnectorNotFound
-    - DeliveryNotFound
+    - EndpointNotFound      no webhook endpoint of the caller has this id
+    - DeliveryNotFound      no such webhook delivery, or its payload is not in quarantine any more
     - PageNotFound          no such address
   + MethodNotAllowed        the address is right, the verb is not
   + Conflict
@@ -63,6 +64,7 @@
     - PartnerExists         the partner's id is taken
     - SourceTaken           the source belongs to another partner
     - KeyRotating           two keys of a rotation are live already
+    - EndpointsFull         a partner has as many webhook endpoints as it may have
   + TooLarge
     - BodyTooLarge
     - BatchTooLarge
@@ -341,8 +343,15 @@ class ConnectorNotFound(NotFound):
     title = "No such connector"
 
 
+class EndpointNotFound(NotFound):
+    """No webhook endpoint of yours has this id. GET /v1/webhook-endpoints lists them."""
+
+    code = "endpoint-not-found"
+    title = "No such endpoint"
+
+
 class DeliveryNotFound(NotFound):
-    """The connector has no such delivery, or its payload is not in quarantine any more."""
+    """No delivery of yours has this id, or it is not kept any more, or not in quarantine."""
 
     code = "delivery-not-found"
     title = "No such delivery"
@@ -535,6 +544,13 @@ class KeyRotating(Conflict):
 
     code = "key-rotating"
     title = "The key is being rotated already"
+
+
+class EndpointsFull(Conflict):
+    """A partner may have 50 webhook endpoints. Delete one, or give an existing one more types."""
+
+    code = "endpoints-full"
+    title = "There are too many endpoints"
 
 
 class TooLarge(ServiceError):

@@ -59,6 +59,8 @@ from service.webhooks.inbound import connector_routes, hook_routes
 from service.webhooks.inbound.connectors import Connectors
 from service.webhooks.inbound.ledger import Ledger
 from service.webhooks.inbound.receive import Hooks
+from service.webhooks.outbound import routes as webhook_routes
+from service.webhooks.outbound.watch import Watch
 from service.webhooks.vault import vault_of
 
 if TYPE_CHECKING:
@@ -79,6 +81,7 @@ PUBLIC_PATHS = (
     "/v1/factors",
     "/v1/hooks",
     "/v1/connector-templates",
+    "/v1/webhook-types",
     "/healthz",
     "/readyz",
     "/metrics",
@@ -99,6 +102,7 @@ TAGS = [
     {"name": "Methodologies", "description": "The published sheets and factors. Public."},
     {"name": "Partners", "description": "A partner's own keys and sources; test data."},
     {"name": "Connectors", "description": "Merchants' own payloads, read by a configuration."},
+    {"name": "Webhooks", "description": "What we tell your own systems, signed."},
     {"name": "Operations", "description": "Health, metrics and explanations."},
 ]
 
@@ -213,7 +217,8 @@ async def _running(
         liability = LiabilityGauges(
             state.metrics.registry, resources.sessions, clock, settings.liability_alarm_pct
         )
-        state.before_metrics = (liability.look,)
+        webhooks = Watch(resources, state.metrics.registry)
+        state.before_metrics = (liability.look, webhooks)
         state.streams = 0
         async with notifier.running(), running(state.intake):
             yield
@@ -280,6 +285,8 @@ def create_app(
     ):
         app.include_router(module.router)
     app.include_router(book_routes.pages)
+    app.include_router(webhook_routes.router)
+    app.include_router(webhook_routes.types_router)
     add_schemas(app)
     return app
 
@@ -321,6 +328,7 @@ def add_schemas(app: FastAPI) -> None:
                         operation["security"] = [{name: []} for name in SECURITY]
             schemas = document["components"]["schemas"]
             schemas["CloudEvent"] = intake_routes.event_schema()
+            webhook_routes.add_webhooks(document)
             for unused in ("HTTPValidationError", "ValidationError"):
                 schemas.pop(unused, None)
         return app.openapi_schema or {}

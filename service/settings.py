@@ -138,6 +138,16 @@ class Settings(BaseSettings):
         description="Where the public reaches the API, for the addresses on certificates. "
         "Unset: as the request was addressed.",
     )
+    webhook_loopback: bool = Field(
+        False,
+        description="Let webhooks go to this machine itself, without TLS too: for development.",
+    )
+    webhook_timeout_seconds: Annotated[float, Field(gt=0, le=60)] = Field(
+        15.0, description="How long an endpoint may take for its whole answer."
+    )
+    webhook_retention_days: int = Field(
+        30, ge=5, description="How long deliveries and their attempts are kept."
+    )
     log_level: str = Field("info", description="debug, info, warning or error.")
     log_format: Literal["text", "json"] = Field(
         "text", description="Lines for people, or one JSON object a line."

@@ -20,60 +20,69 @@ from service.resources import SANDBOX, clock_of, open_resources, redis_url_of
 from service.settings import Settings
 from service.tasks import end
 from workers.checkpoints import close_days
+from workers.deliveries import Deliveries, sweep_deliveries
 from workers.hooks import forget_hooks
 from workers.lapse import lapse_points
 from workers.metrics import WorkerMetrics
 from workers.months import open_months
 from workers.pools import end_pools
 from workers.projectors import Projectors
-from workers.sandbox import project_sandbox
+from workers.sandbox import SandboxProjector
 from workers.standings import rank_regions
 
 _log = logging.getLogger(__name__)
 
 
 async def start(ctx: dict[str, Any]) -> None:
-    """Open the resources and start the projectors."""
+    """Open the resources and start the loops."""
     stack = ctx["stack"] = AsyncExitStack()
     settings = Settings()
     clock = clock_of(settings)
     resources = await stack.enter_async_context(open_resources(settings, clock))
     ctx["resources"] = resources
-    ctx["sandbox"] = await stack.enter_async_context(
+    sandbox = ctx["sandbox"] = await stack.enter_async_context(
         open_resources(settings, clock, schema=SANDBOX)
     )
-    ctx["sandbox_projector"] = asyncio.create_task(project_sandbox(ctx["sandbox"]), name="sandbox")
     metrics = WorkerMetrics()
     if settings.worker_metrics_port:
         server, _ = start_http_server(
             settings.worker_metrics_port, settings.host, registry=metrics.registry
         )
         stack.callback(server.shutdown)
-    projectors = Projectors(resources, metrics)
-    ctx["projectors"] = asyncio.create_task(_supervise(projectors), name="projectors")
+    ctx["loops"] = [
+        asyncio.create_task(_supervise(loops), name=type(loops).__name__.lower())
+        for loops in (
+            Projectors(resources, metrics),
+            Deliveries(resources, metrics),
+            SandboxProjector(sandbox),
+            Deliveries(sandbox, metrics),
+        )
+    ]
 
 
 async def stop(ctx: dict[str, Any]) -> None:
-    """Stop the projectors between two transactions and close everything."""
-    await end(ctx["projectors"])
-    await end(ctx["sandbox_projector"])
+    """Stop the loops between two transactions and close everything."""
+    await asyncio.gather(*map(end, ctx["loops"]))
     await ctx["stack"].aclose()
 
 
-async def _supervise(projectors: Projectors) -> None:
+async def _supervise(loops: Projectors | Deliveries | SandboxProjector) -> None:
     """A fault that the loops do not know must not stop counting for good."""
     while True:
         try:
-            await projectors.run()
+            await loops.run()
         except Exception:
-            _log.exception("the projectors stopped; starting them again")
+            _log.exception("%s stopped; starting them again", type(loops).__name__.lower())
             await asyncio.sleep(1)
 
 
 class WorkerSettings:
     """Read by arq. Where Valkey is, `main` says: nothing is read when this file is imported."""
 
-    functions = (open_months, close_days, lapse_points, rank_regions, end_pools, forget_hooks)
+    functions = (
+        open_months, close_days, lapse_points, rank_regions, end_pools, forget_hooks,
+        sweep_deliveries,
+    )  # fmt: skip
     cron_jobs = (
         cron(open_months, hour=None, minute=7, run_at_startup=True, unique=True),
         cron(close_days, hour=None, minute=17, run_at_startup=True, unique=True),
@@ -81,6 +90,7 @@ class WorkerSettings:
         cron(rank_regions, minute=set(range(4, 60, 10)), run_at_startup=True, unique=True),
         cron(end_pools, second=30, unique=True),
         cron(forget_hooks, hour=None, minute=23, unique=True),
+        cron(sweep_deliveries, hour=None, minute=37, unique=True),
     )
     on_startup = start
     on_shutdown = stop

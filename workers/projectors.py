@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from datetime import UTC, datetime
 
 from redis.exceptions import RedisError
@@ -28,22 +28,20 @@ Step = Callable[[], Awaitable[int]]
 
 
 class Projectors:
-    """One loop for each projection: after work a short pace, without work until a hint."""
+    """One loop for each projection of the totals."""
 
     def __init__(self, resources: Resources, metrics: WorkerMetrics) -> None:
         self._resources = resources
         self._metrics = metrics
         self._counters = Counters(resources.valkey, resources.sessions)
         self._plausible = load_plausible()
-        self._wakes: list[asyncio.Event] = []
 
     async def run(self) -> None:
         """Run until cancelled."""
+        follower = Follower(self._resources, self._metrics)
         async with asyncio.TaskGroup() as group:
-            group.create_task(self._loop("daily totals", self._days))
-            group.create_task(self._loop("live totals", self._live))
+            group.create_task(follower.run({"daily totals": self._days, "live totals": self._live}))
             group.create_task(self._guard())
-            group.create_task(self._listen())
 
     async def _days(self) -> int:
         async with self._resources.sessions() as session, session.begin():
@@ -85,6 +83,22 @@ class Projectors:
             if moved:
                 _log.warning("the guard moved %d cells of the totals: see `saxaul holds`", moved)
             await asyncio.sleep(PACE_S if moved else resources.settings.guard_seconds)
+
+
+class Follower:
+    """Runs steps behind the journal: after work a short pace, without work until a hint."""
+
+    def __init__(self, resources: Resources, metrics: WorkerMetrics) -> None:
+        self._resources = resources
+        self._metrics = metrics
+        self._wakes: list[asyncio.Event] = []
+
+    async def run(self, steps: Mapping[str, Step]) -> None:
+        """A loop for each step, by its name, until cancelled."""
+        async with asyncio.TaskGroup() as group:
+            for name, step in steps.items():
+                group.create_task(self._loop(name, step))
+            group.create_task(self._listen())
 
     async def _loop(self, name: str, step: Step) -> None:
         wake = asyncio.Event()

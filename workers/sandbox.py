@@ -25,17 +25,23 @@ _NOBODY_COUNTS = text("""
 """)
 
 
-async def project_sandbox(resources: Resources) -> None:
-    """Run until cancelled; `resources` are those of the sandbox."""
-    while True:
-        try:
-            async with resources.sessions() as session, session.begin():
-                more = await step(session)
-        except PASSING as fault:
-            _log.warning("sandbox pause after: %r", fault)
-            more = 0
-        if not more:
-            await asyncio.sleep(PAUSE_S)
+class SandboxProjector:
+    """Its loop; `resources` are those of the sandbox."""
+
+    def __init__(self, resources: Resources) -> None:
+        self._resources = resources
+
+    async def run(self) -> None:
+        """Run until cancelled."""
+        while True:
+            try:
+                async with self._resources.sessions() as session, session.begin():
+                    more = await step(session)
+            except PASSING as fault:
+                _log.warning("sandbox pause after: %r", fault)
+                more = 0
+            if not more:
+                await asyncio.sleep(PAUSE_S)
 
 
 async def step(session: AsyncSession) -> int:

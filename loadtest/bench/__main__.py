@@ -48,6 +48,7 @@ PARTS: dict[str, Callable[[Bench], Awaitable[None]]] = {
     "collect": Bench.collect,
     "orders": Bench.orders,
     "hooks": Bench.hooks,
+    "deliver": Bench.deliver,
 }
 
 

@@ -4,6 +4,7 @@ import asyncio
 import json
 import secrets
 import sys
+import time
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -23,8 +24,10 @@ from loadtest.bench.client import (
 )
 from loadtest.bench.cpu import Spy, times_of
 from loadtest.bench.database import copy_rate
+from loadtest.bench.deliveries import bare_rate, endpoints, taken, until_taken
 from loadtest.bench.hooks import merchants
 from loadtest.bench.orders import make_buyers, make_projects, orders_per_s
+from loadtest.bench.serve import served
 from loadtest.bench.storm import (
     POINTS,
     collect_requests,
@@ -47,6 +50,7 @@ SPEED_LIMIT_S = 300.0
 HALF = 0.5
 PREPARE_S = 120.0
 HOOK_EVENTS = 100
+DELIVERED_BYTES = 620  # a notice of one action
 
 
 class Unsound(RuntimeError):
@@ -64,10 +68,11 @@ class Plan:
     empty_requests: int
     latency_seconds: float
     collecting_people: int
+    delivered: int
 
 
-FULL = Plan(20.0, 80_000, 12_000, 4_000, 24_000, 10.0, 8_000)
-QUICK = Plan(8.0, 40_000, 2_000, 600, 4_000, 3.0, 1_500)
+FULL = Plan(20.0, 80_000, 12_000, 4_000, 24_000, 10.0, 8_000, 10_000)
+QUICK = Plan(8.0, 40_000, 2_000, 600, 4_000, 3.0, 1_500, 3_000)
 
 
 @dataclass(slots=True)
@@ -291,6 +296,23 @@ class Bench:
         self.figures["batch100"].append(taken / plain.elapsed_s)
         if len(self.figures["single"]) < len(self.figures["hook"]):
             await self.single()
+
+    async def deliver(self) -> None:
+        """j) webhooks a second to a fast receiver while another hangs, and a bare client's."""
+        count = self.plan.delivered
+        with served("loadtest.bench.sink") as sink_url:
+            bare = await bare_rate(sink_url, count, b"x" * DELIVERED_BYTES)
+            before = await taken(sink_url)
+            async with endpoints(self.system, f"{sink_url}/taken", f"{sink_url}/hang") as both:
+                repeats = self.tally.outcomes["duplicate"]
+                _, events = await self._send_batches(self._batches(count // 500, 500), 500)
+                events -= self.tally.outcomes["duplicate"] - repeats  # nothing new to tell
+                await both.until_queued(events)
+                started = time.perf_counter()
+                await both.enable(True)
+                await until_taken(sink_url, before + events)
+                self.figures["deliver"].append(events / (time.perf_counter() - started))
+        self.figures["bare client"].append(bare)
 
     async def profile(self) -> dict[str, float]:
         """i) the share of the API's time by stage, in a run of its own: looking in costs time."""

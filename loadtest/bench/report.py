@@ -55,6 +55,7 @@ RATIOS = (
     Ratio("orders, stock in cells / in one row", "orders", "orders one row", Goal(1)),
     Ratio("signed payloads / plain events, one each", "hook", "single", Goal(0.4)),
     Ratio("signed payloads / plain events, 100 each", "hook100", "batch100", Goal(0.6)),
+    Ratio("webhooks out / bare HTTP client loop", "deliver", "bare client", Goal(0.3)),
     Ratio("GET /v1/totals / empty FastAPI route", "totals", "empty GET", Goal(0.8)),
 )
 ABSOLUTE: Mapping[str, tuple[str, str, Goal | None]] = {
@@ -89,6 +90,8 @@ ABSOLUTE: Mapping[str, tuple[str, str, Goal | None]] = {
     "late share": ("open loop: share sent late by the generator", "", Goal(0.01, at_most=True)),
     "assess": ("one sum, median over all cases (CPU)", "µs", Goal(10, at_most=True)),
     "load": ("loading all methodologies (CPU)", "s", Goal(1, at_most=True)),
+    "deliver": ("webhooks out, while another endpoint hangs", "deliveries/s", Goal(1_000)),
+    "bare client": ("bare HTTP client loop to the same receiver", "requests/s", None),
     "lag": ("longest time from answer to totals, under load", "s", Goal(1, at_most=True)),
 }
 

@@ -239,7 +239,10 @@ def environment(stage: Stage, *, url: str, database_url: str, redis_url: str) ->
         keys = {**remember(stage.home / "secrets.json", **missing), **keys}
     jwks = (stage.home / "issuer" / "jwks.json").as_uri()
     inherited = {name: value for name, value in os.environ.items() if name != OWNER}
+    # On one's own machine with one's own servers, webhooks may come back to it.
+    here = settings.database_url is None and settings.host in ("127.0.0.1", "::1", "localhost")
     return {
+        "SAXAUL_WEBHOOK_LOOPBACK": str(here).lower(),
         **inherited,
         "DATABASE_URL": database_url,
         "REDIS_URL": redis_url,

@@ -32,6 +32,8 @@ class Action(SQLModel, table=True):
             postgresql_with={"pages_per_range": 16, "autosummarize": "on"},
             info={"not_unique": True},
         ),
+        # Rows of a batch have one key and come last: a page takes thousands of them.
+        Index("action_by_batch", "batch_id"),
         {"postgresql_partition_by": "RANGE (local_day)", "info": {"is_fact": True}},
     )
     bucket: int = Field(sa_column=Column(SmallInteger, primary_key=True, autoincrement=False))
@@ -101,7 +103,10 @@ class Reversal(SQLModel, table=True):
     """An action undone by its reporter, as a new fact; once for each action."""
 
     __tablename__ = "reversal"
-    __table_args__ = {"info": {"is_fact": True}}
+    __table_args__ = (
+        Index("reversal_by_batch", "bucket", "batch_id"),
+        {"info": {"is_fact": True}},
+    )
     bucket: int = Field(sa_column=Column(SmallInteger, primary_key=True, autoincrement=False))
     person_id: UUID = Field(primary_key=True)
     action_id: UUID = Field(primary_key=True)

@@ -9,6 +9,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 # Every projector that reads the journal. A new one is added here and back-filled by a migration.
 PROJECTORS = ("total_day", "totals")
+# Reads only what is marked for it, and rows are marked only while some endpoint listens.
+NOTICES = "webhooks"
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +58,9 @@ class JournalRow:
         )
 
 
+# An endpoint's transaction is committed before its 201, and this statement looks afterwards: every
+# fact recorded after that answer is marked. `place` is drawn here, under the locks of the accounts
+# concerned, so the places of one person's facts are in the order of their commits.
 APPEND = """
 WITH row AS (
     INSERT INTO journal (bucket, batch_id, kind, actions, people, deltas, leaves, notices)
@@ -64,6 +69,8 @@ WITH row AS (
 )
 INSERT INTO journal_pending (bucket, batch_id, projector)
 SELECT bucket, batch_id, projector FROM row, unnest($9::text[]) AS projector
+UNION ALL
+SELECT bucket, batch_id, 'webhooks' FROM row WHERE EXISTS (SELECT FROM webhook_endpoint)
 """
 
 

@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Column, DateTime, Index, Integer, LargeBinary, SmallInteger, text
+from sqlalchemy import BigInteger, Column, DateTime, Index, Integer, LargeBinary, SmallInteger, text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlmodel import Field, SQLModel
 
@@ -43,10 +43,16 @@ class Programme(SQLModel, table=True):
 class JournalPending(SQLModel, table=True):
     """A journal row that a projector has not applied yet; written with it, deleted by applying.
 
-    A highest number would skip rows: a lower one may commit later.
+    A highest number would skip rows: a lower one may commit later. But the places of one person's
+    facts are in the order of their commits.
     """
 
     __tablename__ = "journal_pending"
     bucket: int = Field(sa_column=Column(SmallInteger, primary_key=True, autoincrement=False))
     batch_id: UUID = Field(primary_key=True)
     projector: str = Field(primary_key=True)
+    place: int = Field(
+        sa_column=Column(
+            BigInteger, nullable=False, server_default=text("nextval('journal_place')")
+        )
+    )

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -20,6 +21,15 @@ _READ = text("""
     ORDER BY batch_id LIMIT :limit
     FOR UPDATE OF journal_pending SKIP LOCKED
 """).columns(deltas=JSONB)
+# In the order of their places; only for a projector that is alone, since none is passed over.
+_READ_NOTICES = text("""
+    SELECT journal.bucket, journal.batch_id, journal.kind, journal.actions, journal.leaves,
+           journal.notices, journal.recorded_at
+    FROM journal_pending JOIN journal USING (bucket, batch_id)
+    WHERE projector = :projector
+    ORDER BY place LIMIT :limit
+    FOR UPDATE OF journal_pending
+""").columns(notices=JSONB)
 _FORGET = text("""
     DELETE FROM journal_pending
     USING unnest(CAST(:buckets AS int2[]), CAST(:batches AS uuid[])) AS done(bucket, batch_id)
@@ -44,6 +54,19 @@ class TakenRow:
     deltas: list[dict[str, Any]]
 
 
+@dataclass(frozen=True, slots=True)
+class NoticedRow:
+    """One journal row whose actions and notices partners have still to hear of."""
+
+    bucket: int
+    batch_id: UUID
+    kind: str
+    actions: int
+    leaves: bytes
+    notices: list[dict[str, Any]]
+    recorded_at: datetime
+
+
 async def take(
     session: AsyncSession, projector: str, limit: int = TAKE_MAX
 ) -> tuple[TakenRow, ...]:
@@ -52,7 +75,24 @@ async def take(
     return tuple(TakenRow(row.bucket, row.batch_id, row.people, row.deltas) for row in found)
 
 
-async def forget(session: AsyncSession, projector: str, rows: Sequence[TakenRow]) -> None:
+async def take_noticed(session: AsyncSession, projector: str, limit: int) -> tuple[NoticedRow, ...]:
+    """Rows in the order of their places: one person's facts in the order of their commits.
+
+    The caller sees to it that it is the only taker of this projector's rows.
+    """
+    found = await session.execute(_READ_NOTICES, {"projector": projector, "limit": limit})
+    return tuple(
+        NoticedRow(
+            row.bucket, row.batch_id, row.kind, row.actions, row.leaves, row.notices or [],
+            row.recorded_at,
+        )
+        for row in found
+    )  # fmt: skip
+
+
+async def forget(
+    session: AsyncSession, projector: str, rows: Sequence[TakenRow | NoticedRow]
+) -> None:
     """Take the marks away: these rows are applied."""
     named = {
         "projector": projector,

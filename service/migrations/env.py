@@ -20,6 +20,7 @@ from service.restate import tables as _restate  # noqa: F401
 from service.settings import Settings
 from service.totals import tables as _totals  # noqa: F401
 from service.webhooks.inbound import tables as _inbound  # noqa: F401
+from service.webhooks.outbound import tables as _outbound  # noqa: F401
 
 MIGRATION_LOCK = 0x5A78_0003  # two programs that migrate at once wait for each other
 

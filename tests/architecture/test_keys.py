@@ -15,12 +15,13 @@ from service.points import tables as _points  # noqa: F401
 from service.restate import tables as _restate  # noqa: F401
 from service.totals import tables as _totals  # noqa: F401
 from service.webhooks.inbound import tables as _inbound  # noqa: F401
+from service.webhooks.outbound import tables as _outbound  # noqa: F401
 
 # Small, and the same on every node; `total_day` is a projection with one writer.
 REFERENCE = {
     "partner", "source", "api_key", "species", "project", "programme", "total_day", "standing",
     "hold", "methodology_run", "journal_day", "journal_day_closed", "lot", "lot_report",
-    "connector", "connector_version",
+    "connector", "connector_version", "webhook_endpoint",
 }  # fmt: skip
 TABLES = sorted(SQLModel.metadata.tables.values(), key=lambda table: table.name)
 DISTRIBUTED = [table for table in TABLES if table.name not in REFERENCE]

@@ -1,0 +1,1 @@
+"""Notices out: from the journal to partners' endpoints, signed, retried, each attempt on record."""

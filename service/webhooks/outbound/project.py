@@ -1,0 +1,226 @@
+"""From the journal to deliveries: what was recorded becomes messages to whoever asked for them.
+
+One transaction takes marked rows, writes the messages and takes the marks away: no notice is lost
+or made twice by a crash. Rows are read in their places' order by one projector at a time, so the
+numbers of one person's notices follow the order of that person's facts.
+"""
+
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Sequence
+from datetime import datetime, timedelta
+from typing import Any, NamedTuple
+from uuid import UUID
+
+import orjson
+from sqlalchemy import RowMapping
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from service.clock import uuid7
+from service.intake.outcome import Outcome, leaf_of, local_text
+from service.journal.append import NOTICES
+from service.journal.take import NoticedRow, forget, take_noticed
+from service.webhooks.outbound import store
+from service.webhooks.outbound.tables import WebhookEndpoint
+from service.webhooks.outbound.types import ACTION_TYPES, BATCH, TYPE_OF_OUTCOME
+
+ROWS_MAX = 100
+ACTIONS_MAX = 5_000  # of one step; a single row may hold as many as a commit
+INTAKE, REVERSAL = "intake", "reversal"
+BUCKET_BITS = 10
+
+
+class Heard(NamedTuple):
+    """Something to tell. `partner` None: whoever asked for the type; `person` None: of nobody."""
+
+    type: str
+    partner: str | None
+    person: UUID | None
+    at: datetime
+    data: dict[str, Any]
+
+
+async def apply_notices(session: AsyncSession, *, now: datetime, kept: timedelta) -> int:
+    """Turn waiting journal rows into deliveries; how many rows.
+
+    `kept` is how long a disabled endpoint's messages are still made: they wait for its return.
+    """
+    if not await store.hold_projection(session):
+        return 0
+    rows = _some(await take_noticed(session, NOTICES, ROWS_MAX))
+    if not rows:
+        return 0
+    endpoints = await store.endpoints_hearing(session, now - kept)
+    if endpoints:
+        heard = await _hear(session, rows, endpoints)
+        await _write(session, heard, endpoints, now)
+    await forget(session, NOTICES, rows)
+    return len(rows)
+
+
+def _some(rows: Sequence[NoticedRow]) -> Sequence[NoticedRow]:
+    """As many of the first rows as one step can hold."""
+    total = 0
+    for count, row in enumerate(rows):
+        total += row.actions
+        if total > ACTIONS_MAX and count:
+            return rows[:count]
+    return rows
+
+
+async def _hear(
+    session: AsyncSession, rows: Sequence[NoticedRow], endpoints: Sequence[WebhookEndpoint]
+) -> list[Heard]:
+    """What the rows tell, in the order of their facts."""
+    partners = sorted({e.partner for e in endpoints if ACTION_TYPES & set(e.types)})
+    actions: dict[UUID, list[RowMapping]] = defaultdict(list)
+    reversals: dict[UUID, list[RowMapping]] = defaultdict(list)
+    batches = [row.batch_id for row in rows if row.kind == INTAKE]
+    if batches and partners:
+        for action in await store.actions_of(session, batches, partners):
+            actions[action["batch_id"]].append(action)
+    undone = [(row.bucket, row.batch_id) for row in rows if row.kind == REVERSAL]
+    if undone and partners:
+        for reversal in await store.reversals_of(session, undone):
+            reversals[reversal["batch_id"]].append(reversal)
+    heard: list[Heard] = []
+    for row in rows:
+        heard += [_of_action(one, row) for one in _in_order(actions[row.batch_id], row.leaves)]
+        heard += [_of_reversal(one, row) for one in reversals[row.batch_id]]
+        heard += [_of_notice(one, row) for one in row.notices]
+    return heard
+
+
+def _in_order(actions: Sequence[RowMapping], leaves: bytes) -> list[RowMapping]:
+    """The actions of a batch in the order in which they were decided: that of its leaves."""
+    if len(actions) < 2:
+        return list(actions)
+    places = {leaves[at : at + 32]: at for at in range(0, len(leaves), 32)}
+    return sorted(actions, key=lambda action: places[_leaf(action)])
+
+
+def _leaf(action: RowMapping) -> bytes:
+    named = {name: action[name] for name in Outcome._fields}
+    return leaf_of(Outcome(**named), action["gross_mg"])
+
+
+def _of_action(action: RowMapping, row: NoticedRow) -> Heard:
+    offset = action["utc_offset_min"]
+    return Heard(
+        TYPE_OF_OUTCOME[action["outcome"]],
+        action["partner"],
+        action["person_id"],
+        row.recorded_at,
+        {
+            "action_id": str(action["action_id"]),
+            "source": action["source"],
+            "id": action["event_id"],
+            "activity": action["activity"],
+            "region": action["region"],
+            "occurred_at": local_text(action["occurred_at"], offset),
+            "local_day": action["local_day"].isoformat(),
+            "outcome": action["outcome"],
+            "reason": action["reason"],
+            "detail": action["detail"],
+            "avoided_mg": str(action["avoided_mg"]),
+            "points": action["points"],
+            "methodology": action["methodology"],
+            "evidence_level": action["evidence_level"],
+            "scope": action["scope"],
+            "ripens_at": local_text(action["ripens_at"], offset),
+        },
+    )
+
+
+def _of_reversal(reversal: RowMapping, row: NoticedRow) -> Heard:
+    return Heard(
+        "action.reversed",
+        reversal["partner"],
+        reversal["person_id"],
+        row.recorded_at,
+        {
+            "action_id": str(reversal["action_id"]),
+            "source": reversal["source"],
+            "id": reversal["event_id"],
+            "activity": reversal["activity"],
+            "local_day": reversal["local_day"].isoformat(),
+            "reason": reversal["reason"],
+            "avoided_mg": str(reversal["avoided_mg"]),
+            "points": reversal["points"],
+            "from_earning": reversal["from_earning"],
+            "from_balance": reversal["from_balance"],
+            "as_debt": reversal["as_debt"],
+        },
+    )
+
+
+def _of_notice(notice: dict[str, Any], row: NoticedRow) -> Heard:
+    person = notice["person_id"]
+    return Heard(
+        notice["type"],
+        notice["partner"],
+        None if person is None else UUID(person),
+        row.recorded_at,
+        notice["data"],
+    )
+
+
+async def _write(
+    session: AsyncSession, heard: Sequence[Heard], endpoints: Sequence[WebhookEndpoint],
+    now: datetime,
+) -> None:  # fmt: skip
+    """Write each endpoint's messages, its notices numbered by person."""
+    wanted = {endpoint.endpoint_id: _wanted(endpoint, heard) for endpoint in endpoints}
+    counts = [
+        (endpoint.bucket, endpoint.endpoint_id, person, count)
+        for endpoint in endpoints
+        for person, count in Counter(
+            one.person for one in wanted[endpoint.endpoint_id] if one.person is not None
+        ).items()
+    ]
+    last = await store.count_on(session, counts) if counts else {}
+    for _, endpoint_id, person, count in counts:
+        last[endpoint_id, person] -= count
+    deliveries = [
+        new_delivery(endpoint, name, count, body, now)
+        for endpoint in endpoints
+        for name, count, body in _messages(endpoint, wanted[endpoint.endpoint_id], last)
+    ]
+    if deliveries:
+        await store.add_deliveries(session, deliveries, now)
+
+
+def _wanted(endpoint: WebhookEndpoint, heard: Sequence[Heard]) -> list[Heard]:
+    types, partner = frozenset(endpoint.types), endpoint.partner
+    return [one for one in heard if one.type in types and one.partner in (None, partner)]
+
+
+def _messages(
+    endpoint: WebhookEndpoint, heard: Sequence[Heard], last: dict[tuple[UUID, UUID], int]
+) -> Iterator[tuple[str, int, bytes]]:
+    """(type, notices, body) of each message; actions together, as many as the endpoint takes."""
+    actions: list[dict[str, Any]] = []
+    for one in heard:
+        data = one.data
+        if one.person is not None:
+            key = endpoint.endpoint_id, one.person
+            last[key] += 1
+            data = {"person": str(one.person), "sequence": last[key], **data}
+        told = {"type": one.type, "timestamp": one.at.isoformat(), "data": data}
+        if endpoint.batch_max > 1 and one.type in ACTION_TYPES:
+            actions.append(told)
+        else:
+            yield one.type, 1, orjson.dumps(told)
+    for at in range(0, len(actions), endpoint.batch_max):
+        some = actions[at : at + endpoint.batch_max]
+        batch = {"type": BATCH, "timestamp": some[-1]["timestamp"], "data": {"actions": some}}
+        yield BATCH, len(some), orjson.dumps(batch)
+
+
+def new_delivery(
+    endpoint: WebhookEndpoint, name: str, notices: int, body: bytes, now: datetime
+) -> store.NewDelivery:
+    """A message with an id of its own, whose last ten bits are the endpoint's bucket."""
+    delivery_id = UUID(int=uuid7(now).int >> BUCKET_BITS << BUCKET_BITS | endpoint.bucket)
+    return store.NewDelivery(
+        endpoint.bucket, delivery_id, endpoint.endpoint_id, name, notices, body
+    )

@@ -1,0 +1,399 @@
+"""HTTP for endpoints and deliveries: parse, call one use case, answer. No SQL, no rules."""
+
+import base64
+from collections.abc import Awaitable, Callable
+from typing import Annotated, Any, Literal, cast
+from uuid import UUID
+
+import orjson
+from fastapi import APIRouter, Depends, Query, Response
+from pydantic import AwareDatetime, BaseModel
+from sqlalchemy import RowMapping
+
+from service.errors import PageNotFound
+from service.http.given import Given, Now, Transaction
+from service.http.pages import PAGE_DEFAULT, Cursor, Limit, Page, page_of, read_cursor
+from service.http.problems import documented
+from service.http.repeatable import IdempotencyKey, once
+from service.partners.caller import Caller
+from service.partners.given import ThisCaller
+from service.webhooks.outbound import endpoint as use
+from service.webhooks.outbound import store
+from service.webhooks.outbound.schemas import (
+    AttemptView,
+    DeliveryView,
+    EndpointChange,
+    EndpointMade,
+    EndpointRequest,
+    EndpointView,
+    Queued,
+    Redelivered,
+    RedeliverRequest,
+    State,
+    TestRequest,
+    WebhookType,
+    WebhookTypes,
+)
+from service.webhooks.outbound.types import MESSAGES, example_of, schema_of
+from service.webhooks.vault import Vault, vault_of
+
+router = APIRouter(prefix="/v1", tags=["Webhooks"], responses=documented(401, 403, 422, 503))
+types_router = APIRouter(prefix="/v1/webhook-types", tags=["Webhooks"], responses=documented(422))
+
+LAST = UUID(int=2**128 - 1)
+_JSON = "application/json"
+_WRITE = documented(400, 404, 409, 413)
+
+
+async def manager(caller: ThisCaller) -> Caller:
+    """A caller who may manage webhooks: those of its partner."""
+    caller.need("webhooks:manage")
+    return caller
+
+
+async def vault_given(resources: Given) -> Vault:
+    """Where secrets are sealed."""
+    return vault_of(resources.settings)
+
+
+Manager = Annotated[Caller, Depends(manager)]
+ThisVault = Annotated[Vault, Depends(vault_given)]
+
+
+@router.post("/webhook-endpoints", status_code=201, response_model=EndpointMade, responses=_WRITE)
+async def create(
+    wanted: EndpointRequest,
+    caller: Manager,
+    session: Transaction,
+    resources: Given,
+    vault: ThisVault,
+    now: Now,
+    idempotency_key: IdempotencyKey = None,
+) -> Response:
+    """Make an endpoint. What is recorded after this answer is told; the secret is shown once."""
+
+    async def write() -> EndpointView:
+        made = await use.create_endpoint(
+            session,
+            vault,
+            partner=caller.partner,
+            **wanted.model_dump(),
+            loopback=resources.settings.webhook_loopback,
+            now=now,
+        )
+        return EndpointView(**_view(made, now))
+
+    asked = b"webhook-endpoint " + wanted.model_dump_json().encode()
+    answer = await _once(session, caller, idempotency_key, asked, now, write, 201)
+    return await _with_secret(session, vault, caller, answer)
+
+
+@router.get("/webhook-endpoints")
+async def endpoints(
+    caller: Manager,
+    session: Transaction,
+    vault: ThisVault,
+    now: Now,
+    limit: Limit = PAGE_DEFAULT,
+    cursor: Cursor = None,
+) -> Page[EndpointView]:
+    """Your endpoints, newest first."""
+    before = read_cursor(cursor, lambda parts: UUID(parts[0]), LAST)
+    rows = await store.endpoints_before(session, caller.partner, before, limit + 1)
+    found = [EndpointView(**_view(use.shown(row, vault), now)) for row in rows]
+    return page_of(found, limit, lambda row: (row.endpoint_id,))
+
+
+@router.get("/webhook-endpoints/{endpoint_id}", responses=documented(404))
+async def endpoint(
+    endpoint_id: UUID, caller: Manager, session: Transaction, vault: ThisVault, now: Now
+) -> EndpointView:
+    """One endpoint, and whether it is well."""
+    found = await use.find(session, caller.partner, endpoint_id)
+    return EndpointView(**_view(use.shown(found, vault), now))
+
+
+@router.patch("/webhook-endpoints/{endpoint_id}", responses=_WRITE)
+async def change(
+    endpoint_id: UUID,
+    wanted: EndpointChange,
+    caller: Manager,
+    session: Transaction,
+    resources: Given,
+    vault: ThisVault,
+    now: Now,
+) -> EndpointView:
+    """Change an endpoint; the same change twice is the same as once."""
+    found = await use.find(session, caller.partner, endpoint_id, lock=True)
+    changes = wanted.model_dump(exclude_unset=True)
+    loopback = resources.settings.webhook_loopback
+    await use.change_endpoint(session, found, changes, loopback=loopback, now=now)
+    return EndpointView(**_view(use.shown(found, vault), now))
+
+
+@router.delete("/webhook-endpoints/{endpoint_id}", status_code=204, responses=documented(404))
+async def delete(endpoint_id: UUID, caller: Manager, session: Transaction) -> Response:
+    """Remove an endpoint. Nothing more is sent to it, and what waited is dropped."""
+    await use.remove_endpoint(session, caller.partner, endpoint_id)
+    return Response(status_code=204)
+
+
+@router.post(
+    "/webhook-endpoints/{endpoint_id}/rotate", response_model=EndpointMade, responses=_WRITE
+)
+async def rotate(
+    endpoint_id: UUID,
+    caller: Manager,
+    session: Transaction,
+    vault: ThisVault,
+    now: Now,
+    idempotency_key: IdempotencyKey = None,
+) -> Response:
+    """A new secret, shown once. For 24 hours deliveries are signed with the old one, too."""
+    found = await use.find(session, caller.partner, endpoint_id, lock=True)
+
+    async def write() -> EndpointView:
+        made = await use.rotate_secret(session, vault, found, now=now)
+        return EndpointView(**_view(made, now))
+
+    asked = b"webhook-rotate " + endpoint_id.bytes
+    answer = await _once(session, caller, idempotency_key, asked, now, write, 200)
+    return await _with_secret(session, vault, caller, answer)
+
+
+@router.post(
+    "/webhook-endpoints/{endpoint_id}/test",
+    status_code=202,
+    response_model=Queued,
+    responses=_WRITE,
+)
+async def send_example(
+    endpoint_id: UUID,
+    caller: Manager,
+    session: Transaction,
+    now: Now,
+    wanted: TestRequest | None = None,
+    idempotency_key: IdempotencyKey = None,
+) -> Response:
+    """Send an example to an endpoint; what came of it is among its deliveries."""
+    found = await use.find(session, caller.partner, endpoint_id)
+    name = (wanted or TestRequest()).type
+
+    async def write() -> Queued:
+        return Queued(delivery_id=await use.send_test(session, found, name, now=now))
+
+    asked = b"webhook-test " + endpoint_id.bytes + name.encode()
+    return await _once(session, caller, idempotency_key, asked, now, write, 202)
+
+
+@router.get("/webhook-endpoints/{endpoint_id}/deliveries", responses=documented(404))
+async def deliveries(
+    endpoint_id: UUID,
+    caller: Manager,
+    session: Transaction,
+    limit: Limit = PAGE_DEFAULT,
+    cursor: Cursor = None,
+    state: Annotated[State | None, Query(description="Only those in this state.")] = None,
+    type_: Annotated[
+        str | None, Query(alias="type", max_length=64, description="Only those of this type.")
+    ] = None,
+    since: Annotated[
+        AwareDatetime | None, Query(alias="from", description="Made then or later.")
+    ] = None,
+    until: Annotated[AwareDatetime | None, Query(alias="to", description="Made before.")] = None,
+) -> Page[DeliveryView]:
+    """An endpoint's deliveries, newest first, each with its attempts."""
+    found = await use.find(session, caller.partner, endpoint_id)
+    rows = await store.deliveries_before(
+        session,
+        bucket=found.bucket,
+        endpoint=endpoint_id,
+        before=read_cursor(cursor, lambda parts: UUID(parts[0]), LAST),
+        limit=limit + 1,
+        state=state,
+        type=type_,
+        since=since,
+        until=until,
+    )
+    return page_of([_delivery(row) for row in rows], limit, lambda row: (row.delivery_id,))
+
+
+@router.post(
+    "/webhook-endpoints/{endpoint_id}/redeliver",
+    status_code=202,
+    response_model=Redelivered,
+    responses=_WRITE,
+)
+async def redeliver_range(
+    endpoint_id: UUID,
+    wanted: RedeliverRequest,
+    caller: Manager,
+    session: Transaction,
+    now: Now,
+    idempotency_key: IdempotencyKey = None,
+) -> Response:
+    """Send settled deliveries of a time again, or only those that failed; with the same ids."""
+    found = await use.find(session, caller.partner, endpoint_id)
+
+    async def write() -> Redelivered:
+        count = await use.redeliver_range(
+            session, found, since=wanted.since, until=wanted.until, failed=wanted.failed, now=now
+        )
+        return Redelivered(deliveries=count)
+
+    asked = b"webhook-redeliver " + endpoint_id.bytes + wanted.model_dump_json().encode()
+    return await _once(session, caller, idempotency_key, asked, now, write, 202)
+
+
+@router.post(
+    "/deliveries/{delivery_id}/redeliver",
+    status_code=202,
+    response_model=Queued,
+    responses=_WRITE,
+)
+async def redeliver(
+    delivery_id: UUID,
+    caller: Manager,
+    session: Transaction,
+    now: Now,
+    idempotency_key: IdempotencyKey = None,
+) -> Response:
+    """Send one delivery again, now, whatever became of it; with the same id."""
+
+    async def write() -> Queued:
+        await use.redeliver(session, caller.partner, delivery_id, now=now)
+        return Queued(delivery_id=delivery_id)
+
+    asked = b"webhook-redeliver " + delivery_id.bytes
+    return await _once(session, caller, idempotency_key, asked, now, write, 202)
+
+
+@types_router.get("")
+async def webhook_types() -> WebhookTypes:
+    """Every type of message, with its JSON Schema and an example."""
+    return WebhookTypes(data=[_type(name) for name in MESSAGES], next_cursor=None)
+
+
+@types_router.get("/{name}", responses=documented(404))
+async def webhook_type(name: str) -> WebhookType:
+    """One type of message."""
+    if name not in MESSAGES:
+        raise PageNotFound(f"There is no type {name!r}. GET /v1/webhook-types lists them.")
+    return _type(name)
+
+
+def _type(name: str) -> WebhookType:
+    return WebhookType(
+        type=name,
+        description=(MESSAGES[name].__doc__ or "").strip(),
+        json_schema=schema_of(name),
+        example=example_of(name),
+    )
+
+
+async def _once(
+    session: Transaction,
+    caller: Caller,
+    key: str | None,
+    request: bytes,
+    now: Now,
+    write: Callable[[], Awaitable[BaseModel]],
+    status: int,
+) -> Response:
+    answered = await once(
+        session, caller=caller.name, key=key, request=request, now=now, write=write
+    )
+    return Response(answered.body, status, answered.headers, media_type=_JSON)
+
+
+async def _with_secret(
+    session: Transaction, vault: Vault, caller: Caller, answer: Response
+) -> Response:
+    """The answer with the endpoint's secret; it is added here, so that it is not stored."""
+    view = orjson.loads(bytes(answer.body))
+    view["secret"] = await use.secret_of(session, vault, caller.partner, UUID(view["endpoint_id"]))
+    answer.body = orjson.dumps(view)
+    answer.headers["content-length"] = str(len(answer.body))
+    return answer
+
+
+def _view(shown: use.Shown, now: Now) -> dict[str, Any]:
+    row = shown.endpoint
+    return {
+        "endpoint_id": row.endpoint_id,
+        "url": row.url,
+        "types": row.types,
+        "signing": cast("Literal['hmac', 'ed25519']", row.signing),
+        "public_key": shown.public_key,
+        "batch_max": row.batch_max,
+        "description": row.description,
+        "enabled": row.disabled_at is None,
+        "disabled_at": row.disabled_at,
+        "disabled_reason": row.disabled_reason,
+        "failing_since": row.failing_since,
+        "next_probe_at": row.open_until,
+        "old_secret_until": row.old_until if row.old_until and row.old_until > now else None,
+        "created_at": row.created_at,
+    }
+
+
+def _delivery(row: RowMapping) -> DeliveryView:
+    attempts = []
+    for one in row["attempts"]:
+        answer = one["answer"]
+        text = None if answer is None else base64.b64decode(answer).decode(errors="replace")
+        attempts.append(AttemptView(**{**one, "answer": text}))
+    return DeliveryView(
+        delivery_id=row["delivery_id"],
+        endpoint_id=row["endpoint_id"],
+        type=row["type"],
+        notices=row["notices"],
+        state=row["state"],
+        created_at=row["created_at"],
+        settled_at=row["settled_at"],
+        next_attempt_at=row["due_at"] if row["state"] == store.WAITING else None,
+        attempts=attempts,
+    )
+
+
+def add_webhooks(document: dict[str, Any]) -> None:
+    """Describe every type of message under `webhooks` of an OpenAPI 3.1 document."""
+    schemas = document["components"]["schemas"]
+    document["webhooks"] = {}
+    for name, message in MESSAGES.items():
+        schema = schema_of(name, "#/components/schemas/{model}")
+        schemas.update(schema.pop("$defs", {}))
+        schemas[message.__name__] = schema
+        document["webhooks"][name] = {
+            "post": {
+                "tags": ["Webhooks"],
+                "operationId": f"webhook-{name.replace('.', '-')}",
+                "summary": name,
+                "description": schema["description"],
+                "parameters": [
+                    {"name": header, "in": "header", "required": True, "schema": {"type": "string"},
+                     "description": why}
+                    for header, why in _HEADERS.items()
+                ],
+                "requestBody": {
+                    "required": True,
+                    "content": {
+                        _JSON: {
+                            "schema": {"$ref": f"#/components/schemas/{message.__name__}"},
+                            "example": example_of(name),
+                        }
+                    },
+                },
+                "responses": {
+                    "2XX": {"description": "Taken. Anything else is tried again."},
+                    "410": {"description": "No more, please: the endpoint is disabled."},
+                },
+            }
+        }  # fmt: skip
+
+
+_HEADERS = {
+    "webhook-id": "The delivery's id, the same at every attempt: do each id once.",
+    "webhook-timestamp": "Seconds since 1970 at this attempt.",
+    "webhook-signature": "Signatures of `id.timestamp.body` between spaces: `v1,` or `v1a,`.",
+}

@@ -1,0 +1,478 @@
+"""SQL of endpoints, deliveries and attempts. No decisions, no commit, no HTTP."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any, NamedTuple
+from uuid import UUID
+
+from sqlalchemy import RowMapping, text
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlmodel import col, func, select
+
+from service.webhooks.outbound.tables import WebhookEndpoint
+
+WAITING, DELIVERED, FAILED = "waiting", "delivered", "failed"
+BUCKETS = 1024
+PROJECT_LOCK = 0x5A78_0015  # advisory lock: one projector of notices at a time
+BACKLOG_COUNTED_MAX = 100_000
+
+_HOLD = text(f"SELECT pg_try_advisory_xact_lock({PROJECT_LOCK})")
+
+_ACTIONS = text("""
+    SELECT batch_id, bucket, person_id, source, event_id, action_id, partner, activity, region,
+           occurred_at, utc_offset_min, local_day, outcome, reason, detail, gross_mg, avoided_mg,
+           points, methodology, evidence_level, scope, ripens_at, digest
+    FROM action
+    WHERE batch_id = ANY (CAST(:batches AS uuid[])) AND partner = ANY (CAST(:partners AS text[]))
+""")
+_REVERSALS = text("""
+    SELECT reversal.batch_id, reversal.person_id, reversal.action_id, reversal.reason,
+           reversal.local_day, reversal.avoided_mg, reversal.points, reversal.from_earning,
+           reversal.from_balance, reversal.as_debt, action.partner, action.source,
+           action.event_id, action.activity
+    FROM unnest(CAST(:buckets AS int2[]), CAST(:batches AS uuid[])) AS given(bucket, batch_id)
+    JOIN reversal ON reversal.bucket = given.bucket AND reversal.batch_id = given.batch_id
+    JOIN action ON action.bucket = reversal.bucket AND action.person_id = reversal.person_id
+        AND action.local_day = reversal.local_day AND action.action_id = reversal.action_id
+""")
+_COUNT_ON = text("""
+    INSERT INTO webhook_sequence AS had (bucket, endpoint_id, person_id, last)
+    SELECT * FROM unnest(CAST(:buckets AS int2[]), CAST(:endpoints AS uuid[]),
+                         CAST(:people AS uuid[]), CAST(:counts AS int8[]))
+    ON CONFLICT (bucket, endpoint_id, person_id) DO UPDATE SET last = had.last + excluded.last
+    RETURNING endpoint_id, person_id, last
+""")
+_ADD = text("""
+    INSERT INTO webhook_delivery (bucket, delivery_id, endpoint_id, type, notices, body, state,
+                                  created_at, due_at)
+    SELECT given.*, :state, :now, :now
+    FROM unnest(CAST(:buckets AS int2[]), CAST(:ids AS uuid[]), CAST(:endpoints AS uuid[]),
+                CAST(:types AS text[]), CAST(:notices AS int4[]), CAST(:bodies AS bytea[])) AS given
+""")
+
+# Each endpoint gives as many as it has room for: what is in flight here counts, and one whose
+# breaker was open gets a single probe. Those with the least in flight are asked first, so that
+# busy ones starve nobody when there is less room than work. Taking a delivery moves its moment
+# behind the longest attempt, so that another sender takes it only if this one died.
+_LEASE = text("""
+    WITH free AS MATERIALIZED (
+        SELECT endpoint.bucket, endpoint.endpoint_id,
+               CASE WHEN open_until IS NULL THEN :cap ELSE 1 END - coalesce(busy.count, 0) AS room
+        FROM webhook_endpoint AS endpoint
+        LEFT JOIN unnest(CAST(:busy AS uuid[]), CAST(:counts AS int4[]))
+             AS busy(endpoint_id, count) USING (endpoint_id)
+        WHERE disabled_at IS NULL AND (open_until IS NULL OR open_until <= :now)
+        ORDER BY coalesce(busy.count, 0), random()
+    ), due AS (
+        SELECT queue.bucket, queue.delivery_id
+        FROM free CROSS JOIN LATERAL (
+            SELECT bucket, delivery_id FROM webhook_delivery AS delivery
+            WHERE delivery.bucket = free.bucket AND delivery.endpoint_id = free.endpoint_id
+              AND state = 'waiting' AND due_at <= :now
+            ORDER BY due_at, delivery_id LIMIT greatest(free.room, 0)
+            FOR UPDATE SKIP LOCKED
+        ) AS queue
+        LIMIT :limit
+    )
+    UPDATE webhook_delivery AS delivery SET due_at = :until, attempts = attempts + 1
+    FROM due, webhook_endpoint AS endpoint
+    WHERE delivery.bucket = due.bucket AND delivery.delivery_id = due.delivery_id
+      AND endpoint.endpoint_id = delivery.endpoint_id
+    RETURNING delivery.bucket, delivery.delivery_id, delivery.endpoint_id, delivery.type,
+              delivery.attempts, delivery.earlier, delivery.body, endpoint.url, endpoint.sealed,
+              CASE WHEN endpoint.old_until > :now THEN endpoint.old_sealed END AS old_sealed
+""")
+_RELAXED = text("SET LOCAL synchronous_commit = off")
+
+_KEEP_ATTEMPTS = text("""
+    INSERT INTO webhook_attempt (bucket, delivery_id, number, started_at, duration_ms, result,
+                                 status, error, answer)
+    SELECT * FROM unnest(CAST(:buckets AS int2[]), CAST(:ids AS uuid[]), CAST(:numbers AS int4[]),
+                         CAST(:started AS timestamptz[]), CAST(:durations AS int4[]),
+                         CAST(:results AS text[]), CAST(:statuses AS int2[]),
+                         CAST(:errors AS text[]), CAST(:answers AS bytea[]))
+    ON CONFLICT DO NOTHING
+""")
+# Somebody else has it when the number is another: this sender was so slow that it was given up.
+_SETTLE = text("""
+    UPDATE webhook_delivery AS delivery
+    SET state = given.state, due_at = coalesce(given.due_at, delivery.due_at),
+        settled_at = CASE WHEN given.state <> 'waiting' THEN CAST(:now AS timestamptz) END
+    FROM unnest(CAST(:buckets AS int2[]), CAST(:ids AS uuid[]), CAST(:numbers AS int4[]),
+                CAST(:states AS text[]), CAST(:due AS timestamptz[]))
+         AS given(bucket, delivery_id, number, state, due_at)
+    WHERE delivery.bucket = given.bucket AND delivery.delivery_id = given.delivery_id
+      AND delivery.attempts = given.number AND delivery.state = 'waiting'
+""")
+_CLOSE_BREAKERS = text("""
+    UPDATE webhook_endpoint
+    SET failures = 0, trips = 0, failing_since = NULL, open_until = NULL
+    WHERE endpoint_id = ANY (CAST(:endpoints AS uuid[]))
+      AND (failing_since IS NOT NULL OR open_until IS NOT NULL)
+""")
+_COUNT_FAILURES = text("""
+    UPDATE webhook_endpoint SET
+        failures = failures + :failures,
+        failing_since = CASE WHEN :failures > 0 THEN coalesce(failing_since, :now)
+                             ELSE failing_since END,
+        trips = trips + CASE WHEN failures + :failures >= :threshold
+                              AND (open_until IS NULL OR open_until <= :now) THEN 1 ELSE 0 END,
+        open_until = greatest(
+            open_until,
+            CASE WHEN failures + :failures >= :threshold
+                  AND (open_until IS NULL OR open_until <= :now)
+                 THEN :now + make_interval(secs => :jitter
+                                           * least(:first * power(2, least(trips, 20)), :most)) END,
+            CASE WHEN :wait > 0 THEN :now + make_interval(secs => :wait) END)
+    WHERE endpoint_id = :endpoint
+    RETURNING failing_since
+""")
+_DISABLE = text("""
+    UPDATE webhook_endpoint SET disabled_at = :now, disabled_reason = :reason
+    WHERE endpoint_id = :endpoint AND disabled_at IS NULL
+    RETURNING endpoint_id, bucket, partner, url, types
+""")
+
+_SHOWN = """
+    delivery.bucket, delivery.delivery_id, delivery.endpoint_id, delivery.type, delivery.notices,
+    delivery.state, delivery.attempts AS tries, delivery.created_at, delivery.due_at,
+    delivery.settled_at
+"""
+_LIST = text(f"""
+    SELECT {_SHOWN}, coalesce(log.attempts, '[]'::jsonb) AS attempts
+    FROM webhook_delivery AS delivery CROSS JOIN LATERAL (
+        SELECT jsonb_agg(jsonb_build_object(
+            'number', number, 'started_at', started_at, 'duration_ms', duration_ms,
+            'result', result, 'status', status, 'error', error,
+            'answer', encode(answer, 'base64')) ORDER BY number) AS attempts
+        FROM webhook_attempt AS attempt
+        WHERE attempt.bucket = delivery.bucket AND attempt.delivery_id = delivery.delivery_id
+    ) AS log
+    WHERE delivery.bucket = :bucket AND delivery.endpoint_id = :endpoint
+      AND delivery.delivery_id < :before
+      AND (CAST(:state AS text) IS NULL OR delivery.state = :state)
+      AND (CAST(:type AS text) IS NULL OR delivery.type = :type)
+      AND (CAST(:since AS timestamptz) IS NULL OR delivery.created_at >= :since)
+      AND (CAST(:until AS timestamptz) IS NULL OR delivery.created_at < :until)
+    ORDER BY delivery.delivery_id DESC LIMIT :limit
+""").columns(attempts=JSONB)
+_ONE = text("""
+    SELECT delivery.body, endpoint.endpoint_id, endpoint.bucket
+    FROM webhook_delivery AS delivery JOIN webhook_endpoint AS endpoint USING (endpoint_id)
+    WHERE delivery.bucket = :bucket AND delivery.delivery_id = :delivery
+      AND endpoint.partner = :partner
+""")
+_AGAIN = """
+    UPDATE webhook_delivery SET state = 'waiting', due_at = :now, earlier = attempts,
+                                settled_at = NULL
+    WHERE bucket = :bucket AND {which}
+"""
+_AGAIN_ONE = text(
+    _AGAIN.format(which="delivery_id = :delivery AND (state <> 'waiting' OR due_at > :now)")
+)
+_AGAIN_RANGE = text(
+    _AGAIN.format(
+        which="""
+    endpoint_id = :endpoint AND state <> 'waiting' AND (NOT :failed OR state = 'failed')
+    AND created_at >= :since AND created_at < :until
+"""
+    )
+)
+
+_GIVE_UP = text("""
+    UPDATE webhook_delivery SET state = 'failed', settled_at = :now
+    WHERE (bucket, delivery_id) IN (
+        SELECT delivery.bucket, delivery.delivery_id
+        FROM webhook_endpoint AS endpoint JOIN webhook_delivery AS delivery
+             ON delivery.bucket = endpoint.bucket AND delivery.endpoint_id = endpoint.endpoint_id
+        WHERE state = 'waiting' AND due_at < :before
+        LIMIT :limit FOR UPDATE OF delivery SKIP LOCKED)
+""")
+_FORGET = text("""
+    WITH gone AS (
+        DELETE FROM webhook_delivery WHERE (bucket, delivery_id) IN (
+            SELECT bucket, delivery_id FROM webhook_delivery WHERE created_at < :before
+            ORDER BY created_at LIMIT :limit FOR UPDATE SKIP LOCKED)
+        RETURNING bucket, delivery_id
+    ), tries AS (
+        DELETE FROM webhook_attempt USING gone
+        WHERE webhook_attempt.bucket = gone.bucket
+          AND webhook_attempt.delivery_id = gone.delivery_id
+    )
+    SELECT count(*) FROM gone
+""")
+_DROP_SEQUENCES = text(
+    "DELETE FROM webhook_sequence WHERE bucket = :bucket AND endpoint_id = :endpoint"
+)
+_BACKLOG = text(f"""
+    SELECT count(*) AS waiting,
+           coalesce(extract(epoch FROM CAST(:now AS timestamptz) - min(created_at)), 0)::float8
+               AS oldest_s
+    FROM (SELECT delivery.created_at
+          FROM webhook_endpoint AS endpoint JOIN webhook_delivery AS delivery
+               ON delivery.bucket = endpoint.bucket AND delivery.endpoint_id = endpoint.endpoint_id
+          WHERE state = 'waiting' AND disabled_at IS NULL LIMIT {BACKLOG_COUNTED_MAX}) AS queued
+""")
+
+
+class NewDelivery(NamedTuple):
+    """A message to be sent: `body` as it will be, byte for byte."""
+
+    bucket: int
+    delivery_id: UUID
+    endpoint_id: UUID
+    type: str
+    notices: int
+    body: bytes
+
+
+class Leased(NamedTuple):
+    """A delivery that is ours to try now; `number` is this attempt's."""
+
+    bucket: int
+    delivery_id: UUID
+    endpoint_id: UUID
+    type: str
+    number: int
+    earlier: int
+    body: bytes
+    url: str
+    sealed: bytes
+    old_sealed: bytes | None
+
+
+class Settled(NamedTuple):
+    """What came of one attempt, and what becomes of its delivery."""
+
+    delivery: Leased
+    started_at: datetime
+    duration_ms: int
+    result: str
+    status: int | None
+    error: str | None
+    answer: bytes | None
+    state: str
+    due_at: datetime | None
+
+
+async def hold_projection(session: AsyncSession) -> bool:
+    """Whether this transaction is the only projector of notices now."""
+    return bool((await session.execute(_HOLD)).scalar_one())
+
+
+async def endpoints_hearing(session: AsyncSession, since: datetime) -> Sequence[WebhookEndpoint]:
+    """Endpoints that notices are kept for: all but those disabled before `since`."""
+    query = select(WebhookEndpoint).where(
+        col(WebhookEndpoint.disabled_at).is_(None) | (col(WebhookEndpoint.disabled_at) > since)
+    )
+    return (await session.scalars(query)).all()
+
+
+async def actions_of(
+    session: AsyncSession, batches: Sequence[UUID], partners: Sequence[str]
+) -> Sequence[RowMapping]:
+    """The actions of some batches that these partners reported, in no order."""
+    named = {"batches": list(batches), "partners": list(partners)}
+    return (await session.execute(_ACTIONS, named)).mappings().all()
+
+
+async def reversals_of(
+    session: AsyncSession, batches: Sequence[tuple[int, UUID]]
+) -> Sequence[RowMapping]:
+    """The reversals of some (bucket, batch), with what they took back."""
+    named = {"buckets": [one[0] for one in batches], "batches": [one[1] for one in batches]}
+    return (await session.execute(_REVERSALS, named)).mappings().all()
+
+
+async def count_on(
+    session: AsyncSession, counts: Sequence[tuple[int, UUID, UUID, int]]
+) -> dict[tuple[UUID, UUID], int]:
+    """Raise the numbers of (bucket, endpoint, person) by a count; the last ones by both ids."""
+    buckets, endpoints, people, raised = map(list, zip(*sorted(counts), strict=True))
+    named = {"buckets": buckets, "endpoints": endpoints, "people": people, "counts": raised}
+    found = await session.execute(_COUNT_ON, named)
+    return {(row.endpoint_id, row.person_id): row.last for row in found}
+
+
+async def add_deliveries(
+    session: AsyncSession, deliveries: Sequence[NewDelivery], now: datetime, state: str = WAITING
+) -> None:
+    """Keep messages; those that wait are due at once."""
+    buckets, ids, endpoints, types, notices, bodies = map(list, zip(*deliveries, strict=True))
+    await session.execute(
+        _ADD,
+        {"buckets": buckets, "ids": ids, "endpoints": endpoints, "types": types,
+         "notices": notices, "bodies": bodies, "state": state, "now": now},
+    )  # fmt: skip
+
+
+async def lease(
+    session: AsyncSession,
+    *,
+    busy: dict[UUID, int],
+    cap: int,
+    limit: int,
+    now: datetime,
+    until: datetime,
+) -> list[Leased]:
+    """Take up to `limit` deliveries that are due; they are ours alone until `until`."""
+    await session.execute(_RELAXED)  # a lease that is lost with the server is only sent again
+    named = {"busy": list(busy), "counts": list(busy.values()), "cap": cap, "limit": limit,
+             "now": now, "until": until}  # fmt: skip
+    return [Leased(*row) for row in await session.execute(_LEASE, named)]
+
+
+async def keep_attempts(session: AsyncSession, settled: Sequence[Settled], now: datetime) -> None:
+    """Write down what came of attempts, and settle their deliveries or make them wait."""
+    await session.execute(_RELAXED)  # an attempt that is lost with the server is made again
+    keys = {
+        "buckets": [one.delivery.bucket for one in settled],
+        "ids": [one.delivery.delivery_id for one in settled],
+        "numbers": [one.delivery.number for one in settled],
+    }
+    await session.execute(
+        _KEEP_ATTEMPTS,
+        {
+            **keys,
+            "started": [one.started_at for one in settled],
+            "durations": [one.duration_ms for one in settled],
+            "results": [one.result for one in settled],
+            "statuses": [one.status for one in settled],
+            "errors": [one.error for one in settled],
+            "answers": [one.answer for one in settled],
+        },
+    )
+    states = {"states": [one.state for one in settled], "due": [one.due_at for one in settled]}
+    await session.execute(_SETTLE, {**keys, **states, "now": now})
+
+
+async def close_breakers(session: AsyncSession, endpoints: Sequence[UUID]) -> None:
+    """These endpoints answered well: forget their failures."""
+    await session.execute(_CLOSE_BREAKERS, {"endpoints": list(endpoints)})
+
+
+async def count_failures(
+    session: AsyncSession,
+    endpoint: UUID,
+    *,
+    failures: int,
+    threshold: int,
+    first_s: float,
+    most_s: float,
+    jitter: float,
+    wait_s: int,
+    now: datetime,
+) -> datetime | None:
+    """Note failures and open the breaker from `threshold` on; since when it fails."""
+    named = {
+        "endpoint": endpoint, "failures": failures, "threshold": threshold, "first": first_s,
+        "most": most_s, "jitter": jitter, "wait": wait_s, "now": now,
+    }  # fmt: skip
+    found: datetime | None = (await session.execute(_COUNT_FAILURES, named)).scalar()
+    return found
+
+
+async def disable(
+    session: AsyncSession, endpoint: UUID, reason: str, now: datetime
+) -> RowMapping | None:
+    """Disable an endpoint; None when it is gone or was disabled already."""
+    named = {"endpoint": endpoint, "reason": reason, "now": now}
+    return (await session.execute(_DISABLE, named)).mappings().one_or_none()
+
+
+async def find_endpoint(
+    session: AsyncSession, endpoint_id: UUID, partner: str, *, lock: bool = False
+) -> WebhookEndpoint | None:
+    """A partner's endpoint."""
+    query = select(WebhookEndpoint).where(
+        col(WebhookEndpoint.endpoint_id) == endpoint_id, col(WebhookEndpoint.partner) == partner
+    )
+    return (await session.scalars(query.with_for_update() if lock else query)).one_or_none()
+
+
+async def endpoints_before(
+    session: AsyncSession, partner: str, before: UUID, limit: int
+) -> Sequence[WebhookEndpoint]:
+    """A partner's endpoints before an id, newest first."""
+    query = (
+        select(WebhookEndpoint)
+        .where(col(WebhookEndpoint.partner) == partner, col(WebhookEndpoint.endpoint_id) < before)
+        .order_by(col(WebhookEndpoint.endpoint_id).desc())
+        .limit(limit)
+    )
+    return (await session.scalars(query)).all()
+
+
+async def count_endpoints(session: AsyncSession, partner: str) -> int:
+    """How many endpoints a partner has."""
+    query = select(func.count()).where(col(WebhookEndpoint.partner) == partner)
+    return int((await session.execute(query)).scalar_one())
+
+
+async def delete_endpoint(session: AsyncSession, endpoint: WebhookEndpoint) -> None:
+    """Remove an endpoint and its people's numbers; its deliveries have no endpoint any more."""
+    named = {"bucket": endpoint.bucket, "endpoint": endpoint.endpoint_id}
+    await session.execute(_DROP_SEQUENCES, named)
+    await session.delete(endpoint)
+    await session.flush()
+
+
+async def deliveries_before(
+    session: AsyncSession, *, bucket: int, endpoint: UUID, before: UUID, limit: int, **filters: Any
+) -> Sequence[RowMapping]:
+    """An endpoint's deliveries before an id, newest first, with their attempts.
+
+    `filters` are `state`, `type`, `since` and `until`, each None for any.
+    """
+    named = {"bucket": bucket, "endpoint": endpoint, "before": before, "limit": limit, **filters}
+    return (await session.execute(_LIST, named)).mappings().all()
+
+
+async def find_delivery(
+    session: AsyncSession, delivery_id: UUID, partner: str
+) -> RowMapping | None:
+    """A partner's delivery and its endpoint."""
+    named = {"bucket": delivery_id.int % BUCKETS, "delivery": delivery_id, "partner": partner}
+    return (await session.execute(_ONE, named)).mappings().one_or_none()
+
+
+async def send_again(session: AsyncSession, delivery_id: UUID, now: datetime) -> None:
+    """Make a delivery due now, with all its tries before it."""
+    named = {"bucket": delivery_id.int % BUCKETS, "delivery": delivery_id, "now": now}
+    await session.execute(_AGAIN_ONE, named)
+
+
+async def send_range_again(
+    session: AsyncSession,
+    endpoint: WebhookEndpoint,
+    *,
+    since: datetime,
+    until: datetime,
+    failed: bool,
+    now: datetime,
+) -> int:
+    """Make settled deliveries of a time due again, or only the failed ones; how many."""
+    named = {
+        "bucket": endpoint.bucket, "endpoint": endpoint.endpoint_id, "since": since,
+        "until": until, "failed": failed, "now": now,
+    }  # fmt: skip
+    done = await session.execute(_AGAIN_RANGE, named)
+    return int(done.rowcount)  # type: ignore[attr-defined]  # an UPDATE's result has it
+
+
+async def give_up_before(session: AsyncSession, before: datetime, now: datetime, limit: int) -> int:
+    """Fail up to `limit` deliveries whose turn was due before a moment; how many."""
+    done = await session.execute(_GIVE_UP, {"before": before, "now": now, "limit": limit})
+    return int(done.rowcount)  # type: ignore[attr-defined]  # an UPDATE's result has it
+
+
+async def forget_before(session: AsyncSession, before: datetime, limit: int) -> int:
+    """Remove up to `limit` deliveries made before a moment, with their attempts; how many."""
+    return int((await session.execute(_FORGET, {"before": before, "limit": limit})).scalar_one())
+
+
+async def backlog(session: AsyncSession, now: datetime) -> tuple[int, float]:
+    """Deliveries that wait (counted up to a limit), and the age of the oldest in seconds."""
+    row = (await session.execute(_BACKLOG, {"now": now})).one()
+    return int(row.waiting), float(row.oldest_s)

@@ -1,0 +1,116 @@
+"""A merchant's server hears of every action, whatever dies on the way; a terminal can listen."""
+
+import asyncio
+import json
+import signal
+from collections.abc import Iterator
+
+import httpx
+import pytest
+from builders import BATCH
+from flow_system import HANG_S, System, finished, running_system, until
+from webhook_receiver import OK, Got, a_ride_now, an_endpoint, receiving
+
+from service.clock import system_clock
+from service.webhooks.signing import verify
+
+TIMEOUT_S = 0.5  # leases of dead senders end after four of these
+EVENTS = 300
+
+
+@pytest.fixture(scope="module")
+def merchants(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
+    """A system whose endpoints have to be quick."""
+    home = tmp_path_factory.mktemp("merchants")
+    with running_system(home, webhook_timeout_seconds=TIMEOUT_S) as running:
+        yield running
+
+
+async def _report(client: httpx.AsyncClient, count: int) -> set[str]:
+    rides = [a_ride_now(source="metro-bj") for _ in range(count)]
+    answer = await client.post("/v1/events", json=rides, headers=BATCH)
+    return {one["action_id"] for one in answer.raise_for_status().json()["results"]}
+
+
+async def test_a_kill_of_the_worker_in_the_middle_loses_no_delivery(merchants: System) -> None:
+    async def answer(_: Got) -> bytes:
+        await asyncio.sleep(0.05)
+        return OK
+
+    async with (
+        receiving(answer) as shop,
+        merchants.client("webhooks_key") as manager,
+        merchants.client() as client,
+    ):
+        endpoint = await an_endpoint(manager, shop.url, batch_max=1)
+        recorded = await _report(client, EVENTS)
+        for number in (30, 120):
+            await shop.until(number)
+            merchants.strike("worker", signal.SIGKILL)
+        recorded |= await _report(client, EVENTS)
+
+        def heard() -> set[str]:
+            return {one["data"]["action_id"] for one in shop.told}
+
+        async def all_told() -> bool:
+            return heard() >= recorded
+
+        await until(all_told, lambda: f"{len(recorded - heard())} are missing")
+        await manager.delete(f"/v1/webhook-endpoints/{endpoint['endpoint_id']}")
+
+    assert heard() == recorded
+    bodies = {got.id: got.body for got in shop.got}
+    assert len(bodies) == len(recorded)
+    for got in shop.got:
+        assert got.body == bodies[got.id]
+        verify([endpoint["secret"]], headers=got.headers, body=got.body, now=system_clock())
+
+
+async def test_a_terminal_listens_and_cleans_up(merchants: System) -> None:
+    async with merchants.command("listen", "--count", "3", "--json") as listener:
+        assert listener.stderr is not None
+        async with asyncio.timeout(HANG_S):
+            said = await listener.stderr.readline()
+        async with merchants.client() as client:
+            recorded = await _report(client, 3)
+        done = await finished(listener)
+
+    lines = [json.loads(line) for line in done.text.splitlines() if line.startswith("{")]
+    assert b"Listening at http://127.0.0.1:" in said
+    assert done.code == 0, done.text
+    assert {line["data"]["action_id"] for line in lines} == recorded
+    async with merchants.client("webhooks_key") as manager:
+        assert (await manager.get("/v1/webhook-endpoints")).json()["data"] == []
+
+
+async def test_an_interrupted_listener_removes_its_endpoint(merchants: System) -> None:
+    async with merchants.command("listen") as listener:
+        assert listener.stderr is not None
+        async with asyncio.timeout(HANG_S):
+            await listener.stderr.readline()
+        async with merchants.client("webhooks_key") as manager:
+            before = (await manager.get("/v1/webhook-endpoints")).json()["data"]
+            listener.send_signal(signal.SIGINT)
+            done = await finished(listener)
+            after = (await manager.get("/v1/webhook-endpoints")).json()["data"]
+
+    assert len(before) == 1
+    assert after == []
+    assert "the endpoint is removed" in done.text
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("--type", "action.deleted"), "there is no type 'action.deleted'"),
+        (("--key", "sx_000000000000_bad"), "unknown, expired or revoked"),
+        (("--url", "http://127.0.0.1:9", "--key", "sx_x_y"), "does not answer"),
+    ],
+)
+async def test_a_listener_that_cannot_listen_says_why(
+    merchants: System, arguments: tuple[str, ...], said: str
+) -> None:
+    done = await merchants.saxaul("listen", *arguments)
+
+    assert done.code == 1
+    assert said in " ".join(done.text.split())

@@ -1,0 +1,68 @@
+"""The loops that make deliveries out of the journal and send them; the sweep of old ones."""
+
+import asyncio
+from collections import Counter
+from datetime import timedelta
+from typing import Any
+
+from service.resources import Resources
+from service.webhooks.outbound.deliver import IN_FLIGHT_MAX, Deliverer
+from service.webhooks.outbound.project import apply_notices
+from service.webhooks.outbound.retention import sweep
+from service.webhooks.outbound.send import open_sender
+from service.webhooks.outbound.watch import count_attempts
+from service.webhooks.vault import vault_of
+from workers.metrics import WorkerMetrics
+from workers.projectors import Follower
+
+SWEEPS_MAX = 1_000  # of one job; the next one goes on
+
+
+class Deliveries:
+    """Both loops of one worker; several workers share the work."""
+
+    def __init__(self, resources: Resources, metrics: WorkerMetrics) -> None:
+        self._resources = resources
+        self._metrics = metrics
+        self._vault = vault_of(resources.settings)  # without its key the worker does not start
+
+    async def run(self) -> None:
+        """Run until cancelled."""
+        resources, settings = self._resources, self._resources.settings
+        async with open_sender(
+            resources.clock,
+            loopback=settings.webhook_loopback,
+            timeout_s=settings.webhook_timeout_seconds,
+            connections=IN_FLIGHT_MAX,
+        ) as sender:
+            deliverer = Deliverer(resources, sender, self._vault, self._counted)
+
+            async def step() -> int:
+                applied = await self._apply()
+                if applied:
+                    deliverer.poke()
+                return applied
+
+            async with asyncio.TaskGroup() as group:
+                group.create_task(deliverer.run())
+                group.create_task(Follower(resources, self._metrics).run({"webhooks": step}))
+
+    async def _apply(self) -> int:
+        resources = self._resources
+        kept = timedelta(days=resources.settings.webhook_retention_days)
+        async with resources.sessions() as session, session.begin():
+            return await apply_notices(session, now=resources.clock(), kept=kept)
+
+    async def _counted(self, results: Counter[str]) -> None:
+        await count_attempts(self._resources, results)
+
+
+async def sweep_deliveries(ctx: dict[str, Any]) -> None:
+    """Job: give up and forget old deliveries. Idempotent."""
+    resources: Resources = ctx["resources"]
+    kept = timedelta(days=resources.settings.webhook_retention_days)
+    for _ in range(SWEEPS_MAX):
+        async with resources.sessions() as session, session.begin():
+            swept = await sweep(session, now=resources.clock(), kept=kept)
+        if not swept:
+            return
