@@ -33,6 +33,7 @@ from service.http.door import Door
 from service.http.logs import open_log
 from service.http.metrics import Metrics
 from service.http.problems import add_problem_handlers
+from service.http.quota import Quota
 from service.intake import routes as intake_routes
 from service.intake.candidate import Assessor
 from service.intake.commit import Committer
@@ -47,7 +48,14 @@ from service.partners.sandbox import Sandbox, is_for_sandbox
 from service.points import policy_routes
 from service.points import routes as points_routes
 from service.points.policy import Policy, load_policy
-from service.resources import SANDBOX, Resources, SettingMissing, clock_of, open_resources
+from service.resources import (
+    SANDBOX,
+    Resources,
+    SettingMissing,
+    clock_of,
+    open_resources,
+    redis_url_of,
+)
 from service.restate import routes as restate_routes
 from service.settings import Settings
 from service.totals import routes as totals_routes
@@ -170,11 +178,14 @@ async def _running(
     schema = None if live is None else SANDBOX
     async with open_resources(settings, clock, schema=schema) as resources, AsyncExitStack() as end:
         state = app.state
+        state.metrics = Metrics(VERSION)
         state.is_sandbox = live is not None
         if live is None:
             recognise = Recogniser(settings, resources.sessions, clock)
             state.recognise = await end.enter_async_context(_noting(recognise))
             state.registry = resources.sessions
+            state.quota = Quota(redis_url_of(settings), state.metrics)
+            end.push_async_callback(state.quota.close)
             state.stopping = asyncio.Event()
             other = partial(create_app, sandbox_settings(settings), clock, catalogue, app)
             state.sandbox = Sandbox(app, other, partial(stock_projects, now=clock()))
@@ -182,10 +193,10 @@ async def _running(
         else:
             state.recognise = live.state.recognise
             state.registry = live.state.registry
+            state.quota = live.state.quota
             state.stopping = live.state.stopping
         state.resources = resources
         state.hasher = hasher
-        state.metrics = Metrics(VERSION)
         tracing = state.tracing = open_tracing(settings)
         state.policy = load_policy(settings.policy)
         notifier = Notifier(resources.valkey)
@@ -202,10 +213,15 @@ async def _running(
             state.registry,
             vault_of(settings),
             is_sandbox=state.is_sandbox,
-            cache_seconds=settings.key_cache_seconds,
+            settings=settings,
         )
         state.hooks = Hooks(
-            connectors, Ledger(resources.sessions), state.intake, hasher, resources.sessions
+            connectors,
+            Ledger(resources.sessions),
+            state.intake,
+            hasher,
+            resources.sessions,
+            state.quota,
         )
         state.totals = LiveTotals(
             resources.sessions,

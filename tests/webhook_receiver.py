@@ -16,6 +16,7 @@ from service.tasks import end
 from service.webhooks.outbound.send import open_sender
 from service.webhooks.outbound.types import EVENT_TYPES
 from workers.deliveries import Deliveries
+from workers.metrics import WorkerMetrics
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 MANAGER = ("events:write", "actions:read", "points:write", "webhooks:manage")
@@ -131,7 +132,7 @@ def answering(status: int, body: bytes = b"", **headers: str) -> bytes:
 @asynccontextmanager
 async def delivering(app: FastAPI) -> AsyncIterator[None]:
     """The worker's two loops, in this process."""
-    task = asyncio.create_task(Deliveries(app.state.resources).run())
+    task = asyncio.create_task(Deliveries(app.state.resources, WorkerMetrics()).run())
     try:
         yield
         assert not task.done(), task.result()

@@ -26,6 +26,7 @@ CALLERS_MAX = 10_000
 AWAY_S = 1.0  # after a fault Valkey is left alone for so long
 TIMEOUT_S = 0.5
 WINDOW_S = 60
+REQUEST_COST = 1
 SPENT = "saxaul.quota"  # where a request's scope keeps what is told in its answer
 PREFIX = "sx:quota"
 
@@ -77,7 +78,7 @@ class Quota:
         A request costs 1, each event of a batch costs 1. Raises QuotaExceeded, and then nothing
         is taken.
         """
-        if limit == 0 or cost == 0:
+        if limit == 0 or cost <= 0:
             return None
         now = seconds()
         lease = self._lease(caller)

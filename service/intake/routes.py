@@ -11,6 +11,7 @@ from service.http.given import Now, Transaction, limited_body
 from service.http.metrics import Metrics
 from service.http.pages import PAGE_DEFAULT, Cursor, Limit, Page, page_of, read_cursor
 from service.http.problems import documented, problem_of
+from service.http.quota import REQUEST_COST
 from service.http.repeatable import IdempotencyKey, once
 from service.intake import read
 from service.intake.estimate import estimate_batch, estimate_event
@@ -38,7 +39,7 @@ from service.intake.schemas import (
 )
 from service.intake.transfer import transfer_action
 from service.partners.caller import Caller
-from service.partners.given import People, ThisCaller, ThisPerson, caller_of
+from service.partners.given import People, ThisCaller, ThisPerson, caller_of, charge
 from service.points import store as points
 from service.points.policy import Policy
 from service.points.schemas import Points
@@ -83,7 +84,9 @@ async def received(request: Request) -> tuple[Caller, Parsed]:
     """
     caller = await caller_of(request)
     body = await limited_body(request, request.app.state.resources.settings.body_bytes)
-    return caller, parse(request.headers.get("content-type", ""), request.headers, body)
+    parsed = parse(request.headers.get("content-type", ""), request.headers, body)
+    await charge(request, caller, len(parsed.events) - REQUEST_COST)
+    return caller, parsed
 
 
 @router.post(

@@ -22,6 +22,7 @@ class Caller:
     default_level: str
     max_level: str
     subject: str | None = None
+    quota_per_minute: int = 0  # 0 is no quota
     realm: str = ""  # in the sandbox a name of the partner's own, before all that is hashed
 
     @property

@@ -155,6 +155,28 @@ def enable(context: typer.Context, partner: Id) -> None:
     out.print(f"{partner} is enabled; API processes notice within seconds.")
 
 
+@app.command()
+def quota(
+    context: typer.Context,
+    partner: Id,
+    per_minute: Annotated[
+        int | None,
+        typer.Argument(min=0, help="Requests and events a minute; 0 is no quota. None: settings."),
+    ] = None,
+) -> None:
+    """Give a partner a quota of its own, or the settings' one again."""
+    program = program_of(context)
+
+    async def work() -> bool:
+        async with program.opened() as resources, resources.sessions() as session, session.begin():
+            return await store.set_quota(session, partner, per_minute)
+
+    if not program.run(work()):
+        raise program.unknown(partner)
+    told = "the settings' quota" if per_minute is None else f"a quota of {per_minute} a minute"
+    out.print(f"{partner} has {told}; API processes notice within seconds.")
+
+
 @app.command("wipe-test")
 def wipe_test(context: typer.Context, partner: Id) -> None:
     """Delete what a partner recorded with test keys. Live data is not touched."""

@@ -7,6 +7,7 @@ from fastapi import Depends, Request
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from service.errors import KeyInvalid
+from service.http.quota import REQUEST_COST, SPENT
 from service.partners.caller import Caller
 from service.partners.people import Hasher, PersonId
 
@@ -18,7 +19,17 @@ async def caller_of(request: Request) -> Caller:
     assert isinstance(found, Caller)
     if found.is_test != state.is_sandbox:
         raise KeyInvalid("A test key (sx_test_...) opens the sandbox and nothing else.")
+    request.scope[SPENT] = await state.quota.spend(
+        found.name, REQUEST_COST, limit=found.quota_per_minute
+    )
     return found
+
+
+async def charge(request: Request, caller: Caller, cost: int) -> None:
+    """Take more from the caller's quota than one request costs. Raises QuotaExceeded."""
+    spent = await request.app.state.quota.spend(caller.name, cost, limit=caller.quota_per_minute)
+    if spent is not None:
+        request.scope[SPENT] = spent
 
 
 ThisCaller = Annotated[Caller, Depends(caller_of)]

@@ -54,6 +54,7 @@ class KnownKey:
     is_test: bool = False
     partner_disabled: bool = False
     test_epoch: int = 0
+    quota_per_minute: int | None = None
 
     def usable(self, secret: str, now: datetime) -> bool:
         """Whether `secret` opens this key at `now`."""

@@ -80,7 +80,7 @@ class Recogniser:
             return cached[1:]
         async with self._sessions() as session:
             known = await store.find_key(session, prefix)
-        caller = None if known is None else _holder(known)
+        caller = None if known is None else _holder(known, self._settings)
         if len(self._cache) >= CACHED_KEYS_MAX:
             self._cache.clear()
         self._cache[prefix] = (seconds() + self._settings.key_cache_seconds, known, caller)
@@ -115,9 +115,17 @@ class Recogniser:
                 await self.note_uses()
 
 
-def _holder(known: KnownKey) -> Caller:
+def quota_of(own: int | None, settings: Settings) -> int:
+    """A partner's quota of a minute: its own, or the settings'."""
+    return settings.partner_quota_per_minute if own is None else own
+
+
+def _holder(known: KnownKey, settings: Settings) -> Caller:
+    quota = quota_of(known.quota_per_minute, settings)
     if known.is_test:
-        return test_caller(known.partner, known.test_epoch, known.scopes, known.sources)
+        return test_caller(
+            known.partner, known.test_epoch, known.scopes, known.sources, quota_per_minute=quota
+        )
     return Caller(
         name=f"partner:{known.partner}",
         partner=known.partner,
@@ -125,11 +133,17 @@ def _holder(known: KnownKey) -> Caller:
         sources=known.sources,
         default_level="L1",
         max_level=ADMIN_MAX_LEVEL if "admin" in known.scopes else PARTNER_MAX_LEVEL,
+        quota_per_minute=quota,
     )
 
 
 def test_caller(
-    partner: str, epoch: int, scopes: frozenset[str], sources: frozenset[str]
+    partner: str,
+    epoch: int,
+    scopes: frozenset[str],
+    sources: frozenset[str],
+    *,
+    quota_per_minute: int,
 ) -> Caller:
     """The partner in the sandbox: under a name of its own, which ends with its data."""
     name = f"{partner}{EPOCH_MARK}{epoch}"
@@ -140,6 +154,7 @@ def test_caller(
         sources=sources,
         default_level="L1",
         max_level=PARTNER_MAX_LEVEL,
+        quota_per_minute=quota_per_minute,
         realm=f"{name}\0",
     )
 
@@ -153,4 +168,5 @@ def _person(subject: str, settings: Settings) -> Caller:
         default_level="L0",
         max_level=settings.app_source_max_level,
         subject=subject,
+        quota_per_minute=settings.person_quota_per_minute,
     )

@@ -29,6 +29,7 @@ async def find_key(session: AsyncSession, prefix: str) -> KnownKey | None:
         is_test=key.is_test,
         partner_disabled=partner.disabled_at is not None,
         test_epoch=partner.test_epoch,
+        quota_per_minute=partner.quota_per_minute,
     )
 
 
@@ -148,6 +149,15 @@ async def set_disabled(session: AsyncSession, partner: str, at: datetime | None)
         " ELSE coalesce(disabled_at, :at) END WHERE partner = :partner RETURNING 1"
     )
     return (await session.execute(query, {"partner": partner, "at": at})).scalar() is not None
+
+
+async def set_quota(session: AsyncSession, partner: str, per_minute: int | None) -> bool:
+    """Give a partner a quota of its own, or None; whether there is such a partner."""
+    query = text(
+        "UPDATE partner SET quota_per_minute = :quota WHERE partner = :partner RETURNING 1"
+    )
+    found = await session.execute(query, {"partner": partner, "quota": per_minute})
+    return found.scalar() is not None
 
 
 async def next_epoch(session: AsyncSession, partner: str) -> int | None:

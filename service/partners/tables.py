@@ -19,6 +19,7 @@ class Partner(SQLModel, table=True):
     test_epoch: int = Field(
         default=0, sa_column=Column(Integer, nullable=False, server_default="0")
     )
+    quota_per_minute: int | None = Field(default=None, sa_column=Column(Integer))
 
 
 class Source(SQLModel, table=True):

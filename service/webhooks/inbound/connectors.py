@@ -18,8 +18,9 @@ from service.errors import ConnectorDisabled, ConnectorNotFound, FieldsInvalid
 from service.intake.event import pointed
 from service.partners import store as partners
 from service.partners.caller import Caller
-from service.partners.recognise import PARTNER_MAX_LEVEL, test_caller
+from service.partners.recognise import PARTNER_MAX_LEVEL, quota_of, test_caller
 from service.partners.sandbox import TEST_CONNECTOR
+from service.settings import Settings
 from service.webhooks import signing
 from service.webhooks.inbound import store
 from service.webhooks.inbound.config import BodySignature, Config, ready_made
@@ -55,7 +56,7 @@ class Ready:
 
 
 class Connectors:
-    """Keeps connectors for `cache_seconds`, so that a message costs no query for them."""
+    """Keeps connectors for `key_cache_seconds`, so that a message costs no query for them."""
 
     def __init__(
         self,
@@ -64,13 +65,13 @@ class Connectors:
         vault: Vault,
         *,
         is_sandbox: bool,
-        cache_seconds: float,
+        settings: Settings,
     ) -> None:
         self._sessions = sessions
         self._registry = registry
         self.vault = vault
         self._is_sandbox = is_sandbox
-        self._cache_seconds = cache_seconds
+        self._settings = settings
         self._cache: dict[str, tuple[float, Ready]] = {}
 
     async def find(self, connector_id: str) -> Ready:
@@ -87,7 +88,7 @@ class Connectors:
         ready = await self._ready(row)
         if len(self._cache) >= CACHED_MAX:
             self._cache.clear()
-        self._cache[connector_id] = (seconds() + self._cache_seconds, ready)
+        self._cache[connector_id] = (seconds() + self._settings.key_cache_seconds, ready)
         return ready
 
     def forget(self, connector_id: str) -> None:
@@ -102,14 +103,29 @@ class Connectors:
         connector_id = str(row["connector_id"])
         mapping = _compiled(orjson.dumps(row["config"], option=orjson.OPT_SORT_KEYS))
         scopes = frozenset(("events:write",))
+        quota = quota_of(None if partner is None else partner.quota_per_minute, self._settings)
         return Ready(
             connector_id=connector_id,
             version=row["version"],
             mapping=mapping,
             secrets=tuple(self.vault.open(one, about(connector_id)) for one in row["secrets"]),
-            caller=test_caller(name, partner.test_epoch if partner else 0, scopes, sources)
+            caller=test_caller(
+                name,
+                partner.test_epoch if partner else 0,
+                scopes,
+                sources,
+                quota_per_minute=quota,
+            )
             if self._is_sandbox
-            else Caller(f"partner:{name}", name, scopes, sources, "L1", PARTNER_MAX_LEVEL),
+            else Caller(
+                f"partner:{name}",
+                name,
+                scopes,
+                sources,
+                "L1",
+                PARTNER_MAX_LEVEL,
+                quota_per_minute=quota,
+            ),
             enabled=partner is not None
             and partner.disabled_at is None
             and row["disabled_at"] is None,

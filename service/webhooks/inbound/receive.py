@@ -20,14 +20,17 @@ from service.errors import (
     ActionNotReversible,
     MessageConflict,
     ServiceError,
+    TooMany,
     Unavailable,
 )
 from service.http.problems import problem_of, status_of
+from service.http.quota import REQUEST_COST, Quota
 from service.intake.event import CloudEvent, Flawed
 from service.intake.read import find_action
 from service.intake.receipt import explain_action
 from service.intake.report import Intake, Rejected, Result
 from service.intake.reverse import reverse_action
+from service.partners.caller import Caller
 from service.partners.people import Hasher
 from service.webhooks.inbound import store
 from service.webhooks.inbound.connectors import Connectors, Ready, about
@@ -70,7 +73,9 @@ class Hooks:
         intake: Intake,
         people: Hasher,
         sessions: async_sessionmaker[AsyncSession],
+        quota: Quota,
     ) -> None:
+        self._quota = quota
         self.connectors = connectors
         self.ledger = ledger
         self.intake = intake
@@ -85,6 +90,7 @@ class Hooks:
             connector.check()
             how = connector.mapping.config.signature
             key = message_key(how, connector.secrets, headers=headers, body=body, now=now)
+            await self._charge(connector.caller, REQUEST_COST)
         except ServiceError as error:
             await self.reject(connector.connector_id, len(body), error)
             raise
@@ -113,7 +119,7 @@ class Hooks:
         try:
             mapped = connector.mapping(read_payload(body))
             found = await self._report(connector, mapped)
-        except Unavailable:
+        except (Unavailable, TooMany):
             raise
         except ServiceError as error:
             return await self._quarantine(connector, place, delivery_id, body, error, None)
@@ -161,6 +167,10 @@ class Hooks:
             answer=orjson.dumps(problem_of(error)),
         )
 
+    async def _charge(self, caller: Caller, cost: int) -> None:
+        """Take from the partner's quota. Raises QuotaExceeded."""
+        await self._quota.spend(caller.name, cost, limit=caller.quota_per_minute)
+
     def _sealed(self, connector: Ready, body: bytes) -> bytes:
         """A payload names people, so it is kept encrypted."""
         return self.connectors.vault.seal_bytes(body, about(connector.connector_id))
@@ -198,6 +208,7 @@ class Hooks:
     async def _report(self, connector: Ready, mapped: Mapped) -> _Found:
         """Report events first, then undo: a payload may hold an order and its refund."""
         events = [one for one in mapped.found if not isinstance(one, Reversal)]
+        await self._charge(connector.caller, len(events) - REQUEST_COST if events else 0)
         results = iter(await self.intake.report(events, connector.caller) if events else ())
         reported: list[Result | Reversal] = [
             one if isinstance(one, Reversal) else next(results) for one in mapped.found

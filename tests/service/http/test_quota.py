@@ -1,14 +1,17 @@
 """A caller's quota of a minute is never passed, and is not asked for while Valkey is away."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 
+import httpx
 import pytest
-from builders import unique
+from builders import a_partner, an_event, client_of, unique
+from fastapi import FastAPI
 
 from service.errors import QuotaExceeded
 from service.http.metrics import Metrics
 from service.http.quota import Quota
+from service.partners.store import set_quota
 from service.settings import Settings
 
 
@@ -96,3 +99,44 @@ async def test_events_go_on_without_valkey() -> None:
     assert answers == [None] * 5
     assert b"saxaul_quota_unchecked_total 1.0" in metrics.text()
     await quota.close()
+
+
+async def test_an_answer_tells_what_is_left(partner: httpx.AsyncClient) -> None:
+    one = await partner.post("/v1/events", json=an_event())
+    two = await partner.post("/v1/events", json=[an_event() for _ in range(5)])
+
+    assert one.headers["ratelimit-policy"] == '"minute";q=1200000;w=60'
+    assert left(one) - left(two) == 5
+
+
+async def test_a_caller_above_its_quota_waits(app: FastAPI) -> None:
+    sessions = app.state.resources.sessions
+    sender = await a_partner(sessions, sources=("quota-metro",))
+    async with sessions() as session, session.begin():
+        assert await set_quota(session, sender.partner, 10)
+    async with client_of(app, sender.key) as client:
+        events = [an_event(source="quota-metro") for _ in range(11)]
+        taken = await client.post("/v1/events", json=events[:8])
+        refused = await client.post("/v1/events", json=events[8:])
+        small = await client.post("/v1/events", json=events[8])
+
+    assert taken.status_code == 200
+    assert refused.status_code == 429
+    assert refused.json()["type"] == "/problems/quota-exceeded"
+    assert 1 <= int(refused.headers["retry-after"]) <= 60
+    assert small.status_code == 201
+
+
+async def test_a_persons_token_has_a_quota_of_its_own(
+    person: Callable[[str], httpx.AsyncClient],
+) -> None:
+    async with person(unique("person")) as client:
+        answer = await client.get("/v1/people/me")
+
+    assert answer.headers["ratelimit-policy"] == '"minute";q=600;w=60'
+    assert left(answer) == 599
+
+
+def left(answer: httpx.Response) -> int:
+    """What the answer says is left of the quota."""
+    return int(answer.headers["ratelimit"].partition("r=")[2].partition(";")[0])
