@@ -113,7 +113,7 @@ async def test_a_caller_above_its_quota_waits(app: FastAPI) -> None:
     sessions = app.state.resources.sessions
     sender = await a_partner(sessions, sources=("quota-metro",))
     async with sessions() as session, session.begin():
-        assert await set_quota(session, sender.partner, 10)
+        assert await set_quota(session, sender.name, 10)
     async with client_of(app, sender.key) as client:
         events = [an_event(source="quota-metro") for _ in range(11)]
         taken = await client.post("/v1/events", json=events[:8])

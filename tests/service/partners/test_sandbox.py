@@ -4,6 +4,7 @@ import asyncio
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import asyncpg
@@ -25,6 +26,7 @@ from builders import running_app as run_app
 from fastapi import FastAPI
 from sqlalchemy.exc import DBAPIError
 
+from service.forest.catalogue import stock_projects
 from service.main import create_app
 from service.partners import register as use
 from service.partners.sandbox import Sandbox
@@ -276,10 +278,10 @@ async def test_the_sandbox_opens_after_an_outage_and_once(
         def make() -> FastAPI:
             url = database_named(settings.database_url, "none") if away else settings.database_url
             there = settings.model_copy(update={"database_url": url})
-            made.append(create_app(there, SteppedClock(), app))
+            made.append(create_app(there, SteppedClock(), live=app))
             return made[-1]
 
-        sandbox = Sandbox(app, make)
+        sandbox = Sandbox(app, make, partial(stock_projects, now=SteppedClock()()))
         with pytest.raises((asyncpg.PostgresError, DBAPIError)):
             await sandbox.app()
         away = False
