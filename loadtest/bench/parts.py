@@ -246,8 +246,8 @@ class Bench:
             )
             return
         for name, share in (("p50", 0.5), ("p99", 0.99)):
-            self.figures[name].append(seen.latency_s(share) * 1000)
-            self.figures[f"{name} from sending"].append(seen.service_s(share) * 1000)
+            self.figures[name].append(seen.latencies.at_s(share) * 1000)
+            self.figures[f"{name} from sending"].append(seen.service_times.at_s(share) * 1000)
         self.figures["open rate"].append(seen.rate_per_s)
         self.figures["late share"].append(seen.behind)
         if seen.failed:
