@@ -23,7 +23,8 @@ import uvloop
 from loadtest.bench.client import SINGLE_TYPE, Opened, open_loop, post
 from loadtest.books import Tally, check_identity, check_totals, run_reconcile
 from loadtest.latency import table_of
-from loadtest.mix import Mix
+from loadtest.mix import HOT_PEOPLE, Mix
+from loadtest.seed import seed
 from loadtest.system import (
     NotRunning,
     System,
@@ -57,7 +58,7 @@ def main() -> int:
 
 
 def _load(options: argparse.Namespace, system: System) -> int:
-    before = actions_in_totals(system.url)
+    before = _seed(options, system)
     report = options.html or _default_report()
     with tempfile.TemporaryDirectory() as folder:
         result = Path(folder) / "result.json"
@@ -69,6 +70,27 @@ def _load(options: argparse.Namespace, system: System) -> int:
     proven = _prove(system, tally, before)
     print(f"Report: {report}")
     return code or int(not proven)
+
+
+def _seed(options: argparse.Namespace, system: System) -> int:
+    """Give some people points; the actions in the totals when these are counted."""
+    before = actions_in_totals(system.url)
+    if not options.seed:
+        return before
+    print(f"Giving {options.seed} people something to collect ...", file=sys.stderr)
+    tally = seed(system, people=options.seed, hot=int(PEOPLE * HOT_PEOPLE))
+    return settled_actions(system.url, before + tally.recorded, seconds=SETTLE_S)
+
+
+def _webhooks_key(system: System) -> str:
+    """A key that may make connectors; empty where we cannot make one."""
+    done = subprocess.run(
+        [sys.executable, "-m", "service.cli", "keys", "add", "demo", "--days", "1",
+         "--scope", "webhooks:manage", "--scope", "events:write"],
+        env={**os.environ, "SAXAUL_HOME": str(system.home)},
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    return done.stdout.strip() if done.returncode == 0 else ""
 
 
 def _open(options: argparse.Namespace, system: System) -> int:
@@ -131,6 +153,7 @@ def _run_locust(options: argparse.Namespace, system: System, report: Path, resul
         **os.environ,
         "SAXAUL_HOME": str(system.home),
         "SAXAUL_PARTNER_KEY": system.partner_key,
+        "SAXAUL_WEBHOOKS_KEY": os.environ.get("SAXAUL_WEBHOOKS_KEY") or _webhooks_key(system),
         "SAXAUL_LOAD_RESULT": str(result),
     }
     if options.shape:
@@ -186,6 +209,9 @@ def _options() -> argparse.Namespace:
     )
     parser.add_argument(
         "--scale", type=float, default=0.2, help="share of the documented rates; default 0.2"
+    )
+    parser.add_argument(
+        "--seed", type=int, default=100, help="people with ripe points; default 100"
     )
     parser.add_argument("--open", type=float, metavar="RATE", help="single events a second")
     parser.add_argument("--hdr", type=Path, metavar="FILE", help="the open loop's histogram")

@@ -92,13 +92,18 @@ async def opened() -> AsyncIterator[Resources]:
 
 
 @app.command()
-def up() -> None:
+def up(
+    workers: Annotated[
+        int | None, typer.Option(min=1, max=64, help="API processes; default SAXAUL_WORKERS, or 1.")
+    ] = None,
+) -> None:
     """Run everything here: PostgreSQL, Valkey, migrations, demo data, API and worker.
 
     DATABASE_URL and REDIS_URL switch to servers of yours. Data stays in SAXAUL_HOME (./.saxaul).
     Ctrl-C stops it cleanly.
     """
-    raise typer.Exit(run_up(Settings()))
+    given = {} if workers is None else {"workers": workers}
+    raise typer.Exit(run_up(Settings().model_copy(update=given)))
 
 
 @app.command()

@@ -162,7 +162,7 @@ class Bench:
 
     async def warm_up(self) -> None:
         """Connections, caches, months and plans, before anything is measured."""
-        await self._send_batches(self._batches(8, 250), 250)
+        await self.warm_up_events()
         for url, path, kind in (
             (self.naive_url, "/events", "application/json"),
             (self.empty_url, "/empty", SINGLE_TYPE),
@@ -171,6 +171,10 @@ class Bench:
             on_answer = self.tally.add_single if url == self.system.url else _ignore
             requests = [self._post(url, path, e.encode(), kind) for e in self.mix.events(200)]
             await closed_loop(url, requests, connections=16, seconds=10, on_answer=on_answer)
+
+    async def warm_up_events(self) -> None:
+        """Batches only."""
+        await self._send_batches(self._batches(8, 250), 250)
 
     async def _send_batches(self, requests: Sequence[bytes], size: int) -> tuple[Closed, int]:
         """What the loop saw, and how many events were accepted."""

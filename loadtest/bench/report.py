@@ -51,6 +51,8 @@ RATIOS = (
     Ratio("batches of 1,000 / raw COPY, all at once", "batch1000", "copy whole", Goal(0.15)),
     Ratio("single events / empty FastAPI route", "single", "empty POST", Goal(0.6)),
     Ratio("GET /v1/totals / empty FastAPI route", "totals", "empty GET", Goal(0.8)),
+    Ratio("2 API processes / 1, batches of 500", "batch500 two", "batch500", Goal(1.0)),
+    Ratio("2 API processes / 1, single events", "single two", "single", Goal(1.0)),
 )
 ABSOLUTE: Mapping[str, tuple[str, str, Goal | None]] = {
     "batch500": ("POST /v1/events, batches of 500", "events/s", Goal(10_000, aim=20_000)),
@@ -68,6 +70,8 @@ ABSOLUTE: Mapping[str, tuple[str, str, Goal | None]] = {
     "p50 from sending": ("open loop: p50 from the sending", "ms", None),
     "p99 from sending": ("open loop: p99 from the sending", "ms", None),
     "late share": ("open loop: share sent late by the generator", "", Goal(0.01, at_most=True)),
+    "batch500 two": ("two API processes, batches of 500", "events/s", None),
+    "single two": ("two API processes, one event", "requests/s", None),
     "lag": ("longest time from answer to totals, under load", "s", Goal(1, at_most=True)),
 }
 
