@@ -30,6 +30,7 @@ from loadtest.system import (
     System,
     actions_in_totals,
     default_home,
+    is_described,
     refuse_remote,
     running,
     settled_actions,
@@ -74,6 +75,7 @@ def _load(options: argparse.Namespace, system: System) -> int:
 
 def _seed(options: argparse.Namespace, system: System) -> int:
     """Give some people points; the actions in the totals when these are counted."""
+    is_described(system.url)  # made at the first question, which should disturb nobody
     before = actions_in_totals(system.url)
     if not options.seed:
         return before

@@ -177,6 +177,11 @@ def is_ready(url: str) -> bool:
         return False
 
 
+def is_described(url: str) -> bool:
+    """Whether the system hands out its OpenAPI document."""
+    return _get(url, "/openapi.json")[0] == 200
+
+
 def actions_in_totals(url: str) -> int:
     """How many actions GET /v1/totals counts."""
     return int(totals_of(url)["actions"])

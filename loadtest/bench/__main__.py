@@ -21,6 +21,7 @@ from loadtest.bench.database import bench_schema
 from loadtest.bench.parts import FULL, QUICK, Bench, Unsound
 from loadtest.bench.processes import two_processes
 from loadtest.bench.serve import served
+from loadtest.bench.size import sizes
 from loadtest.books import Check, check_identity, check_totals, run_reconcile
 from loadtest.system import (
     NotRunning,
@@ -45,6 +46,7 @@ PARTS: dict[str, Callable[[Bench], Awaitable[None]]] = {
     "latency": Bench.latency,
     "totals": Bench.totals,
     "empty-get": Bench.empty_get,
+    "size": sizes,
     "two": two_processes,
 }
 

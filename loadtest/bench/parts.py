@@ -91,6 +91,11 @@ class Bench:
         """Batches of 1,000."""
         await self.batches(1_000)
 
+    async def send(self, size: int) -> int:
+        """Batches of one measurement; how many events were accepted."""
+        requests = self._batches(self.plan.batched_events // size, size)
+        return (await self._send_batches(requests, size))[1]
+
     async def naive(self) -> None:
         """b) the straightforward endpoint."""
         requests = [

@@ -72,6 +72,13 @@ ABSOLUTE: Mapping[str, tuple[str, str, Goal | None]] = {
     "late share": ("open loop: share sent late by the generator", "", Goal(0.01, at_most=True)),
     "batch500 two": ("two API processes, batches of 500", "events/s", None),
     "single two": ("two API processes, one event", "requests/s", None),
+    "bytes stored": ("bytes in PostgreSQL, indexes included", "an event", None),
+    "bytes of log": ("bytes in PostgreSQL's log (WAL)", "an event", None),
+    **{
+        f"bytes in {table}": (f"of these in {table}", "an event", None)
+        for table in ("action", "claim", "earning", "account", "journal", "day_total")
+    },
+    "Valkey grew": ("bytes that Valkey grew by, all in all", "", None),
     "lag": ("longest time from answer to totals, under load", "s", Goal(1, at_most=True)),
 }
 
