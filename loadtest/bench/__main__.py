@@ -46,6 +46,7 @@ PARTS: dict[str, Callable[[Bench], Awaitable[None]]] = {
     "latency": Bench.latency,
     "totals": Bench.totals,
     "empty-get": Bench.empty_get,
+    "people": Bench.people,
     "size": sizes,
     "two": two_processes,
 }

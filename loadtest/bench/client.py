@@ -35,9 +35,10 @@ def post(url: str, path: str, body: bytes, *, content_type: str, key: str) -> by
     return head.encode() + body
 
 
-def get(url: str, path: str) -> bytes:
-    """A whole GET request."""
-    return f"GET {path} HTTP/1.1\r\nHost: {urlsplit(url).netloc}\r\n\r\n".encode()
+def get(url: str, path: str, *, key: str | None = None) -> bytes:
+    """A whole GET request, with a partner's key or without."""
+    who = "" if key is None else f"Authorization: Bearer {key}\r\n"
+    return f"GET {path} HTTP/1.1\r\nHost: {urlsplit(url).netloc}\r\n{who}\r\n".encode()
 
 
 class Connection(asyncio.Protocol):

@@ -152,6 +152,19 @@ class Bench:
         requests = [get(self.system.url, "/v1/totals")] * self.plan.empty_requests
         await self._compare("totals", self.system.url, requests, SINGLE_CONNECTIONS)
 
+    async def people(self) -> None:
+        """What a phone asks for when its app opens, and what that costs."""
+        requests = [
+            get(self.system.url, f"/v1/people/{self.mix.person()}", key=self.system.partner_key)
+            for _ in range(self.plan.single_events)
+        ]
+        before = times_of(self.system)
+        asked = await self._compare("people", self.system.url, requests, SINGLE_CONNECTIONS)
+        used = times_of(self.system).since(before)
+        if self.system.alone:
+            for name in ("API", "PostgreSQL"):
+                self.figures[f"people {name}"].append(used[name] / asked * 1e6)
+
     async def empty_get(self) -> None:
         """f) the same to a route that does nothing."""
         requests = [get(self.empty_url, "/empty")] * self.plan.empty_requests
@@ -206,8 +219,8 @@ class Bench:
 
     async def _compare(
         self, name: str, url: str, requests: Sequence[bytes], connections: int
-    ) -> None:
-        """Measure requests that must all succeed. Raises Unsound when one does not."""
+    ) -> int:
+        """Measure requests that must all succeed; how many. Raises Unsound when one does not."""
         failed = 0
 
         def count(status: int, _: bytes) -> None:
@@ -220,6 +233,7 @@ class Bench:
         if failed:
             raise Unsound(f"{name}: {failed} of {seen.answers} requests failed")
         self.figures[name].append(seen.per_s)
+        return seen.answers
 
     async def _watch_lag(self, stop: asyncio.Event) -> list[float]:
         """Seconds from the answer to a probe until the totals show it, probe after probe."""

@@ -72,6 +72,9 @@ ABSOLUTE: Mapping[str, tuple[str, str, Goal | None]] = {
     "late share": ("open loop: share sent late by the generator", "", Goal(0.01, at_most=True)),
     "batch500 two": ("two API processes, batches of 500", "events/s", None),
     "single two": ("two API processes, one event", "requests/s", None),
+    "people": ("GET /v1/people/{subject}", "requests/s", None),
+    "people API": ("processor time of the API for that", "us a request", None),
+    "people PostgreSQL": ("processor time of PostgreSQL for that", "us a request", None),
     "bytes stored": ("bytes in PostgreSQL, indexes included", "an event", None),
     "bytes of log": ("bytes in PostgreSQL's log (WAL)", "an event", None),
     **{
