@@ -12,11 +12,20 @@ from pathlib import Path
 # Locust reads this file from its path alone, also where the folder is mounted by itself.
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
+from loadtest.hooks import HookMerchant
 from loadtest.merchants import BatchMerchant, CarelessMerchant, SingleMerchant, Watcher
 from loadtest.people import Person, Reader
 from loadtest.shapes import SHAPES
 
-__all__ = ["BatchMerchant", "CarelessMerchant", "Person", "Reader", "SingleMerchant", "Watcher"]
+__all__ = [
+    "BatchMerchant",
+    "CarelessMerchant",
+    "HookMerchant",
+    "Person",
+    "Reader",
+    "SingleMerchant",
+    "Watcher",
+]
 
 if wanted := os.environ.get("SAXAUL_LOAD_SHAPE"):
     Shape = SHAPES[wanted]

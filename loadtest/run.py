@@ -1,9 +1,13 @@
 """`make load`: Locust for a minute against the system that runs here, or one started for it.
 
 Judges against budget.toml, proves the books, and leaves a report. Exit code 0 when all of it holds.
+With --open it sends single events at a fixed rate instead, whatever the answers do, and shows the
+latency from the moment at which each was meant to start; exit code 3 when the generator itself fell
+behind, for then the run says nothing.
 """
 
 import argparse
+import asyncio
 import json
 import os
 import subprocess
@@ -14,12 +18,19 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import uvloop
+
+from loadtest.bench.client import SINGLE_TYPE, Opened, open_loop, post
 from loadtest.books import Tally, check_identity, check_totals, run_reconcile
+from loadtest.latency import table_of
+from loadtest.mix import HOT_PEOPLE, Mix
+from loadtest.seed import seed
 from loadtest.system import (
     NotRunning,
     System,
     actions_in_totals,
     default_home,
+    is_described,
     refuse_remote,
     running,
     settled_actions,
@@ -30,6 +41,8 @@ LOCUSTFILE = Path(__file__).with_name("locustfile.py")
 SETTLE_S = 60.0
 STOP_S = 30
 GRACE_S = 120.0
+PEOPLE = 50_000
+VOID = 3
 
 
 def main() -> int:
@@ -37,7 +50,7 @@ def main() -> int:
     options = _options()
     try:
         with _system(options) as system:
-            return _load(options, system)
+            return _open(options, system) if options.open else _load(options, system)
     except NotRunning as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
@@ -46,7 +59,7 @@ def main() -> int:
 
 
 def _load(options: argparse.Namespace, system: System) -> int:
-    before = actions_in_totals(system.url)
+    before = _seed(options, system)
     report = options.html or _default_report()
     with tempfile.TemporaryDirectory() as folder:
         result = Path(folder) / "result.json"
@@ -55,6 +68,71 @@ def _load(options: argparse.Namespace, system: System) -> int:
             print(f"Locust ended with {code} and without a result.", file=sys.stderr)
             return code or 1
         tally = Tally.from_dict(json.loads(result.read_text())["tally"])
+    proven = _prove(system, tally, before)
+    print(f"Report: {report}")
+    return code or int(not proven)
+
+
+def _seed(options: argparse.Namespace, system: System) -> int:
+    """Give some people points; the actions in the totals when these are counted."""
+    is_described(system.url)  # made at the first question, which should disturb nobody
+    before = actions_in_totals(system.url)
+    if not options.seed:
+        return before
+    print(f"Giving {options.seed} people something to collect ...", file=sys.stderr)
+    tally = seed(system, people=options.seed, hot=int(PEOPLE * HOT_PEOPLE))
+    return settled_actions(system.url, before + tally.recorded, seconds=SETTLE_S)
+
+
+def _webhooks_key(system: System) -> str:
+    """A key that may make connectors; empty where we cannot make one."""
+    done = subprocess.run(
+        [sys.executable, "-m", "service.cli", "keys", "add", "demo", "--days", "1",
+         "--scope", "webhooks:manage", "--scope", "events:write"],
+        env={**os.environ, "SAXAUL_HOME": str(system.home)},
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    return done.stdout.strip() if done.returncode == 0 else ""
+
+
+def _open(options: argparse.Namespace, system: System) -> int:
+    """An open loop over single events of the mix."""
+    before, tally = actions_in_totals(system.url), Tally()
+    seen = asyncio.Runner(loop_factory=uvloop.new_event_loop).run(_send(options, system, tally))
+    print(table_of({"from the intended start": seen.latencies, "from sending": seen.service_times}))
+    print(
+        f"{len(seen.latencies):,} events at {options.open:,.0f}/s, {seen.failed:,} not taken; "
+        f"the generator sent {seen.behind:.2%} of them late"
+    )
+    if options.hdr:
+        seen.latencies.write(options.hdr)
+        print(f"Histogram: {options.hdr}")
+    proven = _prove(system, tally, before)
+    if seen.void:
+        print("VOID: the generator fell behind by more than 1 %; these latencies say nothing")
+        return VOID
+    return int(not proven)
+
+
+async def _send(options: argparse.Namespace, system: System, tally: Tally) -> Opened:
+    made = Mix(PEOPLE, seed=time.time_ns()).events(max(1, int(options.open * options.seconds)))
+    requests = [
+        post(
+            system.url,
+            "/v1/events",
+            text.encode(),
+            content_type=SINGLE_TYPE,
+            key=system.partner_key,
+        )
+        for text in made
+    ]
+    print(f"Sending {options.open:,.0f} events/s for {options.seconds} s ...", file=sys.stderr)
+    return await open_loop(
+        system.url, requests, rate_per_s=options.open, on_answer=tally.add_single
+    )
+
+
+def _prove(system: System, tally: Tally, before: int) -> bool:
     after = settled_actions(system.url, before + tally.recorded, seconds=SETTLE_S)
     checks = (
         check_identity(tally),
@@ -64,8 +142,7 @@ def _load(options: argparse.Namespace, system: System) -> int:
     print()
     for check in checks:
         print(f"{'holds ' if check.holds else 'BROKEN'}  {check.rule}: {check.shown}")
-    print(f"Report: {report}")
-    return code or int(not all(check.holds for check in checks))
+    return all(check.holds for check in checks)
 
 
 def _run_locust(options: argparse.Namespace, system: System, report: Path, result: Path) -> int:
@@ -78,6 +155,7 @@ def _run_locust(options: argparse.Namespace, system: System, report: Path, resul
         **os.environ,
         "SAXAUL_HOME": str(system.home),
         "SAXAUL_PARTNER_KEY": system.partner_key,
+        "SAXAUL_WEBHOOKS_KEY": os.environ.get("SAXAUL_WEBHOOKS_KEY") or _webhooks_key(system),
         "SAXAUL_LOAD_RESULT": str(result),
     }
     if options.shape:
@@ -134,6 +212,11 @@ def _options() -> argparse.Namespace:
     parser.add_argument(
         "--scale", type=float, default=0.2, help="share of the documented rates; default 0.2"
     )
+    parser.add_argument(
+        "--seed", type=int, default=100, help="people with ripe points; default 100"
+    )
+    parser.add_argument("--open", type=float, metavar="RATE", help="single events a second")
+    parser.add_argument("--hdr", type=Path, metavar="FILE", help="the open loop's histogram")
     parser.add_argument("--url", help="a system that runs already")
     parser.add_argument("--home", type=Path, help="its data folder, for demo.json and reconcile")
     parser.add_argument("--dir", type=Path, help="where a data folder of our own is made")

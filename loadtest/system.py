@@ -49,41 +49,80 @@ class System:
         return self.pid is not None
 
 
+class Up:
+    """`saxaul up` on a data folder of ours: started, ended in any way, started again.
+
+    It is at the same address each time. `environment` holds settings of its own.
+    """
+
+    def __init__(self, place: Path, **environment: str) -> None:
+        self.home = place / "home"
+        self._log = place / "up.log"
+        self._environment = environment
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> System:
+        """Start it and wait until it is ready. Raises NotRunning when it does not become so."""
+        known = demo_of(self.home).get("url", ":0")
+        environment = {
+            **os.environ,
+            "SAXAUL_LOG_LEVEL": "warning",
+            **self._environment,
+            "SAXAUL_HOME": str(self.home),
+            "SAXAUL_PORT": known.rpartition(":")[2],
+        }
+        with self._log.open("ab") as output:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "service.cli", "up"],
+                env=environment,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,  # Ctrl-C is for us; we stop it in order
+            )
+        return _await(self.home, self._process, self._log)
+
+    def kill(self) -> None:
+        """End the supervisor as a power cut would: it cannot stop anything in order."""
+        assert self._process is not None
+        self._process.kill()
+        self._process.wait()
+
+    def stop(self) -> None:
+        """Stop it in order, as Ctrl-C does. Idempotent."""
+        if self._process is None:
+            return
+        self._process.send_signal(signal.SIGTERM)
+        try:
+            self._process.wait(STOP_S)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+
+
 @contextmanager
-def started(folder: Path | None) -> Iterator[System]:
+def started(folder: Path | None, **environment: str) -> Iterator[System]:
     """Run a system with a data folder of its own, and remove both at the end.
 
     `folder` is where the data folder is made: benchmark the disk that you mean to use. Raises
     NotRunning when it does not start.
     """
+    with a_place(folder) as place, terminable():
+        up = Up(place, **environment)
+        try:
+            yield up.start()
+        finally:
+            up.stop()
+
+
+@contextmanager
+def a_place(folder: Path | None) -> Iterator[Path]:
+    """A folder for data folders, removed at the end."""
     place = Path(tempfile.mkdtemp(prefix="saxaul-load-", dir=folder))
     place.chmod(0o711)  # the embedded database's own user has to pass through
-    home, log = place / "home", place / "up.log"
-    environment = {
-        **os.environ,
-        "SAXAUL_HOME": str(home),
-        "SAXAUL_PORT": "0",
-        "SAXAUL_LOG_LEVEL": "warning",
-    }
-    with log.open("wb") as output:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "service.cli", "up"],
-            env=environment,
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,  # Ctrl-C is for us; we stop it in order
-        )
     try:
-        with _terminable():
-            yield _await(home, process, log)
+        yield place
     finally:
-        process.send_signal(signal.SIGTERM)
-        try:
-            process.wait(STOP_S)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
         shutil.rmtree(place, ignore_errors=True)
 
 
@@ -138,12 +177,22 @@ def is_ready(url: str) -> bool:
         return False
 
 
+def is_described(url: str) -> bool:
+    """Whether the system hands out its OpenAPI document."""
+    return _get(url, "/openapi.json")[0] == 200
+
+
 def actions_in_totals(url: str) -> int:
     """How many actions GET /v1/totals counts."""
+    return int(totals_of(url)["actions"])
+
+
+def totals_of(url: str) -> dict[str, Any]:
+    """GET /v1/totals. Raises NotRunning when it is not answered with them."""
     status, body = _get(url, "/v1/totals")
     if status != 200:
         raise NotRunning(f"GET {url}/v1/totals answers {status}.")
-    return int(json.loads(body)["actions"])
+    return dict(json.loads(body))
 
 
 def settled_actions(url: str, expected: int, *, seconds: float) -> int:
@@ -172,7 +221,7 @@ def _await(home: Path, process: subprocess.Popen[bytes], log: Path) -> System:
     deadline = time.monotonic() + START_S
     while time.monotonic() < deadline and process.poll() is None:
         demo = demo_of(home)
-        if demo and is_ready(demo["url"]):
+        if demo and process.poll() is None and is_ready(demo["url"]):
             return System(
                 url=demo["url"],
                 home=home,
@@ -187,7 +236,7 @@ def _await(home: Path, process: subprocess.Popen[bytes], log: Path) -> System:
 
 
 @contextmanager
-def _terminable() -> Iterator[None]:
+def terminable() -> Iterator[None]:
     """SIGTERM ends the block as Ctrl-C does, so that nothing that we started is left behind."""
 
     def interrupt(_: int, __: FrameType | None) -> None:

@@ -114,13 +114,17 @@ def up(
     clock: Annotated[
         bool, typer.Option("--clock", help="For demos: time that `saxaul clock` moves ahead.")
     ] = False,
+    workers: Annotated[
+        int | None, typer.Option(min=1, max=64, help="API processes; default SAXAUL_WORKERS, or 1.")
+    ] = None,
 ) -> None:
     """Run everything here: PostgreSQL, Valkey, migrations, demo data, API and worker.
 
     DATABASE_URL and REDIS_URL switch to servers of yours. Data stays in SAXAUL_HOME (./.saxaul).
     Ctrl-C stops it cleanly.
     """
-    settings = Settings()
+    given = {} if workers is None else {"workers": workers}
+    settings = Settings().model_copy(update=given)
     book_commands.refuse_broken(settings)
     raise typer.Exit(run_up(settings, clock=clock))
 

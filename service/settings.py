@@ -91,7 +91,7 @@ class Settings(BaseSettings):
         "commits, several keep many cores of a database busy.",
     )
     lane_queue_events: int = Field(
-        20_000, ge=1, description="Events that may wait in one lane before it answers 503."
+        5_000, ge=1, description="Events that may wait in one lane before it answers 503."
     )
     lane_batch_events: int = Field(
         1_000, ge=1, description="Most events in one commit; larger ones keep readers waiting."

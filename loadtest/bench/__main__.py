@@ -19,7 +19,9 @@ from loadtest.bench import machine, report
 from loadtest.bench.cpu import spy_path
 from loadtest.bench.database import bench_schema
 from loadtest.bench.parts import FULL, QUICK, Bench, Unsound
+from loadtest.bench.processes import two_processes
 from loadtest.bench.serve import served
+from loadtest.bench.size import sizes
 from loadtest.books import Check, check_identity, check_totals, run_reconcile
 from loadtest.system import (
     NotRunning,
@@ -49,6 +51,9 @@ PARTS: dict[str, Callable[[Bench], Awaitable[None]]] = {
     "orders": Bench.orders,
     "hooks": Bench.hooks,
     "deliver": Bench.deliver,
+    "people": Bench.people,
+    "size": sizes,
+    "two": two_processes,
 }
 
 
@@ -75,6 +80,8 @@ async def _run(options: argparse.Namespace, system: System, console: Console, er
         raise NotRunning(f"demo.json in {system.home} does not name the database to compare with.")
     actions_before = actions_in_totals(system.url)
     where = await machine.describe(system)
+    if system.alone:
+        where["api processes"] = str(options.workers)
     async with bench_schema(system.database_url):
         with (
             served("loadtest.bench.naive", BENCH_DATABASE_URL=system.database_url) as naive_url,
@@ -124,7 +131,7 @@ def _system(options: argparse.Namespace) -> Iterator[System]:
             refuse_remote(system.url)
         yield system
         return
-    with started(options.dir) as system:
+    with started(options.dir, SAXAUL_WORKERS=str(options.workers)) as system:
         yield system
 
 
@@ -146,6 +153,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument(
         "--allow-remote", action="store_true", help="also load a host that is not this machine"
     )
+    parser.add_argument("--workers", type=int, default=1, help="API processes; default 1")
     options = parser.parse_args()
     if options.repeats < 1:
         parser.error("--repeats must be 1 or more")

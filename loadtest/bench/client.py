@@ -2,13 +2,14 @@
 length and the body are read. It shares the processor with what it measures."""
 
 import asyncio
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from math import ceil
 from random import Random
 from typing import cast
 from urllib.parse import urlsplit
+
+from loadtest.latency import Latencies
 
 BROKEN = 0  # the status of a request whose connection ended
 DRAIN_S = 60.0
@@ -34,9 +35,10 @@ def post(url: str, path: str, body: bytes, *, content_type: str, key: str) -> by
     return head.encode() + body
 
 
-def get(url: str, path: str) -> bytes:
-    """A whole GET request."""
-    return f"GET {path} HTTP/1.1\r\nHost: {urlsplit(url).netloc}\r\n\r\n".encode()
+def get(url: str, path: str, *, key: str | None = None) -> bytes:
+    """A whole GET request, with a partner's key or without."""
+    who = "" if key is None else f"Authorization: Bearer {key}\r\n"
+    return f"GET {path} HTTP/1.1\r\nHost: {urlsplit(url).netloc}\r\n{who}\r\n".encode()
 
 
 class Connection(asyncio.Protocol):
@@ -49,6 +51,7 @@ class Connection(asyncio.Protocol):
         self._body_at = 0
         self._end = 0
         self._status = 0
+        self.says_when = False  # whether the last answer had Retry-After
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Keep the transport."""
@@ -96,6 +99,7 @@ class Connection(asyncio.Protocol):
             return False
         head = self._buffer[:at].lower() + b"\r\n"
         self._status = int(head[9:12])
+        self.says_when = b"\r\nretry-after:" in head
         length_at = head.find(b"\r\ncontent-length:")
         if length_at < 0:
             raise ClientFault(f"an answer without Content-Length: {head!r}")
@@ -126,17 +130,35 @@ class Closed:
 
 @dataclass(slots=True)
 class Opened:
-    """What an open loop saw. Latencies in seconds.
+    """What an open loop saw.
 
     `latencies` count from the moment at which a request was meant to start, `service_times` from
-    when it did; the difference is what a closed loop would have hidden.
+    when it did; the difference is what a closed loop would have hidden. `taken` are the latencies
+    of those that were answered 200 or 201.
     """
 
     rate_per_s: float
-    latencies: list[float] = field(default_factory=list)
-    service_times: list[float] = field(default_factory=list)
-    failed: int = 0
+    latencies: Latencies = field(default_factory=Latencies)
+    service_times: Latencies = field(default_factory=Latencies)
+    taken: Latencies = field(default_factory=Latencies)
+    statuses: Counter[int] = field(default_factory=Counter)
+    silent: int = 0  # refused without Retry-After
     late: int = 0
+
+    def note(self, status: int, latency_s: float, service_s: float, *, says_when: bool) -> None:
+        """Count one answer."""
+        self.latencies.record(latency_s)
+        self.service_times.record(service_s)
+        self.statuses[status] += 1
+        if status in (200, 201):
+            self.taken.record(latency_s)
+        elif status != BROKEN:
+            self.silent += not says_when
+
+    @property
+    def failed(self) -> int:
+        """Requests that were not taken."""
+        return len(self.latencies) - len(self.taken)
 
     @property
     def behind(self) -> float:
@@ -147,20 +169,6 @@ class Opened:
     def void(self) -> bool:
         """Whether the generator fell behind by more than 1 %."""
         return self.behind > BEHIND_MAX
-
-    def latency_s(self, share: float) -> float:
-        """A quantile of the latencies."""
-        return quantile(self.latencies, share)
-
-    def service_s(self, share: float) -> float:
-        """A quantile of the service times."""
-        return quantile(self.service_times, share)
-
-
-def quantile(values: Sequence[float], share: float) -> float:
-    """The smallest value that at least `share` of the values do not exceed."""
-    ordered = sorted(values)
-    return ordered[max(0, ceil(len(ordered) * share) - 1)]
 
 
 async def connect(url: str, count: int) -> list[Connection]:
@@ -219,14 +227,19 @@ async def closed_loop(
 
 
 async def open_loop(
-    url: str, requests: Sequence[bytes], *, rate_per_s: float, on_answer: OnAnswer
+    url: str,
+    requests: Sequence[bytes],
+    *,
+    rate_per_s: float,
+    on_answer: OnAnswer,
+    connections: int = OPEN_LOOP_CONNECTIONS,
 ) -> Opened:
     """Start requests at random moments (Poisson, `rate_per_s` on average), whatever the answers do.
 
     A request that finds no free connection waits, and its wait counts.
     """
     # A connection that is idle for seconds is closed by the server: slow loops have fewer of them.
-    count = min(OPEN_LOOP_CONNECTIONS, max(16, int(rate_per_s)))
+    count = min(connections, max(16, int(rate_per_s)))
     return await _OpenLoop(await connect(url, count), on_answer, rate_per_s).run(requests)
 
 
@@ -271,9 +284,7 @@ class _OpenLoop:
 
         def answered(status: int, body: bytes) -> None:
             now = self._loop.time()
-            self._seen.latencies.append(now - due)
-            self._seen.service_times.append(now - sent)
-            self._seen.failed += status not in (200, 201)
+            self._seen.note(status, now - due, now - sent, says_when=connection.says_when)
             self._on_answer(status, body)
             self._left -= 1
             if connection.is_closed:

@@ -113,6 +113,11 @@ class Bench:
         """Batches of 1,000."""
         await self.batches(1_000)
 
+    async def send(self, size: int) -> int:
+        """Batches of one measurement; how many events were accepted."""
+        requests = self._batches(self.plan.batched_events // size, size)
+        return (await self._send_batches(requests, size))[1]
+
     async def naive(self) -> None:
         """b) the straightforward endpoint."""
         requests = [
@@ -169,6 +174,19 @@ class Bench:
         requests = [get(self.system.url, "/v1/totals")] * self.plan.empty_requests
         await self._compare("totals", self.system.url, requests, SINGLE_CONNECTIONS)
 
+    async def people(self) -> None:
+        """What a phone asks for when its app opens, and what that costs."""
+        requests = [
+            get(self.system.url, f"/v1/people/{self.mix.person()}", key=self.system.partner_key)
+            for _ in range(self.plan.single_events)
+        ]
+        before = times_of(self.system)
+        asked = await self._compare("people", self.system.url, requests, SINGLE_CONNECTIONS)
+        used = times_of(self.system).since(before)
+        if self.system.alone:
+            for name in ("API", "PostgreSQL"):
+                self.figures[f"people {name}"].append(used[name] / asked * 1e6)
+
     async def empty_get(self) -> None:
         """f) the same to a route that does nothing."""
         requests = [get(self.empty_url, "/empty")] * self.plan.empty_requests
@@ -221,8 +239,8 @@ class Bench:
         if opened.void:
             self.notes.append("VOID: the open loop of collecting was sent too late")
         else:
-            self.figures["collect p50"].append(opened.latency_s(0.5) * 1000)
-            self.figures["collect p99"].append(opened.latency_s(0.99) * 1000)
+            self.figures["collect p50"].append(opened.latencies.at_s(0.5) * 1000)
+            self.figures["collect p99"].append(opened.latencies.at_s(0.99) * 1000)
 
     async def _earn(self, people: Sequence[str]) -> None:
         counted = Tally()
@@ -324,7 +342,7 @@ class Bench:
 
     async def warm_up(self) -> None:
         """Connections, caches, months and plans, before anything is measured."""
-        await self._send_batches(self._batches(8, 250), 250)
+        await self.warm_up_events()
         for url, path, kind in (
             (self.naive_url, "/events", "application/json"),
             (self.empty_url, "/empty", SINGLE_TYPE),
@@ -333,6 +351,10 @@ class Bench:
             on_answer = self.tally.add_single if url == self.system.url else _ignore
             requests = [self._post(url, path, e.encode(), kind) for e in self.mix.events(200)]
             await closed_loop(url, requests, connections=16, seconds=10, on_answer=on_answer)
+
+    async def warm_up_events(self) -> None:
+        """Batches only."""
+        await self._send_batches(self._batches(8, 250), 250)
 
     async def _send_batches(self, requests: Sequence[bytes], size: int) -> tuple[Closed, int]:
         """What the loop saw, and how many events were accepted."""
@@ -359,8 +381,8 @@ class Bench:
 
     async def _compare(
         self, name: str, url: str, requests: Sequence[bytes], connections: int
-    ) -> None:
-        """Measure requests that must all succeed. Raises Unsound when one does not."""
+    ) -> int:
+        """Measure requests that must all succeed; how many. Raises Unsound when one does not."""
         failed = 0
 
         def count(status: int, _: bytes) -> None:
@@ -373,6 +395,7 @@ class Bench:
         if failed:
             raise Unsound(f"{name}: {failed} of {seen.answers} requests failed")
         self.figures[name].append(seen.per_s)
+        return seen.answers
 
     async def _watch_lag(self, stop: asyncio.Event) -> list[float]:
         """Seconds from the answer to a probe until the totals show it, probe after probe."""
@@ -408,8 +431,8 @@ class Bench:
             )
             return
         for name, share in (("p50", 0.5), ("p99", 0.99)):
-            self.figures[name].append(seen.latency_s(share) * 1000)
-            self.figures[f"{name} from sending"].append(seen.service_s(share) * 1000)
+            self.figures[name].append(seen.latencies.at_s(share) * 1000)
+            self.figures[f"{name} from sending"].append(seen.service_times.at_s(share) * 1000)
         self.figures["open rate"].append(seen.rate_per_s)
         self.figures["late share"].append(seen.behind)
         if seen.failed:

@@ -57,6 +57,8 @@ RATIOS = (
     Ratio("signed payloads / plain events, 100 each", "hook100", "batch100", Goal(0.6)),
     Ratio("webhooks out / bare HTTP client loop", "deliver", "bare client", Goal(0.3)),
     Ratio("GET /v1/totals / empty FastAPI route", "totals", "empty GET", Goal(0.8)),
+    Ratio("2 API processes / 1, batches of 500", "batch500 two", "batch500", Goal(1.0)),
+    Ratio("2 API processes / 1, single events", "single two", "single", Goal(1.0)),
 )
 ABSOLUTE: Mapping[str, tuple[str, str, Goal | None]] = {
     "batch500": ("POST /v1/events, batches of 500", "events/s", Goal(10_000, aim=20_000)),
@@ -92,6 +94,18 @@ ABSOLUTE: Mapping[str, tuple[str, str, Goal | None]] = {
     "load": ("loading all methodologies (CPU)", "s", Goal(1, at_most=True)),
     "deliver": ("webhooks out, while another endpoint hangs", "deliveries/s", Goal(1_000)),
     "bare client": ("bare HTTP client loop to the same receiver", "requests/s", None),
+    "batch500 two": ("two API processes, batches of 500", "events/s", None),
+    "single two": ("two API processes, one event", "requests/s", None),
+    "people": ("GET /v1/people/{subject}", "requests/s", None),
+    "people API": ("processor time of the API for that", "us a request", None),
+    "people PostgreSQL": ("processor time of PostgreSQL for that", "us a request", None),
+    "bytes stored": ("bytes in PostgreSQL, indexes included", "an event", None),
+    "bytes of log": ("bytes in PostgreSQL's log (WAL)", "an event", None),
+    **{
+        f"bytes in {table}": (f"of these in {table}", "an event", None)
+        for table in ("action", "claim", "earning", "account", "journal", "day_total")
+    },
+    "Valkey grew": ("bytes that Valkey grew by, all in all", "", None),
     "lag": ("longest time from answer to totals, under load", "s", Goal(1, at_most=True)),
 }
 

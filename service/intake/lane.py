@@ -41,6 +41,14 @@ Reply = asyncio.Future[list[Answer | Exception]]
 _log = logging.getLogger(__name__)
 
 
+def full(waiting: int) -> LaneFull:
+    """What is said when no more events can wait."""
+    return LaneFull(
+        f"{waiting} events are waiting already; send the same request again in a "
+        "second. Events that were recorded are answered as duplicates."
+    )
+
+
 class Lane:
     """One serial queue for a share of the people; `run` is its only committer."""
 
@@ -57,7 +65,7 @@ class Lane:
         self._commit = commit
         self._clock = clock
         self._observe = observe
-        self._queue_events = queue_events
+        self.queue_events = queue_events
         self._batch_events = batch_events
         self._waiting: deque[tuple[Sequence[Candidate], Reply]] = deque()
         self._depth = 0
@@ -76,11 +84,8 @@ class Lane:
         """
         if self._closing:
             raise ShuttingDown("This process is stopping; send the same request again.")
-        if self._depth + len(events) > self._queue_events:
-            raise LaneFull(
-                f"{self._depth} events are waiting already; send the same request again in a "
-                "second. Events that were recorded are answered as duplicates."
-            )
+        if self._depth + len(events) > self.queue_events:
+            raise full(self._depth)
         reply: Reply = asyncio.get_running_loop().create_future()
         self._waiting.append((events, reply))
         self._depth += len(events)

@@ -10,7 +10,7 @@ from service.clock import Clock
 from service.errors import EventConflict, ServiceError, Unavailable
 from service.intake.candidate import Assessor, Candidate
 from service.intake.event import CloudEvent, Flawed
-from service.intake.lane import Lane, Reply
+from service.intake.lane import Lane, Reply, full
 from service.intake.outcome import Answer
 from service.partners.caller import Caller
 
@@ -30,13 +30,23 @@ class Rejected:
 Result = Answer | Rejected
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Intake:
     """The lanes of this process and what prepares events for them."""
 
     assessor: Assessor
     lanes: tuple[Lane, ...]
     clock: Clock
+    _preparing: int = 0
+
+    def need_room(self, events: int = 1) -> None:
+        """Raises LaneFull when the lanes cannot take so many more events.
+
+        Ask before working on them: work on what is sent away would be taken from what was taken.
+        """
+        waiting = self._preparing + sum(lane.depth for lane in self.lanes)
+        if waiting + events > sum(lane.queue_events for lane in self.lanes):
+            raise full(waiting)
 
     async def report(self, events: Sequence[CloudEvent | Flawed], caller: Caller) -> list[Result]:
         """Record events; the results in their order.
@@ -45,6 +55,23 @@ class Intake:
         request was recorded, so that it can be sent again whole.
         """
         caller.need("events:write")
+        sound = sum(not isinstance(event, Flawed) for event in events)
+        if sound:
+            self.need_room(sound)
+        self._preparing += sound
+        try:
+            by_lane, results = await self._prepare_all(events, caller)
+        finally:
+            self._preparing -= sound
+        await _commit(by_lane, results)
+        done = [result for result in results if result is not None]
+        assert len(done) == len(events)
+        return done
+
+    async def _prepare_all(
+        self, events: Sequence[CloudEvent | Flawed], caller: Caller
+    ) -> tuple[dict[Lane, list[tuple[int, Candidate]]], list[Result | None]]:
+        """The candidates of each lane with their places, and the results of those that are none."""
         now = self.clock()
         results: list[Result | None] = [None] * len(events)
         by_lane: dict[Lane, list[tuple[int, Candidate]]] = {}
@@ -57,10 +84,7 @@ class Intake:
             else:
                 lane = self.lanes[prepared.bucket % len(self.lanes)]
                 by_lane.setdefault(lane, []).append((place, prepared))
-        await _commit(by_lane, results)
-        done = [result for result in results if result is not None]
-        assert len(done) == len(events)
-        return done
+        return by_lane, results
 
     def _prepare(
         self, event: CloudEvent | Flawed, caller: Caller, now: datetime

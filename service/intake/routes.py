@@ -102,8 +102,10 @@ async def received(request: Request) -> tuple[Caller, Parsed]:
 )
 async def report_events(request: Request) -> Response:
     """Report what people did. The answer is final: it comes after the commit that keeps it."""
+    intake = cast("Intake", request.app.state.intake)
+    intake.need_room()
     caller, parsed = await received(request)
-    results = await cast("Intake", request.app.state.intake).report(parsed.events, caller)
+    results = await intake.report(parsed.events, caller)
     cast("Metrics", request.app.state.metrics).answered(Counter(map(_name, results)))
     return _batch(results) if parsed.is_batch else _single(results[0])
 

@@ -20,7 +20,8 @@ each_service = pytest.mark.parametrize("name", sorted(SERVICES))
 
 def test_the_system_is_complete() -> None:
     assert set(SERVICES) == {
-        "postgres", "valkey", "migrate", "api", "worker", "locust", "prometheus",
+        "postgres", "valkey", "migrate", "api", "worker", "locust", "locust-worker",
+        "prometheus",
     }  # fmt: skip
 
 
@@ -80,6 +81,15 @@ def test_the_api_can_be_scaled() -> None:
 
     assert "-" in published, "one fixed port can be taken by one container only"
     assert "container_name" not in SERVICES["api"]
+
+
+def test_load_generators_can_be_scaled() -> None:
+    worker = SERVICES["locust-worker"]
+
+    assert "--master" in SERVICES["locust"]["command"]
+    assert {"--worker", "--master-host=locust"} <= set(worker["command"])
+    assert "ports" not in worker
+    assert "container_name" not in worker
 
 
 def test_the_image_runs_as_an_ordinary_user_and_says_when_it_is_healthy() -> None:

@@ -30,6 +30,7 @@ from service.intake import tables as _intake  # noqa: F401
 from service.journal import tables as _journal  # noqa: F401
 from service.migrate import migrate_database
 from service.points import tables as _points  # noqa: F401
+from service.restate import tables as _restate  # noqa: F401
 from service.settings import Settings
 from service.totals.counters import Counters
 from service.totals.rebuild import rebuild_days
@@ -39,6 +40,20 @@ from workers.months import open_months
 from workers.standings import rank_regions
 
 FACTS = sorted(table.name for table in SQLModel.metadata.sorted_tables if table.info.get("is_fact"))
+# Rows of two facts that a little life does not make; nobody sums them up here.
+TRANSFERRED = """
+    INSERT INTO transfer (bucket, person_id, action_id, batch_id, scheme, reference, partner,
+                          local_day, recorded_at)
+    VALUES (0, gen_random_uuid(), gen_random_uuid(), gen_random_uuid(), 'a', 'b', 'c',
+            '2026-06-15', now())
+"""
+RESTATED = """
+    INSERT INTO restatement (bucket, person_id, action_id, sequence, run_id, batch_id, local_day,
+        old_methodology, old_region, old_gross_mg, old_avoided_mg, old_uncertainty_mg, methodology,
+        region, gross_mg, avoided_mg, uncertainty_mg, quantity_milli, outcome, recorded_at)
+    VALUES (0, gen_random_uuid(), gen_random_uuid(), 1, gen_random_uuid(), gen_random_uuid(),
+        '2026-06-15', 'a@1.0.0', 'CN', 1, 1, 1, 'a@2.0.0', 'CN', 1, 1, 1, 1, 'credited', now())
+"""
 CHANGES = ("UPDATE {} SET bucket = bucket", "DELETE FROM {}", "TRUNCATE {}")
 
 
@@ -93,12 +108,20 @@ async def test_nor_does_the_owner_by_mistake(
     await live_a_little(client)
 
     connection = await asyncpg.connect(as_owner.database_url)
-    filled = await connection.fetchval(f"SELECT count(*) FROM {table}")
-    assert filled, f"there must be something in {table} for this to mean anything"
-    with pytest.raises(asyncpg.IntegrityConstraintViolationError, match="append-only"):
-        await connection.execute(change.format(table))
-    assert await connection.fetchval(f"SELECT count(*) FROM {table}") == filled
-    await connection.close()
+    undone = connection.transaction()
+    await undone.start()
+    try:
+        for fact in (TRANSFERRED, RESTATED):
+            await connection.execute(fact)
+        filled = await connection.fetchval(f"SELECT count(*) FROM {table}")
+        assert filled, f"there must be something in {table} for this to mean anything"
+        with pytest.raises(asyncpg.IntegrityConstraintViolationError, match="append-only"):
+            async with connection.transaction():
+                await connection.execute(change.format(table))
+        assert await connection.fetchval(f"SELECT count(*) FROM {table}") == filled
+    finally:
+        await undone.rollback()
+        await connection.close()
 
 
 @pytest.mark.parametrize(

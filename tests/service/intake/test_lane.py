@@ -111,10 +111,12 @@ async def test_a_full_queue_refuses_and_keeps_what_it_took(new_settings: NewSett
             ]
             await until_taken(app, 3)
             refused = await client.post("/v1/events", json=an_event(), headers=SINGLE)
+            unread = await client.post("/v1/events", content="{", headers=SINGLE)
         results = await asyncio.gather(*taken)
 
     assert refused.status_code == 503
     assert refused.headers["retry-after"]
+    assert unread.status_code == 503, "no work is done on what is sent away"
     assert [one["outcome"] for one in results] == ["credited"] * 3
 
 

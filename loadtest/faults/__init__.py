@@ -1,0 +1,1 @@
+"""Faults under load: break one thing, and prove that nothing was lost or counted twice."""

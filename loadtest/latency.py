@@ -1,0 +1,50 @@
+"""Latencies in an HDR histogram: three significant digits from a microsecond to an hour."""
+
+from pathlib import Path
+
+from hdrh.histogram import HdrHistogram
+
+HIGHEST_US = 3_600_000_000
+DIGITS = 3
+SHOWN = (50.0, 75.0, 90.0, 95.0, 99.0, 99.9)
+
+
+class Latencies:
+    """How long requests took."""
+
+    def __init__(self) -> None:
+        self._histogram = HdrHistogram(1, HIGHEST_US, DIGITS)
+
+    def __len__(self) -> int:
+        return int(self._histogram.total_count)
+
+    def record(self, seconds: float) -> None:
+        """Note one."""
+        self._histogram.record_value(min(HIGHEST_US, max(1, round(seconds * 1e6))))
+
+    def at_s(self, share: float) -> float:
+        """The latency in seconds that this share of the requests did not exceed."""
+        return float(self._histogram.get_value_at_percentile(share * 100)) / 1e6
+
+    def longest_s(self) -> float:
+        """The longest of all, in seconds."""
+        return self.at_s(1.0)
+
+    def write(self, file: Path) -> None:
+        """Write the percentiles, in milliseconds, as plotters of HDR histograms read them."""
+        with file.open("wb") as out:
+            self._histogram.output_percentile_distribution(out, 1000.0)
+
+
+def table_of(columns: dict[str, Latencies]) -> str:
+    """Percentiles of several, side by side, in milliseconds."""
+    width = max(12, *(len(name) for name in columns))
+    lines = [f"{'':<8}" + "".join(f"  {name:>{width}}" for name in columns)]
+    for percentile in SHOWN:
+        values = (one.at_s(percentile / 100) * 1000 for one in columns.values())
+        lines.append(
+            f"p{percentile:<7g}" + "".join(f"  {value:>{width - 3},.1f} ms" for value in values)
+        )
+    longest = (one.longest_s() * 1000 for one in columns.values())
+    lines.append(f"{'longest':<8}" + "".join(f"  {value:>{width - 3},.1f} ms" for value in longest))
+    return "\n".join(lines)

@@ -1,0 +1,240 @@
+"""`python -m loadtest.overload`: twice the capacity, for a while, on a system of its own.
+
+Finds the capacity with a short closed loop, then sends at `--factor` times that, whatever the
+answers do. The API must stay up and say when to come back, its memory must stay bounded, what it
+takes it must take in time, and afterwards everything must drain and balance. Exit code 0 when all
+of it holds, 3 when the generator was too slow for the run to say anything.
+"""
+
+import argparse
+import asyncio
+import math
+import re
+import sys
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import httpx
+import uvloop
+
+from loadtest.bench.client import BATCH_TYPE, BROKEN, Opened, closed_loop, open_loop, post
+from loadtest.books import Check, Tally, check_identity, check_totals, run_reconcile
+from loadtest.latency import table_of
+from loadtest.mix import Mix
+from loadtest.system import NotRunning, System, actions_in_totals, settled_actions, started
+
+VOID = 3
+PEOPLE = 50_000
+BATCH_EVENTS = 100
+CLOSED_CONNECTIONS = 8
+CALM_SHARE = 0.4  # of the capacity: what "its latency" is compared with
+CONNECTIONS = 1_024
+LOOK_S = 0.25
+LOOK_LIMIT_S = 10.0
+DRAIN_S = 60.0
+SETTLE_S = 60.0
+MEMORY = re.compile(r"^process_resident_memory_bytes (\S+)", re.MULTILINE)
+STARTED = re.compile(r"^process_start_time_seconds (\S+)", re.MULTILINE)
+DEPTH = re.compile(r"^saxaul_lane_events (\S+)", re.MULTILINE)
+
+
+@dataclass(slots=True)
+class Looks:
+    """What an operator saw of the API meanwhile."""
+
+    memory_mib: list[float] = field(default_factory=list)
+    depth: list[float] = field(default_factory=list)
+    starts: set[str] = field(default_factory=set)
+    slowest_s: float = 0.0
+    away: int = 0
+
+    async def look(self, client: httpx.AsyncClient) -> None:
+        """Ask for the metrics once."""
+        began = time.monotonic()
+        try:
+            text = (await client.get("/metrics")).raise_for_status().text
+        except httpx.HTTPError:
+            self.away += 1
+            return
+        self.slowest_s = max(self.slowest_s, time.monotonic() - began)
+        memory, start, depth = (found.search(text) for found in (MEMORY, STARTED, DEPTH))
+        if memory and start and depth:
+            self.memory_mib.append(float(memory[1]) / 2**20)
+            self.starts.add(start[1])
+            self.depth.append(float(depth[1]))
+
+
+def main() -> int:
+    """Read the command line, run, print; the exit code."""
+    options = _options()
+    environment = {"SAXAUL_PARTNER_QUOTA_PER_MINUTE": "0"}  # our capacity is meant, not a quota
+    if options.queue:
+        environment["SAXAUL_LANE_QUEUE_EVENTS"] = str(options.queue)
+    try:
+        with started(options.dir, **environment) as system:
+            return asyncio.Runner(loop_factory=uvloop.new_event_loop).run(_run(options, system))
+    except NotRunning as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        return 130
+
+
+async def _run(options: argparse.Namespace, system: System) -> int:
+    tally, mix, before = Tally(), Mix(PEOPLE, seed=3), actions_in_totals(system.url)
+    _say("finding the capacity with a closed loop ...")
+    await _capacity(system, mix, tally, options.seconds / 2)  # warm up
+    capacity = await _capacity(system, mix, tally, options.seconds)
+    _say(f"capacity {capacity:,.0f} events/s; calm, at {CALM_SHARE:.0%} of it ...")
+    calm = await _open(system, mix, tally, capacity * CALM_SHARE, options.seconds / 2)
+    looks = Looks()
+    _say(f"overload, at {options.factor:g} times the capacity for {options.seconds:g} s ...")
+    async with httpx.AsyncClient(
+        base_url=system.url, timeout=LOOK_LIMIT_S, trust_env=False
+    ) as client:
+        await looks.look(client)
+        stop = asyncio.Event()
+        watch = asyncio.create_task(_watch(client, looks, stop))
+        rate = capacity * options.factor
+        hard = await _open(system, mix, tally, rate, options.seconds)
+        stop.set()
+        await watch
+        drained_s = await _drained(client, looks)
+    after = settled_actions(system.url, before + tally.recorded, seconds=SETTLE_S)
+    print(table_of({"calm": calm.latencies, "overload": hard.taken, "all": hard.latencies}))
+    print(
+        f"offered {rate:,.0f} events/s; requests by status: "
+        + ", ".join(f"{count:,} {status}" for status, count in sorted(hard.statuses.items()))
+    )
+    checks = [
+        *_judge(options, calm, hard, looks),
+        Check("it drains", drained_s < DRAIN_S, f"the lanes were empty after {drained_s:.1f} s"),
+        check_identity(tally),
+        check_totals(tally, before=before, after=after, alone=system.alone),
+        await asyncio.to_thread(run_reconcile, system.home),
+    ]
+    for check in checks:
+        print(f"{'holds ' if check.holds else 'BROKEN'}  {check.rule}: {check.shown}")
+    if hard.void:
+        print(f"VOID: the generator sent {hard.behind:.1%} of the requests late")
+        return VOID
+    return int(not all(check.holds for check in checks))
+
+
+def _judge(options: argparse.Namespace, calm: Opened, hard: Opened, looks: Looks) -> list[Check]:
+    refused = hard.statuses[503] + hard.statuses[429]
+    strange = {s: n for s, n in hard.statuses.items() if s not in (200, 429, 503)}
+    p99_s, calm_s = hard.taken.at_s(0.99), calm.latencies.at_s(0.99)
+    limit_s = max(options.p99, calm_s * options.multiple)
+    grown = max(looks.memory_mib) - looks.memory_mib[0]
+    return [
+        Check(
+            "the API stays up",
+            len(looks.starts) == 1 and not looks.away and not hard.statuses[BROKEN],
+            f"one process all the time; metrics answered within {looks.slowest_s:.2f} s, "
+            f"{looks.away} times not; {hard.statuses[BROKEN]} connections broken",
+        ),
+        Check(
+            "what is too much is sent away, with a time to come back",
+            refused > 0 and not hard.silent and not strange,
+            f"{refused:,} of {len(hard.latencies):,} requests were answered 503 or 429, "
+            f"{hard.silent} of them without Retry-After; other answers: {strange or 'none'}",
+        ),
+        Check(
+            "memory stays bounded",
+            max(looks.memory_mib) <= options.memory_mib,
+            f"at most {max(looks.memory_mib):,.0f} MiB ({grown:+,.0f} MiB), "
+            f"{options.memory_mib:,.0f} allowed; up to {max(looks.depth):,.0f} events waited",
+        ),
+        Check(
+            "accepted work keeps its latency",
+            not math.isnan(p99_s) and p99_s <= limit_s,
+            f"p99 {p99_s * 1000:,.0f} ms, {p99_s / max(calm_s, 1e-6):,.1f} times the calm "
+            f"{calm_s * 1000:,.0f} ms; {limit_s * 1000:,.0f} ms allowed",
+        ),
+    ]
+
+
+async def _capacity(system: System, mix: Mix, tally: Tally, seconds: float) -> float:
+    """Events a second that a closed loop gets through."""
+    counted = Tally()
+    seen = await closed_loop(
+        system.url,
+        _batches(system, mix, int(20_000 * seconds)),
+        connections=CLOSED_CONNECTIONS,
+        seconds=seconds,
+        on_answer=lambda status, body: counted.add_batch(BATCH_EVENTS, status, body),
+    )
+    tally.add(counted)
+    return counted.accepted / seen.elapsed_s
+
+
+async def _open(system: System, mix: Mix, tally: Tally, rate: float, seconds: float) -> Opened:
+    return await open_loop(
+        system.url,
+        _batches(system, mix, int(rate * seconds)),
+        rate_per_s=rate / BATCH_EVENTS,
+        on_answer=lambda status, body: tally.add_batch(BATCH_EVENTS, status, body),
+        connections=CONNECTIONS,
+    )
+
+
+def _batches(system: System, mix: Mix, events: int) -> list[bytes]:
+    return [
+        post(
+            system.url,
+            "/v1/events",
+            mix.batch(BATCH_EVENTS).encode(),
+            content_type=BATCH_TYPE,
+            key=system.partner_key,
+        )
+        for _ in range(max(1, events // BATCH_EVENTS))
+    ]
+
+
+async def _watch(client: httpx.AsyncClient, looks: Looks, stop: asyncio.Event) -> None:
+    while not stop.is_set():
+        await looks.look(client)
+        await asyncio.sleep(LOOK_S)
+
+
+async def _drained(client: httpx.AsyncClient, looks: Looks) -> float:
+    """Seconds until nothing waits any more; infinity when that takes too long."""
+    began = time.monotonic()
+    while time.monotonic() - began < DRAIN_S:
+        await looks.look(client)
+        if looks.depth and looks.depth[-1] == 0:
+            return time.monotonic() - began
+        await asyncio.sleep(LOOK_S)
+    return math.inf
+
+
+def _say(text: str) -> None:
+    print(text, file=sys.stderr)
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="python -m loadtest.overload",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--seconds", type=float, default=10.0, help="of overload; default 10")
+    parser.add_argument("--factor", type=float, default=2.0, help="times the capacity; default 2")
+    parser.add_argument("--memory-mib", type=float, default=512.0, help="default 512")
+    parser.add_argument(
+        "--p99", type=float, default=5.0,
+        help="seconds that 99 of 100 accepted batches may always take; default 5",
+    )  # fmt: skip
+    parser.add_argument(
+        "--multiple", type=float, default=10.0,
+        help="or times what they take in the calm, where that is more; default 10",
+    )  # fmt: skip
+    parser.add_argument("--queue", type=int, help="events that may wait in a lane, if not default")
+    parser.add_argument("--dir", type=Path, help="where our own data folder is made")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
