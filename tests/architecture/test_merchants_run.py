@@ -73,7 +73,7 @@ async def place(
         settings = await new_settings(port=port)
         async with open_resources(settings) as resources:
             await put_demo(resources, Hasher(bytes.fromhex(PERSON_KEY)), home)
-        app = door_of(create_app(settings))
+        app = door_of(create_app(settings), slow_seconds=60)
         server = uvicorn.Server(uvicorn.Config(app, log_level="warning", lifespan="on"))
         serving = asyncio.create_task(server.serve([listener]))
         while not server.started:
