@@ -58,7 +58,7 @@ async def vault_given(resources: Given) -> Vault:
 
 
 def check_types(caller: Caller, types: Sequence[str]) -> None:
-    """Raises ScopeMissing for what is told of everybody's people, unless the caller may act for them.
+    """Raises ScopeMissing for what is told of anybody, unless the caller may act for people.
 
     The other types tell a partner of its own actions and orders, or of nobody.
     """

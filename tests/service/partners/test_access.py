@@ -12,8 +12,8 @@ from fastapi import FastAPI
 from service.main import create_app
 from service.partners import store
 from service.partners.keys import make_key
-from service.webhooks.inbound.config import ready_made
 from service.settings import Settings
+from service.webhooks.inbound.config import ready_made
 
 ALL = (*USUAL, "events:backfill", "webhooks:manage")
 PUBLIC = {
@@ -366,17 +366,13 @@ async def test_who_speaks_is_known_before_the_request_is_read(
 ) -> None:
     method, path = route.split()
 
-    answer = await public.request(
-        method, path.format_map(defaultdict(lambda: "7")), content=b"{"
-    )
+    answer = await public.request(method, path.format_map(defaultdict(lambda: "7")), content=b"{")
 
     assert answer.status_code == 401, answer.text
 
 
 @pytest.mark.parametrize("route", sorted(set(CLOSED) - SELF - TEST_DATA))
-async def test_a_key_without_scopes_opens_nothing(
-    app: FastAPI, target: Target, route: str
-) -> None:
+async def test_a_key_without_scopes_opens_nothing(app: FastAPI, target: Target, route: str) -> None:
     async with client_of(app, await another_key_of_acme(app, ())) as client:
         answer = await send(client, route, target)
 
@@ -537,7 +533,9 @@ async def a_test_key(app: FastAPI, partner: httpx.AsyncClient) -> str:
     """A test key of `acme` that asks for every scope."""
     key = make_key(is_test=True)
     async with app.state.registry() as session, session.begin():
-        await store.put_key(session, key, partner="acme", scopes=(*ALL, "admin"), now=NOW, expires_at=None)
+        await store.put_key(
+            session, key, partner="acme", scopes=(*ALL, "admin"), now=NOW, expires_at=None
+        )
     return key.text
 
 
