@@ -157,6 +157,7 @@ OBJECTS = ACTIONS | TRANSFERS | ORDERS | POOLS | {
 NO_ONE = "01a201c6-1d2f-7a2d-8cf2-5a43cd251ba5"
 URL = "https://shop.example/hooks"
 PRICE = 100
+STRANGE = "strange-source"
 _SPECIES = {
     "species": "intruder",
     "scientific_name": "Haloxylon ammodendron",
@@ -195,9 +196,6 @@ BODIES: dict[str, dict[str, Any]] = {
     "PATCH /v1/admin/projects/{project_id}": {"is_open": False},
     "POST /v1/admin/lots/import": {"reports": []},
     "POST /v1/admin/lots/{lot}/reports": {"state": "lost", "on": "2026-06-15", "by": "Nobody"},
-    "PUT /v1/connectors/{connector_id}": {
-        "config": {**ready_made()["food-order"], "source": "eats"}
-    },
     "POST /v1/webhook-endpoints": {"url": URL, "types": ["action.credited"]},
     "PATCH /v1/webhook-endpoints/{endpoint_id}": {"enabled": False},
     "POST /v1/webhook-endpoints/{endpoint_id}/test": {},
@@ -243,6 +241,8 @@ async def send(
         body = {**BODIES.get(route, {}), **of_route.get(route, {}), **who}
         return await client.post(address, json=body)
     body = BODIES.get(route)
+    if route == "PUT /v1/connectors/{connector_id}":
+        body = {"config": {**ready_made()["food-order"], "source": named["shop"]}}
     if body is None and method == "POST" and route in CONNECTORS:
         body = {}
     return await client.request(method, address, json=body)
@@ -259,7 +259,7 @@ async def owner(app: FastAPI, partner: httpx.AsyncClient) -> AsyncIterator[httpx
 @pytest.fixture(scope="module")
 async def stranger(app: FastAPI) -> AsyncIterator[httpx.AsyncClient]:
     """Speaks as another partner with every scope but `admin`."""
-    other = await a_partner(app.state.resources.sessions, scopes=ALL, sources=(unique("source"),))
+    other = await a_partner(app.state.resources.sessions, scopes=ALL, sources=(STRANGE,))
     async with client_of(app, other.key) as client:
         yield client
 
@@ -325,6 +325,7 @@ async def target(owner: httpx.AsyncClient, admin: httpx.AsyncClient) -> AsyncIte
         "subject": subject,
         "friend": friend,
         "source": "metro",
+        "shop": "eats",
         "action_id": action["action_id"],
         "project_id": project_id,
         "species": project_id,
@@ -430,7 +431,8 @@ async def test_another_partner_is_refused(
     stranger: httpx.AsyncClient, target: Target, route: str
 ) -> None:
     # A partner that may act for people may act for any; a pool opens to its members alone.
-    answer = await send(stranger, route, target, subject=subject_for(route, target))
+    changes = {"subject": subject_for(route, target), "shop": STRANGE}
+    answer = await send(stranger, route, target, **changes)
 
     assert answer.status_code == (404 if route in OBJECTS else 403), answer.text
 
