@@ -32,7 +32,7 @@ from service.http import routes as http_routes
 from service.http.door import Door
 from service.http.logs import open_log
 from service.http.metrics import Metrics
-from service.http.problems import add_problem_handlers
+from service.http.problems import add_common_problems, add_problem_handlers
 from service.http.quota import Quota
 from service.intake import routes as intake_routes
 from service.intake.candidate import Assessor
@@ -339,9 +339,10 @@ def add_schemas(app: FastAPI) -> None:
             document = generate()
             document["components"]["securitySchemes"] = SECURITY
             for path, operations in document["paths"].items():
-                if not path.startswith(PUBLIC_PATHS):
-                    for operation in operations.values():
+                for operation in operations.values():
+                    if not path.startswith(PUBLIC_PATHS):
                         operation["security"] = [{name: []} for name in SECURITY]
+                    add_common_problems(operation)
             schemas = document["components"]["schemas"]
             schemas["CloudEvent"] = intake_routes.event_schema()
             webhook_routes.add_webhooks(document)

@@ -185,7 +185,20 @@ async def lots(
 @router.get(
     "/lots/export",
     response_class=Response,
-    responses={200: {"content": {name: {"schema": {"type": "string"}} for name in MEDIA}}},
+    responses={
+        200: {
+            "content": {
+                "text/csv": {"schema": {"type": "string"}},
+                "application/json": {
+                    "schema": {
+                        "type": "object",
+                        "required": ["lots"],
+                        "properties": {"lots": {"type": "array", "items": {"type": "object"}}},
+                    }
+                },
+            }
+        }
+    },
 )
 async def export(
     admin: Admin,

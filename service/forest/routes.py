@@ -137,6 +137,7 @@ async def one_order(
     order_id: UUID, caller: ThisCaller, people: People, session: Transaction
 ) -> OrderView:
     """One order: a person's own, or one that the partner placed."""
+    caller.need("points:write")
     return OrderView(**_shown(await find_order(session, order_id, caller, people)))
 
 

@@ -152,12 +152,14 @@ async def list_friends(
 
 
 @router.post(_PEOPLE + "/friends", status_code=201, response_model=FriendRow, responses=_WRITES)
-async def ask(body: FriendRequest, writing: Writing, people: People) -> Response:
+async def ask(
+    body: FriendRequest, writing: Writing, caller: ThisCaller, people: People
+) -> Response:
     """Ask somebody, by the subject that the app uses, to be a friend; or say yes to their asking.
 
     The answer is the same whether anybody has that subject or not.
     """
-    other = people.person(body.subject)
+    other = people.person(caller.somebody(body.subject))
     return await _answer_side(
         writing,
         f"ask {other.id}",

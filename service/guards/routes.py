@@ -57,6 +57,7 @@ async def holds(
     cursor: Cursor = None,
 ) -> Page[HoldView]:
     """What is or was held, newest first: an administrator sees all, a partner its own."""
+    caller.need_key()
     caller.need("actions:read")
     before = read_cursor(
         cursor,

@@ -106,6 +106,18 @@ def documented(*statuses: int) -> dict[int | str, dict[str, Any]]:
     }
 
 
+def add_common_problems(operation: dict[str, Any]) -> None:
+    """Document what every operation of a kind may answer: who is known has a quota, a body a form.
+
+    `operation` is one of the OpenAPI document.
+    """
+    common = (400, 413) if "requestBody" in operation else ()
+    if "security" in operation:
+        common = (*common, 429)
+    for status, answer in documented(*common).items():
+        operation["responses"].setdefault(str(status), answer)
+
+
 def all_errors(kind: type[ServiceError] = ServiceError) -> Iterator[type[ServiceError]]:
     """Every error class, a parent before its children."""
     yield kind

@@ -252,6 +252,7 @@ async def transfer(
     idempotency_key: IdempotencyKey = None,
 ) -> Response:
     """Say that another scheme sold or credited an action's carbon: it leaves the total."""
+    caller.need_key()
     caller.need("events:write")
     found = await read.find_action(session, action_id, caller, people)
     explanation = explain_action(intake.assessor.catalogue, found)

@@ -40,6 +40,11 @@ class Caller:
         if scope not in self.scopes and "admin" not in self.scopes:
             raise ScopeMissing(f"This needs the scope {scope}; the key has {_listed(self.scopes)}.")
 
+    def need_key(self) -> None:
+        """Raises ScopeMissing for a person: this is for partners alone."""
+        if self.subject is not None:
+            self.need("a partner's key")
+
     def may(self, scope: str) -> bool:
         """Whether this caller holds `scope`."""
         return scope in self.scopes or "admin" in self.scopes
@@ -60,6 +65,10 @@ class Caller:
                 "are set by a second source or an auditor.",
                 (("/evidencelevel", f"must be {self.max_level} or lower"),),
             )
+
+    def somebody(self, subject: str) -> str:
+        """Another person than the one who is acted for, in the caller's own world."""
+        return self.realm + subject
 
     def subject_for(self, subject: str) -> str:
         """The subject that `subject` stands for: `me` is the token's person.

@@ -39,8 +39,7 @@ router = APIRouter(
 
 async def partner_of(caller: ThisCaller) -> Caller:
     """The partner that speaks. Raises ScopeMissing for a person, who is none."""
-    if caller.subject is not None:
-        caller.need("a partner's key")
+    caller.need_key()
     return caller
 
 

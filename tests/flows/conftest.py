@@ -22,8 +22,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="session")
 def system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
-    """A system of two API processes. Tests share it: they bring people and events of their own."""
-    with running_system(tmp_path_factory.mktemp("system"), workers=2) as running:
+    """A system of two API processes. Tests share it: they bring people and events of their own.
+
+    It has no quotas: tests ask for more in a minute than a person does.
+    """
+    no_quotas = {"partner_quota_per_minute": 0, "person_quota_per_minute": 0}
+    home = tmp_path_factory.mktemp("system")
+    with running_system(home, workers=2, **no_quotas) as running:
         assert len(running.pids("api")) == 2
         yield running
 

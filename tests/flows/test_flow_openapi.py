@@ -27,11 +27,12 @@ CHECKS = (
     response_headers_conformance,
     response_schema_conformance,
 )
-EXAMPLES = 8
+# How many requests of each mode an operation is sent, by who sends them: an operator gets furthest.
+EXAMPLES = {"admin_key": 6, "person_token": 3, "backfill_key": 2, None: 2}
 ENDLESS = "/v1/totals/stream"  # answers as long as somebody listens
 
 
-@pytest.mark.parametrize("key", ["admin_key", "backfill_key", "person_token", None])
+@pytest.mark.parametrize("key", list(EXAMPLES))
 def test_no_answer_is_undocumented(system: System, key: str | None) -> None:
     schema = schemathesis.openapi.from_url(f"{system.url}/openapi.json")
     headers = {} if key is None else {"Authorization": f"Bearer {system.demo[key]}"}
@@ -40,20 +41,23 @@ def test_no_answer_is_undocumented(system: System, key: str | None) -> None:
         for operation in (one.ok() for one in schema.get_all_operations())
         if operation.path != ENDLESS
         for mode in GenerationMode
-        for problem in _problems(operation, mode, headers)
+        for problem in _problems(operation, mode, headers, EXAMPLES[key])
     ]
 
     assert not found, "\n\n".join(found)
 
 
 def _problems(
-    operation: schemathesis.APIOperation, mode: GenerationMode, headers: dict[str, str]
+    operation: schemathesis.APIOperation,
+    mode: GenerationMode,
+    headers: dict[str, str],
+    examples: int,
 ) -> list[str]:
     """Each different failure of an operation, once."""
     found: dict[str, str] = {}
 
     @settings(
-        max_examples=EXAMPLES,
+        max_examples=examples,
         deadline=None,
         database=None,
         derandomize="CI" in os.environ,

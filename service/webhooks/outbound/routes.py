@@ -1,7 +1,7 @@
 """HTTP for endpoints and deliveries: parse, call one use case, answer. No SQL, no rules."""
 
 import base64
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Annotated, Any, Literal, cast
 from uuid import UUID
 
@@ -41,6 +41,7 @@ router = APIRouter(prefix="/v1", tags=["Webhooks"], responses=documented(401, 40
 types_router = APIRouter(prefix="/v1/webhook-types", tags=["Webhooks"], responses=documented(422))
 
 LAST = UUID(int=2**128 - 1)
+OF_ANYBODY = frozenset(("points.lapsed",))
 _JSON = "application/json"
 _WRITE = documented(400, 404, 409, 413)
 
@@ -54,6 +55,15 @@ async def manager(caller: ThisCaller) -> Caller:
 async def vault_given(resources: Given) -> Vault:
     """Where secrets are sealed."""
     return vault_of(resources.settings)
+
+
+def check_types(caller: Caller, types: Sequence[str]) -> None:
+    """Raises ScopeMissing for what is told of anybody, unless the caller may act for people.
+
+    The other types tell a partner of its own actions and orders, or of nobody.
+    """
+    if OF_ANYBODY.intersection(types):
+        caller.need("points:write")
 
 
 Manager = Annotated[Caller, Depends(manager)]
@@ -71,6 +81,7 @@ async def create(
     idempotency_key: IdempotencyKey = None,
 ) -> Response:
     """Make an endpoint. What is recorded after this answer is told; the secret is shown once."""
+    check_types(caller, wanted.types)
 
     async def write() -> EndpointView:
         made = await use.create_endpoint(
@@ -126,6 +137,7 @@ async def change(
     """Change an endpoint; the same change twice is the same as once."""
     found = await use.find(session, caller.partner, endpoint_id, lock=True)
     changes = wanted.model_dump(exclude_unset=True)
+    check_types(caller, changes.get("types", ()))
     loopback = resources.settings.webhook_loopback
     await use.change_endpoint(session, found, changes, loopback=loopback, now=now)
     return EndpointView(**_view(use.shown(found, vault), now))
