@@ -201,6 +201,7 @@ async def reverse(
     """Undo an action. Carbon is taken back always, points by policy; a planted tree stays."""
     caller.need("events:write")
     found = await read.find_action(session, action_id, caller, people)
+    caller.check_reported(found["source"])
     explanation = explain_action(intake.assessor.catalogue, found)
     region = "" if explanation is None or explanation.region is None else explanation.region
     status = 200

@@ -45,6 +45,11 @@ class Caller:
         if self.subject is not None:
             self.need("a partner's key")
 
+    def check_reported(self, source: str) -> None:
+        """Raises SourceNotYours for a person and an action that somebody else reported."""
+        if self.subject is not None:
+            self.check_source(source)
+
     def may(self, scope: str) -> bool:
         """Whether this caller holds `scope`."""
         return scope in self.scopes or "admin" in self.scopes

@@ -1,6 +1,7 @@
 """Carbon that another scheme counts leaves the total; what sits in an inventory never enters it."""
 
 import asyncio
+from collections.abc import Callable
 
 import httpx
 import pytest
@@ -16,6 +17,7 @@ from builders import (
     client_of,
     report,
     running_app,
+    unique,
 )
 
 from service.totals.counters import Counters
@@ -143,3 +145,18 @@ async def test_totals_keep_apart_what_is_counted_elsewhere(new_settings: NewSett
         "self_declared": "794592",
     }
     assert [check for check in checks if not check.holds] == []
+
+
+async def test_a_person_undoes_only_what_it_reported_itself(
+    partner: httpx.AsyncClient, person: Callable[[str], httpx.AsyncClient]
+) -> None:
+    subject = unique("person")
+    reported = await report(partner, an_event(subject=subject))
+    async with person(subject) as client:
+        own = await report(client, an_event(subject="me", source="app"))
+        path = "/v1/actions/{}/reversal"
+        refused = await client.post(path.format(reported["action_id"]), json={"reason": "not me"})
+        undone = await client.post(path.format(own["action_id"]), json={"reason": "a mistake"})
+
+    assert (refused.status_code, undone.status_code) == (403, 201)
+    assert refused.json()["type"] == "/problems/source-not-yours"
