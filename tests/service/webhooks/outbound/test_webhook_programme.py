@@ -153,7 +153,7 @@ async def test_the_sandbox_tells_of_test_data_only_and_a_wipe_ends_it(app: FastA
         open_resources(settings, clock, schema=SANDBOX) as sandbox,
     ):
         await an_endpoint(live, live_shop.url, batch_max=1)
-        await an_endpoint(test, test_shop.url, batch_max=1)
+        endpoint = await an_endpoint(test, test_shop.url, batch_max=1)
         async with delivering(app), delivering(app, sandbox):
             kept = await report(live, a_ride(subject=subject))
             tried = await report(test, a_ride(subject=subject))
@@ -168,17 +168,20 @@ async def test_the_sandbox_tells_of_test_data_only_and_a_wipe_ends_it(app: FastA
             await live_shop.until(1)
         people = await found(sandbox, "SELECT DISTINCT person_id::text FROM action")
         wiped = await test.delete("/v1/test-data")
+        names = (*people, subject, order["order_id"], order["serial"])
+        needles = [f"%{one}%" for name in names for one in (name, name.encode().hex())]
         rest = [
             (table, column)
             for table, column in await sandbox.pool.fetch(COLUMNS)
             if await found(
                 sandbox,
                 f'SELECT 1 FROM "{table}" AS one WHERE one.{column}::text LIKE ANY ($1)',
-                [f"%{one}%" for one in (*people, subject, order["order_id"], order["serial"])],
+                needles,
             )
         ]
         stock = (await test.get(f"/v1/projects/{grove}")).json()["stock_left"]
         live_stock = (await live.get(f"/v1/projects/{grove}")).json()["stock_left"]
+        shown = await test.get(f"/v1/webhook-endpoints/{endpoint['endpoint_id']}")
         still = (await live.get(f"/v1/actions/{kept['action_id']}")).status_code
 
     assert collected.status_code == 200, collected.text
@@ -189,6 +192,7 @@ async def test_the_sandbox_tells_of_test_data_only_and_a_wipe_ends_it(app: FastA
     assert_as_declared([*live_shop.told, *test_shop.told])
     assert wiped.status_code == 200, wiped.text
     assert rest == []
+    assert shown.status_code == 200, shown.text
     assert (stock, live_stock, still) == (5, 5, 200)
 
 
