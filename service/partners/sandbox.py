@@ -52,7 +52,8 @@ _OTHERS = tuple(
         """,
         """
         UPDATE stock_cell SET sold = sold - trees FROM (
-            SELECT cell, project, count(*) AS trees FROM felled WHERE voided_at IS NULL GROUP BY 1, 2
+            SELECT cell, project, count(*) AS trees FROM felled
+            WHERE voided_at IS NULL GROUP BY 1, 2
         ) AS back WHERE stock_cell.bucket = back.cell AND stock_cell.project = back.project
         """,
         """
@@ -86,6 +87,10 @@ _OTHERS = tuple(
             """  # noqa: S608  # names of our own
             for table in ("webhook_delivery", "webhook_sequence")
         ),
+        """
+        DELETE FROM stored_answer
+        WHERE caller = encode(sha256(convert_to('test:' || CAST(:partner AS text), 'UTF8')), 'hex')
+        """,
         "UPDATE webhook_endpoint SET partner = :next WHERE partner = :partner",
     )
 )

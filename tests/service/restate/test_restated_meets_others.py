@@ -15,7 +15,6 @@ from service.guards.watch import watch
 from service.totals.counters import Counters
 from service.totals.reconcile import reconcile
 
-
 EVER = datetime(2000, 1, 1, tzinfo=UTC)
 
 

@@ -1,7 +1,9 @@
 """What other parts tell reaches an endpoint, as the type's schema says: no more and no less."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -22,8 +24,10 @@ from builders import (
 )
 from fastapi import FastAPI
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
-from webhook_receiver import MANAGER, an_endpoint, delivering, receiving
+from webhook_receiver import MANAGER, a_ride_now, an_endpoint, delivering, receiving
 
+from service.clock import CLOCK_FILE, LOOK_AGAIN_S, MovedClock
+from service.embedded.clock import move_clock, prepare_clock
 from service.forest.catalogue import add_project, add_species
 from service.forest.tables import Project, Species
 from service.partners import register as use
@@ -131,6 +135,28 @@ async def test_trees_reversals_and_lapses_are_told(app: FastAPI, moving: Stepped
         t["data"]["sequence"] for t in shop.told if t["data"].get("person") == back["person"]
     ]
     assert sorted(numbers) == list(range(1, len(numbers) + 1))
+
+
+async def test_points_lapse_when_the_clock_of_a_demo_is_moved(
+    new_settings: NewSettings, tmp_path: Path
+) -> None:
+    settings = await new_settings(webhook_loopback=True, projection_poll_seconds=0.02)
+    prepare_clock(tmp_path, str(settings.database_url))
+    async with running_app(settings, MovedClock(tmp_path / CLOCK_FILE)) as app, receiving() as shop:
+        merchant = await a_partner(app.state.resources.sessions, sources=SOURCES, scopes=MANAGER)
+        async with client_of(app, merchant.key) as client, delivering(app):
+            await an_endpoint(client, shop.url, types=["points.lapsed"])
+            result = await report(client, a_ride_now())
+            early = await lapse_points({"resources": app.state.resources})
+            move_clock(tmp_path, "+30d")
+            await asyncio.sleep(LOOK_AGAIN_S)
+            late = await lapse_points({"resources": app.state.resources})
+            again = await lapse_points({"resources": app.state.resources})
+            (got,) = await shop.until(1)
+
+    assert (early, late, again) == (0, result["points"], 0)
+    assert got.message["data"]["points"] == result["points"]
+    assert_as_declared([got.message])
 
 
 async def test_the_sandbox_tells_of_test_data_only_and_a_wipe_ends_it(app: FastAPI) -> None:
