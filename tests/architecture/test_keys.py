@@ -7,6 +7,7 @@ from sqlmodel import SQLModel
 import service.migrations.versions  # noqa: F401
 from service.forest import tables as _forest  # noqa: F401  (tables register themselves)
 from service.friends import tables as _friends  # noqa: F401
+from service.guards import tables as _guards  # noqa: F401
 from service.http import tables as _http  # noqa: F401
 from service.intake import tables as _intake  # noqa: F401
 from service.journal import tables as _journal  # noqa: F401
