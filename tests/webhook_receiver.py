@@ -12,6 +12,7 @@ from builders import an_event, unique
 from fastapi import FastAPI
 
 from service.clock import system_clock
+from service.resources import Resources
 from service.tasks import end
 from service.webhooks.outbound.send import open_sender
 from service.webhooks.outbound.types import EVENT_TYPES
@@ -130,9 +131,10 @@ def answering(status: int, body: bytes = b"", **headers: str) -> bytes:
 
 
 @asynccontextmanager
-async def delivering(app: FastAPI) -> AsyncIterator[None]:
-    """The worker's two loops, in this process."""
-    task = asyncio.create_task(Deliveries(app.state.resources, WorkerMetrics()).run())
+async def delivering(app: FastAPI, resources: Resources | None = None) -> AsyncIterator[None]:
+    """The worker's two loops, in this process; over the sandbox if its resources are given."""
+    resources = resources or app.state.resources
+    task = asyncio.create_task(Deliveries(resources, WorkerMetrics()).run())
     try:
         yield
         assert not task.done(), task.result()

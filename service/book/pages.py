@@ -79,14 +79,14 @@ def book_pages(catalogue: Catalogue) -> dict[str, str]:
 def example_of(catalogue: Catalogue, edition: Edition) -> dict[str, Any] | None:
     """The first case that is credited, worked out by the version itself; None if there is none."""
     for case in catalogue.cases(edition.id, edition.version):
-        if case.credited_mg and edition.status != "draft":
+        if case.credited_mg:
             sum_ = catalogue.explain(
                 edition.activity,
                 region=case.region,
                 day=case.day,
                 level=case.level,
                 data=case.data,
-                version=edition.version,
+                version=edition.reference,  # a draft may share its activity with another method
             )
             assert sum_.credited_mg is not None
             return {

@@ -130,7 +130,8 @@ async def revoke(
 async def wipe_test_data(
     caller: ThisPartner, registry: Registry, session: Transaction, known: Known
 ) -> Wiped:
-    """Delete what you recorded with test keys: people, points, actions, totals. Connectors stay.
+    """Delete what you recorded with test keys: people, points, actions, trees, totals. Connectors
+    and webhook endpoints stay; an endpoint's deliveries go, and it counts from 1 again.
 
     Needs a test key with events:write. Live data cannot be deleted.
     """

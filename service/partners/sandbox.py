@@ -34,8 +34,66 @@ _ABOUT_PEOPLE = text("""
 """)
 _PEOPLE = text("""
     CREATE TEMPORARY TABLE wiped ON COMMIT DROP AS
-    SELECT DISTINCT bucket, person_id FROM action WHERE partner = :partner
+    SELECT bucket, person_id FROM action WHERE partner = :partner
+    UNION SELECT bucket, person_id FROM tree_order WHERE partner = :partner
+    UNION SELECT person_bucket, member.person_id FROM pool
+          JOIN pool_member AS member USING (bucket, pool_id) WHERE partner = :partner
 """)
+# What stands elsewhere than beside its person, in this order: trees go back to the stock; endpoints
+# stay, as connectors do, and count from 1 again.
+_OTHERS = tuple(
+    text(statement)
+    for statement in (
+        """
+        CREATE TEMPORARY TABLE felled ON COMMIT DROP AS
+        SELECT certificate.* FROM certificate
+        LEFT JOIN tree_order USING (bucket, order_id) LEFT JOIN pool USING (bucket, pool_id)
+        WHERE coalesce(tree_order.partner, pool.partner) = :partner
+        """,
+        """
+        UPDATE stock_cell SET sold = sold - trees FROM (
+            SELECT cell, project, count(*) AS trees FROM felled
+            WHERE voided_at IS NULL GROUP BY 1, 2
+        ) AS back WHERE stock_cell.bucket = back.cell AND stock_cell.project = back.project
+        """,
+        """
+        DELETE FROM certificate USING felled
+        WHERE certificate.bucket = felled.bucket AND certificate.serial = felled.serial
+        """,
+        *(
+            f"""
+            DELETE FROM {table} AS one USING pool WHERE pool.partner = :partner
+                AND one.bucket = pool.bucket AND one.pool_id = pool.pool_id
+            """  # noqa: S608  # names of our own
+            for table in ("pool_contribution", "pool_member")
+        ),
+        "DELETE FROM pool WHERE partner = :partner",
+        """
+        UPDATE journal SET notices = NULL WHERE notices @> jsonb_build_array(
+            jsonb_build_object('partner', CAST(:partner AS text)))
+        OR EXISTS (SELECT FROM jsonb_array_elements(notices) AS notice JOIN wiped
+                   ON notice ->> 'person_id' = wiped.person_id::text
+                   WHERE wiped.bucket = journal.bucket)
+        """,
+        """
+        DELETE FROM webhook_attempt AS one USING webhook_delivery AS sent, webhook_endpoint AS heard
+        WHERE one.bucket = sent.bucket AND one.delivery_id = sent.delivery_id
+            AND sent.endpoint_id = heard.endpoint_id AND heard.partner = :partner
+        """,
+        *(
+            f"""
+            DELETE FROM {table} AS one USING webhook_endpoint AS heard
+            WHERE one.endpoint_id = heard.endpoint_id AND heard.partner = :partner
+            """  # noqa: S608  # names of our own
+            for table in ("webhook_delivery", "webhook_sequence")
+        ),
+        """
+        DELETE FROM stored_answer
+        WHERE caller = encode(sha256(convert_to('test:' || CAST(:partner AS text), 'UTF8')), 'hex')
+        """,
+        "UPDATE webhook_endpoint SET partner = :next WHERE partner = :partner",
+    )
+)
 _CLAIMS = text("""
     DELETE FROM claim USING action
     WHERE claim.action_id = action.action_id AND action.partner = :partner
@@ -112,9 +170,13 @@ async def wipe(session: AsyncSession, partner: str, epoch: int) -> int:
     `session` is one of the sandbox. The journal's sums stay, under a name that nobody has any more.
     """
     named = {"partner": f"{partner}{EPOCH_MARK}{epoch}"}
+    after = {**named, "next": f"{partner}{EPOCH_MARK}{epoch + 1}"}
     actions = int((await session.execute(_ACTIONS, named)).scalar_one())
     await session.execute(_PEOPLE, named)
     await session.execute(_CLAIMS, named)
+    for statement in _OTHERS:
+        bound = statement.compile().params
+        await session.execute(statement, {name: after[name] for name in bound})
     for table in await session.scalars(_ABOUT_PEOPLE):
         await session.execute(
             text(

@@ -11,7 +11,7 @@ from operator import or_
 from typing import Annotated, Any, Literal, cast, get_args
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, Field, create_model
+from pydantic import BaseModel, Field, RootModel, create_model
 
 Milligrams = Annotated[str, Field(pattern=r"^-?[0-9]+$", description="Milligrams CO2e.")]
 
@@ -94,16 +94,60 @@ class ActionReversedTold(AboutPerson):
     as_debt: int
 
 
-class Told(BaseModel):
-    """Something beside actions; each part of the programme says what it tells."""
+class OrderPlacedTold(AboutPerson):
+    """Points of one person became one tree."""
 
-    model_config = ConfigDict(extra="allow")
+    order_id: UUID
+    project_id: str
+    serial: str = Field(description="The certificate's.")
+    lot: str
+    points: int
+    placed_at: datetime
 
 
-class ToldOfPerson(AboutPerson):
-    """Something beside actions that is about a person."""
+class CertificateOfOrderTold(AboutPerson):
+    """The certificate of a person's order."""
 
-    model_config = ConfigDict(extra="allow")
+    order_id: UUID
+    project_id: str
+    serial: str
+    lot: str
+
+
+class CertificateOfPoolTold(BaseModel):
+    """The certificate of a pool that is complete: of a group, so it names no person."""
+
+    pool_id: UUID
+    project_id: str
+    serial: str
+    lot: str
+
+
+class CertificateIssuedTold(RootModel[CertificateOfOrderTold | CertificateOfPoolTold]):
+    """A tree has its certificate: an order's at once, a pool's when it is complete."""
+
+
+class ProjectSoldOutTold(BaseModel):
+    """The last tree of a project was sold; told to everybody, and again if one comes back."""
+
+    project_id: str
+    sold_out_at: datetime
+
+
+class LapsedTold(BaseModel):
+    """Points of one day and activity that nobody collected."""
+
+    local_day: date
+    activity: str
+    points: int
+
+
+class PointsLapsedTold(AboutPerson):
+    """Points of one person that were not collected in time: their sum, and by day."""
+
+    points: int
+    lapsed_at: datetime
+    earnings: list[LapsedTold] = Field(min_length=1)
 
 
 class TryTold(BaseModel):
@@ -130,6 +174,10 @@ _ACTION_EXAMPLE: dict[str, Any] = {
     "ripens_at": "2026-11-23T07:00:00+08:00",
 }  # fmt: skip
 _OF_PERSON = {"person": str(_PERSON), "sequence": 8}
+_TREE = {
+    "order_id": str(_ACTION), "project_id": "saxaul-alxa", "serial": "SX-05N71-YPJC1-T20A",
+    "lot": "saxaul-alxa-001",
+}  # fmt: skip
 
 _DATA: Mapping[str, tuple[type[BaseModel], dict[str, Any]]] = {
     "action.credited": (ActionTold, _ACTION_EXAMPLE),
@@ -152,10 +200,21 @@ _DATA: Mapping[str, tuple[type[BaseModel], dict[str, Any]]] = {
          "sequence": 8, "reason": "refund", "points": 794, "from_earning": 794,
          "from_balance": 0, "as_debt": 0},
     ),
-    "order.placed": (ToldOfPerson, _OF_PERSON),
-    "certificate.issued": (ToldOfPerson, _OF_PERSON),
-    "project.sold_out": (Told, {}),
-    "points.lapsed": (ToldOfPerson, _OF_PERSON),
+    "order.placed": (
+        OrderPlacedTold,
+        {**_OF_PERSON, **_TREE, "points": 17900, "placed_at": "2026-11-22T00:03:12+00:00"},
+    ),
+    "certificate.issued": (CertificateIssuedTold, {**_OF_PERSON, **_TREE}),
+    "project.sold_out": (
+        ProjectSoldOutTold,
+        {"project_id": _TREE["project_id"], "sold_out_at": "2026-11-22T00:03:12+00:00"},
+    ),
+    "points.lapsed": (
+        PointsLapsedTold,
+        {**_OF_PERSON, "points": 794, "lapsed_at": "2026-11-22T00:03:12+00:00",
+         "earnings": [
+             {"local_day": "2026-11-18", "activity": "transit.metro", "points": 794}]},
+    ),
     TEST: (TryTold, {"endpoint_id": str(_ACTION), "message": "Your endpoint can be reached."}),
     DISABLED: (
         DisabledTold,

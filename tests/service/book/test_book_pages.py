@@ -8,7 +8,7 @@ import httpx
 import pytest
 
 from methodologies.catalogue import load_catalogue
-from methodologies.contract import CatalogueBroken, Edition
+from methodologies.contract import Assessment, CatalogueBroken, Edition
 from service.book.pages import book_pages, example_of, mass_text, read_not_ready
 
 CATALOGUE = load_catalogue()
@@ -101,6 +101,34 @@ def test_a_page_says_all_that_a_reviewer_needs(edition: Edition) -> None:
     for factor in CATALOGUE.factors_of(edition.id, edition.version):
         assert f"<code>{factor.id}</code>" in page
     assert edition.digest in page
+
+
+@pytest.mark.parametrize("edition", CATALOGUE.editions(), ids=lambda one: one.reference)
+def test_a_draft_is_called_a_draft_and_nothing_else_is(edition: Edition) -> None:
+    page = PAGES[f"{edition.id}-{edition.version}.html"]
+    is_draft = edition.status == "draft"
+
+    assert ("No action is assessed by it" in page) is is_draft
+    assert ('<li class="tag warn">draft</li>' in page) is is_draft
+    assert (f"published {edition.published_on}" in page) is not is_draft
+
+
+def test_there_is_a_draft_and_its_example_is_its_own() -> None:
+    draft = CATALOGUE.edition("cycle.bike.regional_standard", "1.0.0")
+    example = example_of(CATALOGUE, draft)
+    assert example is not None
+    case = next(
+        case for case in CATALOGUE.cases(draft.id, draft.version)
+        if case.name == example["case"]["name"]
+    )  # fmt: skip
+
+    under = CATALOGUE.assess_under(
+        draft.reference, region=case.region, day=case.day, level=case.level, data=case.data
+    )
+
+    assert isinstance(under, Assessment)
+    assert under.methodology == draft.reference
+    assert under.credited_mg == example["credited_mg"]
 
 
 def test_every_row_of_the_register_is_on_a_page() -> None:

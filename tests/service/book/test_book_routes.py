@@ -2,7 +2,10 @@
 
 import httpx
 
+from methodologies.catalogue import load_catalogue
 from methodologies.folder import PACKAGED
+
+CATALOGUE = load_catalogue()
 
 
 async def test_every_version_is_listed_with_its_digest(public: httpx.AsyncClient) -> None:
@@ -76,7 +79,12 @@ async def test_a_row_says_everything_that_is_known(public: httpx.AsyncClient) ->
 
     assert (row["value"], row["unit"], row["gas_coverage"]) == ("0.032", "kgCO2/pkm", "co2")
     assert (row["area"], row["version"], row["superseded_by"]) == ("travel", "1", None)
-    assert row["used_by"] == ["transit.metro@1.0.0"]
+    assert row["used_by"] == [
+        edition.reference
+        for edition in CATALOGUE.editions()
+        if any(f.id == row["id"] for f in CATALOGUE.factors_of(edition.id, edition.version))
+    ]
+    assert {"transit.metro@1.0.0", "vehicle.stop@1.0.0"} <= set(row["used_by"])
     assert row["licence"] is None
     assert row["review_by"] > row["checked_on"]
 

@@ -2,9 +2,12 @@
 
 from datetime import timedelta
 
+import httpx
 import pytest
 from builders import (
+    NOW,
     SOURCES,
+    USUAL,
     NewSettings,
     SteppedClock,
     a_box,
@@ -20,6 +23,8 @@ from builders import (
     unique,
 )
 
+from service.forest.catalogue import add_project, add_species
+from service.forest.tables import Project, Species
 from service.resources import open_resources
 from service.settings import Settings
 from service.totals.counters import Counters
@@ -55,6 +60,14 @@ CORRUPTIONS = {
     " SELECT bucket, person_id, action_id, 1, action_id, batch_id, local_day, methodology, 'CN',"
     " gross_mg, avoided_mg + 1, uncertainty_mg, methodology, 'CN', gross_mg, avoided_mg + 1,"
     " uncertainty_mg, 0, outcome, NULL, NULL, recorded_at FROM action WHERE outcome = 'credited'",
+    "no project sells more than its stock": "UPDATE project SET stock = stock + 1",
+    "contracted = certificates of orders and complete pools": "UPDATE stock_cell"
+    " SET sold = sold + 1 WHERE sold < capacity",
+    "one certificate for each order and complete pool": "UPDATE certificate"
+    " SET voided_at = now() WHERE order_id IS NOT NULL",
+    "spent - refunded = orders and pools": "UPDATE tree_order SET points = points + 1",
+    "a pool holds what its members poured": "UPDATE pool_member SET points = points + 1",
+    "surviving <= planted <= contracted, in every lot": "UPDATE lot SET planted = 3",
     "closed days = their journal rows": "INSERT INTO journal_day"
     " SELECT '2021-01-01', local_day, activity, methodology, version, partner, region,"
     " evidence_level, scope, actions, gross_mg, avoided_mg, uncertainty_mg, points FROM total_day",
@@ -68,13 +81,60 @@ CORRUPTIONS = {
     "Valkey = total_day": "UPDATE total_day SET avoided_mg = avoided_mg + 1",
 }
 
+# Further ways to break a rule: its other sides, and facts that other rules hold together.
+MORE = [
+    ("one certificate for each order and complete pool", "UPDATE certificate"
+     " SET pool_id = gen_random_uuid() WHERE pool_id IS NOT NULL"),
+    ("one certificate for each order and complete pool", "DELETE FROM tree_order"),
+    ("contracted = certificates of orders and complete pools", "DELETE FROM certificate"
+     " WHERE pool_id IS NOT NULL"),
+    ("spent - refunded = orders and pools", f"{unfenced('entry')} UPDATE entry"
+     " SET points = points + 1 WHERE kind = 'refund'"),
+    ("a pool holds what its members poured", "UPDATE pool SET state = 'dissolved'"),
+    ("surviving <= planted <= contracted, in every lot", "UPDATE certificate SET voided_at = now()"
+     " WHERE pool_id IS NOT NULL"),
+    ("total_day = actions + restatements - reversals",
+     f"{unfenced('transfer')} DELETE FROM transfer"),
+    ("total_day = actions + restatements - reversals", "DELETE FROM total_day"
+     " WHERE scope = 'transferred'"),
+]  # fmt: skip
+
+
+async def plant(client: httpx.AsyncClient, subject: str) -> None:
+    """One tree ordered and planted, one pooled and planted, one given back."""
+
+    async def post(path: str, **body: object) -> dict[str, object]:
+        headers = {"Idempotency-Key": unique("key")}
+        answer = await client.post(f"/v1/{path}", json=body, headers=headers)
+        assert answer.is_success, answer.text
+        return answer.json()
+
+    tree = {"project_id": "grove", "subject": subject}
+    await post("orders", **tree)
+    pool = await post("pools", name="Ours", **tree)
+    await post(f"pools/{pool['pool_id']}/contributions", subject=subject, points=100)
+    back = await post("orders", **tree)
+    await post(f"orders/{back['order_id']}/refund")
+    await post("admin/lots/grove-001/fund")
+    await post("admin/lots/grove-001/reports", state="planted", on="2026-06-15", by="A", planted=2)
+
 
 @pytest.fixture(scope="module")
 async def healthy(new_settings: NewSettings) -> Settings:
     """A programme with a bit of everything, closed again so that it can be copied."""
     settings, clock = await new_settings(), SteppedClock()
     async with running_app(settings, clock) as app:
-        sender = await a_partner(app.state.resources.sessions, sources=SOURCES)
+        sessions = app.state.resources.sessions
+        sender = await a_partner(sessions, sources=SOURCES, scopes=(*USUAL, "admin"))
+        async with sessions() as session, session.begin():
+            names = dict.fromkeys(("species", "scientific_name", "local_name", "english_name"), "s")
+            await add_species(session, Species(**names, price_points=100, price_source="its own"))
+            told = dict.fromkeys(("project", "name", "place"), "grove")
+            grove = Project(
+                **told, species="s", region="CN-NM", planting_partner="A", stock=2000,
+                price_points=100, opens_on=NOW.date(), closes_on=NOW.date() + timedelta(days=365),
+            )  # fmt: skip
+            await add_project(session, grove, now=NOW)
         async with client_of(app, sender.key) as client:
             subject = unique("person")
             results = await report_all(
@@ -94,6 +154,12 @@ async def healthy(new_settings: NewSettings) -> Settings:
             await client.post(
                 f"/v1/actions/{results[1]['action_id']}/reversal", json={"reason": "refund"}
             )
+            moved = await client.post(
+                f"/v1/actions/{results[4]['action_id']}/transfer",
+                json={"scheme": "another", "reference": "1"},
+            )
+            assert moved.status_code == 201, moved.text
+            await plant(client, subject)
             await catch_up(app)
     return settings
 
@@ -115,15 +181,15 @@ async def test_every_rule_is_broken_here(healthy: Settings) -> None:
     assert set(await check(healthy)) == set(CORRUPTIONS)
 
 
-@pytest.mark.parametrize("rule", CORRUPTIONS)
-async def test_a_broken_rule_is_reported(healthy: Settings, rule: str) -> None:
+@pytest.mark.parametrize(("rule", "broken"), [*CORRUPTIONS.items(), *MORE])
+async def test_a_broken_rule_is_reported(healthy: Settings, rule: str, broken: str) -> None:
     name = unique("broken").replace("-", "_")
     await execute(
         database_named(healthy.database_url, "postgres"),
         f"CREATE DATABASE {name} TEMPLATE {healthy.database_url.rpartition('/')[2]}",
     )
     copy = healthy.model_copy(update={"database_url": database_named(healthy.database_url, name)})
-    await execute(copy.database_url, CORRUPTIONS[rule])
+    await execute(copy.database_url, broken)
 
     checks = await check(copy)
 

@@ -1,0 +1,233 @@
+"""What other parts tell reaches an endpoint, as the type's schema says: no more and no less."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import httpx
+import jsonschema
+import pytest
+from builders import (
+    NOW,
+    SOURCES,
+    NewSettings,
+    SteppedClock,
+    a_bike_ride,
+    a_partner,
+    a_ride,
+    client_of,
+    report,
+    running_app,
+    unique,
+)
+from fastapi import FastAPI
+from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
+from webhook_receiver import MANAGER, a_ride_now, an_endpoint, delivering, receiving
+
+from service.clock import CLOCK_FILE, LOOK_AGAIN_S, MovedClock
+from service.embedded.clock import move_clock, prepare_clock
+from service.forest.catalogue import add_project, add_species
+from service.forest.tables import Project, Species
+from service.partners import register as use
+from service.resources import SANDBOX, Resources, open_resources
+from service.webhooks.outbound.types import EVENT_TYPES, MESSAGES, schema_of
+from workers.lapse import lapse_points
+
+
+@pytest.fixture
+def moving() -> SteppedClock:
+    return SteppedClock()
+
+
+@pytest.fixture
+async def app(new_settings: NewSettings, moving: SteppedClock) -> AsyncIterator[FastAPI]:
+    settings = await new_settings(webhook_loopback=True, projection_poll_seconds=0.02)
+    async with running_app(settings, moving) as running:
+        yield running
+
+
+async def a_grove(sessions: async_sessionmaker[AsyncSession], *, stock: int) -> str:
+    """A project whose trees cost 100 points."""
+    name = unique("grove")
+    async with sessions() as session, session.begin():
+        names = dict.fromkeys(("species", "scientific_name", "local_name", "english_name"), name)
+        await add_species(session, Species(**names, price_points=100, price_source="its own"))
+        grove = Project(
+            project=name, name=name, place=name, species=name, region="CN-NM",
+            planting_partner="A", stock=stock, price_points=100, opens_on=NOW.date(),
+            closes_on=NOW.date() + timedelta(days=365),
+        )  # fmt: skip
+        await add_project(session, grove, now=NOW)
+    return name
+
+
+async def post(client: httpx.AsyncClient, path: str, **body: Any) -> dict[str, Any]:
+    headers = {"Idempotency-Key": unique("key")}
+    answer = await client.post(f"/v1/{path}", json=body, headers=headers)
+    assert answer.is_success, answer.text
+    return answer.json()
+
+
+def exact(schema: Any) -> Any:
+    """The schema, with nothing allowed beyond what it names."""
+    if isinstance(schema, list):
+        return [exact(one) for one in schema]
+    if not isinstance(schema, dict):
+        return schema
+    closed = {name: exact(one) for name, one in schema.items()}
+    return {**closed, "additionalProperties": False} if "properties" in schema else closed
+
+
+def assert_as_declared(told: list[dict[str, Any]]) -> None:
+    for message in told:
+        jsonschema.validate(message, exact(schema_of(message["type"])))
+
+
+@pytest.mark.parametrize("name", MESSAGES)
+def test_every_type_says_what_is_in_it(name: str) -> None:
+    data = exact(schema_of(name))["properties"]["data"]
+
+    assert data
+    with pytest.raises(jsonschema.ValidationError):
+        jsonschema.validate(
+            {"type": name, "timestamp": "2026-11-22T00:03:12+00:00", "data": {}},
+            exact(schema_of(name)),
+        )
+
+
+async def test_trees_reversals_and_lapses_are_told(app: FastAPI, moving: SteppedClock) -> None:
+    sessions = app.state.resources.sessions
+    merchant = await a_partner(sessions, sources=SOURCES, scopes=MANAGER)
+    grove, subject = await a_grove(sessions, stock=2), unique("person")
+    async with client_of(app, merchant.key) as client, receiving() as shop, delivering(app):
+        await an_endpoint(client, shop.url, batch_max=1)
+        await report(client, a_ride(subject=subject))
+        undone = await report(client, a_bike_ride(subject=subject))
+        await post(client, f"actions/{undone['action_id']}/reversal", reason="refund")
+        moving.advance(hours=20)
+        await client.post(f"/v1/people/{subject}/collect")
+        tree = {"project_id": grove, "subject": subject}
+        order = await post(client, "orders", **tree)
+        pool = await post(client, "pools", name="Ours", **tree)
+        path = f"pools/{pool['pool_id']}/contributions"
+        await post(client, path, subject=subject, points=100)
+        forgetful = await report(client, a_ride(time=moving.now.isoformat()))
+        moving.advance(days=30)
+        lapsed = await lapse_points({"resources": app.state.resources})
+        await shop.until_told(lambda told: any(one["type"] == "points.lapsed" for one in told))
+        await shop.until(9)
+
+    by_type = {name: [t["data"] for t in shop.told if t["type"] == name] for name in EVENT_TYPES}
+    assert_as_declared(shop.told)
+    (placed,), (soldout,) = by_type["order.placed"], by_type["project.sold_out"]
+    assert (placed["order_id"], placed["serial"]) == (order["order_id"], order["serial"])
+    of_order, of_pool = by_type["certificate.issued"]
+    assert of_order["serial"] == order["serial"]
+    assert of_order["person"] == placed["person"]
+    assert (of_pool["pool_id"], "person" in of_pool) == (pool["pool_id"], False)
+    assert soldout["project_id"] == grove
+    (back,), (late,) = by_type["action.reversed"], by_type["points.lapsed"]
+    assert back["action_id"] == undone["action_id"]
+    assert lapsed == late["points"] == forgetful["points"] == late["earnings"][0]["points"]
+    numbers = [
+        t["data"]["sequence"] for t in shop.told if t["data"].get("person") == back["person"]
+    ]
+    assert sorted(numbers) == list(range(1, len(numbers) + 1))
+
+
+async def test_points_lapse_when_the_clock_of_a_demo_is_moved(
+    new_settings: NewSettings, tmp_path: Path
+) -> None:
+    settings = await new_settings(webhook_loopback=True, projection_poll_seconds=0.02)
+    prepare_clock(tmp_path, str(settings.database_url))
+    async with running_app(settings, MovedClock(tmp_path / CLOCK_FILE)) as app, receiving() as shop:
+        merchant = await a_partner(app.state.resources.sessions, sources=SOURCES, scopes=MANAGER)
+        async with client_of(app, merchant.key) as client, delivering(app):
+            await an_endpoint(client, shop.url, types=["points.lapsed"])
+            result = await report(client, a_ride_now())
+            early = await lapse_points({"resources": app.state.resources})
+            move_clock(tmp_path, "+30d")
+            await asyncio.sleep(LOOK_AGAIN_S)
+            late = await lapse_points({"resources": app.state.resources})
+            again = await lapse_points({"resources": app.state.resources})
+            (got,) = await shop.until(1)
+
+    assert (early, late, again) == (0, result["points"], 0)
+    assert got.message["data"]["points"] == result["points"]
+    assert_as_declared([got.message])
+
+
+async def test_the_sandbox_tells_of_test_data_only_and_a_wipe_ends_it(app: FastAPI) -> None:
+    live_sessions = app.state.resources.sessions
+    grove, name, subject = (
+        await a_grove(live_sessions, stock=5),
+        unique("partner"),
+        unique("person"),
+    )
+    async with app.state.registry() as session, session.begin():
+        made = await use.register(
+            session, name, name=name, sources=SOURCES, scopes=MANAGER, now=NOW
+        )
+    settings, clock = app.state.resources.settings, app.state.resources.clock
+    async with (
+        client_of(app, made.live.text) as live,
+        client_of(app, made.test.text) as test,
+        receiving() as live_shop,
+        receiving() as test_shop,
+        open_resources(settings, clock, schema=SANDBOX) as sandbox,
+    ):
+        await an_endpoint(live, live_shop.url, batch_max=1)
+        endpoint = await an_endpoint(test, test_shop.url, batch_max=1)
+        async with delivering(app), delivering(app, sandbox):
+            kept = await report(live, a_ride(subject=subject))
+            tried = await report(test, a_ride(subject=subject))
+            clock.advance(hours=20)
+            collected = await test.post(f"/v1/people/{subject}/collect")
+            tree = {"project_id": grove, "subject": subject}
+            order = await post(test, "orders", **tree)
+            pool = await post(test, "pools", name="Ours", display_name=subject, **tree)
+            path = f"pools/{pool['pool_id']}/contributions"
+            await post(test, path, subject=subject, points=60)
+            await test_shop.until(3)
+            await live_shop.until(1)
+        people = await found(sandbox, "SELECT DISTINCT person_id::text FROM action")
+        wiped = await test.delete("/v1/test-data")
+        names = (*people, subject, order["order_id"], order["serial"])
+        needles = [f"%{one}%" for name in names for one in (name, name.encode().hex())]
+        rest = [
+            (table, column)
+            for table, column in await sandbox.pool.fetch(COLUMNS)
+            if await found(
+                sandbox,
+                f'SELECT 1 FROM "{table}" AS one WHERE one.{column}::text LIKE ANY ($1)',
+                needles,
+            )
+        ]
+        stock = (await test.get(f"/v1/projects/{grove}")).json()["stock_left"]
+        live_stock = (await live.get(f"/v1/projects/{grove}")).json()["stock_left"]
+        shown = await test.get(f"/v1/webhook-endpoints/{endpoint['endpoint_id']}")
+        still = (await live.get(f"/v1/actions/{kept['action_id']}")).status_code
+
+    assert collected.status_code == 200, collected.text
+    assert [t["data"]["action_id"] for t in live_shop.told] == [kept["action_id"]]
+    assert {t["type"] for t in test_shop.told} == {
+        "action.credited", "order.placed", "certificate.issued"}  # fmt: skip
+    assert test_shop.told[0]["data"]["action_id"] == tried["action_id"]
+    assert_as_declared([*live_shop.told, *test_shop.told])
+    assert wiped.status_code == 200, wiped.text
+    assert rest == []
+    assert shown.status_code == 200, shown.text
+    assert (stock, live_stock, still) == (5, 5, 200)
+
+
+COLUMNS = """
+    SELECT columns.table_name, column_name FROM information_schema.columns
+    JOIN information_schema.tables USING (table_schema, table_name)
+    WHERE table_schema = 'sandbox' AND table_type = 'BASE TABLE'
+"""
+
+
+async def found(resources: Resources, query: str, *given: object) -> list[Any]:
+    return [row[0] for row in await resources.pool.fetch(query, *given)]
