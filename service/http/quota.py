@@ -1,8 +1,10 @@
 """How much one caller may ask for in a minute, whichever process it reaches.
 
-The windows are kept in Valkey by the `limits` library. A process takes a small share of a caller's
-minute at a time and spends it from its own memory, so that most requests cost no round trip; what
-it took counts as spent, so the quota is never passed. Without Valkey there is no quota: events go
+The windows are kept in Valkey by the `limits` library. A process takes a share of a caller's minute
+at a time and spends it from its own memory, so that a busy caller's requests cost no round trip.
+Shares begin with what is asked for and double, up to a hundredth of the quota: a process that hears
+little of a caller keeps little from the others. What is left of a share may be spent in the next
+minute, so a process may let through a hundredth more. Without Valkey there is no quota: events go
 on, and the metrics say so.
 """
 
@@ -20,8 +22,8 @@ from service.clock import seconds, system_clock
 from service.errors import QuotaExceeded
 from service.http.metrics import Metrics
 
-LEASE_SHARE = 100  # a process takes a hundredth of a minute's quota at a time
-LEASE_S = 1.0  # and gives up what it did not spend in a second
+LEASE_SHARE = 100  # a process takes at most a hundredth of a minute's quota at a time
+LEASE_S = 60.0  # and gives up what it did not spend in a minute
 CALLERS_MAX = 10_000
 AWAY_S = 1.0  # after a fault Valkey is left alone for so long
 TIMEOUT_S = 0.5
@@ -50,6 +52,7 @@ class Spent:
 @dataclass(slots=True)
 class _Lease:
     left: int = 0
+    share: int = 0
     until: float = 0.0
     shared_left: int = 0
     resets_at: float = 0.0
@@ -83,7 +86,7 @@ class Quota:
         now = seconds()
         lease = self._lease(caller)
         if lease.until < now:
-            lease.left = 0
+            lease.left = lease.share = 0
         if lease.left < cost:
             if now < self._away_until:
                 return None
@@ -113,7 +116,8 @@ class Quota:
     async def _extend(self, caller: str, lease: _Lease, need: int, limit: int) -> None:
         """Take a share of the caller's minute from Valkey, or just what is needed."""
         item = RateLimitItemPerMinute(limit)
-        for share in dict.fromkeys((max(need, limit // LEASE_SHARE), need)):
+        wanted = max(need, min(2 * lease.share, limit // LEASE_SHARE))
+        for share in dict.fromkeys((wanted, need)):
             if await self._limiter.hit(item, caller, cost=share):
                 break
         else:
@@ -123,6 +127,7 @@ class Quota:
         now = seconds()
         # Others of this process may have spent or taken meanwhile: add, do not set.
         lease.left += share
+        lease.share = share
         lease.until = now + LEASE_S
         lease.shared_left = stats.remaining
         lease.resets_at = now + _seconds_to(stats.reset_time)

@@ -17,6 +17,8 @@ from service.http.problems import all_errors
 from service.main import create_app
 from service.settings import Settings
 
+UNKNOWN_KEY = f"sx_{'a' * 12}_{'b' * 64}"  # well formed, so that the database is asked
+
 
 async def test_the_process_is_alive(public: httpx.AsyncClient) -> None:
     answer = await public.get("/healthz")
@@ -66,7 +68,7 @@ async def test_a_database_that_is_away_is_503(new_settings: NewSettings) -> None
         update={"database_url": "postgresql://nobody@127.0.0.1:1/none"}
     )
 
-    async with running_app(settings, SteppedClock()) as app, client_of(app, "sx_a_b") as client:
+    async with running_app(settings, SteppedClock()) as app, client_of(app, UNKNOWN_KEY) as client:
         answer = await client.get("/v1/people/me")
 
     assert answer.status_code == 503

@@ -140,3 +140,14 @@ async def test_a_persons_token_has_a_quota_of_its_own(
 def left(answer: httpx.Response) -> int:
     """What the answer says is left of the quota."""
     return int(answer.headers["ratelimit"].partition("r=")[2].partition(";")[0])
+
+
+async def test_what_a_quiet_process_keeps_is_little(quota: Quota, other_process: Quota) -> None:
+    caller, limit = unique("caller"), 1_000
+
+    for _ in range(200):
+        await quota.spend(caller, 1, limit=limit)
+        told = await other_process.spend(caller, 1, limit=limit)
+
+    assert told is not None
+    assert limit - 2 * 200 - 2 * limit // 100 <= told.left <= limit - 2 * 200

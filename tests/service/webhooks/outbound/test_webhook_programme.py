@@ -116,8 +116,8 @@ async def test_trees_reversals_and_lapses_are_told(app: FastAPI, moving: Stepped
         forgetful = await report(client, a_ride(time=moving.now.isoformat()))
         moving.advance(days=30)
         lapsed = await lapse_points({"resources": app.state.resources})
-        await shop.until_told(lambda told: any(one["type"] == "points.lapsed" for one in told))
-        await shop.until(9)
+        wanted = {*EVENT_TYPES} - {"action.capped", "action.refused"}
+        await shop.until_told(lambda told: {one["type"] for one in told} >= wanted)
 
     by_type = {name: [t["data"] for t in shop.told if t["type"] == name] for name in EVENT_TYPES}
     assert_as_declared(shop.told)
@@ -131,10 +131,11 @@ async def test_trees_reversals_and_lapses_are_told(app: FastAPI, moving: Stepped
     (back,), (late,) = by_type["action.reversed"], by_type["points.lapsed"]
     assert back["action_id"] == undone["action_id"]
     assert lapsed == late["points"] == forgetful["points"] == late["earnings"][0]["points"]
-    numbers = [
+    # The clock jumps while messages are on their way, so one may come twice.
+    numbers = {
         t["data"]["sequence"] for t in shop.told if t["data"].get("person") == back["person"]
-    ]
-    assert sorted(numbers) == list(range(1, len(numbers) + 1))
+    }
+    assert numbers == set(range(1, len(numbers) + 1))
 
 
 async def test_points_lapse_when_the_clock_of_a_demo_is_moved(
