@@ -30,7 +30,7 @@ KEYS = {
     "partner_key": ("events:write", "actions:read", "points:write"),
     "backfill_key": ("events:write", "events:backfill", "actions:read", "points:write"),
     "admin_key": ("admin",),
-    "webhooks_key": ("webhooks:manage",),
+    "webhooks_key": ("webhooks:manage", "points:write"),  # lapses are about people
 }
 
 # Prices: Ant Forest's published exchange prices in grams, read as points.

@@ -103,7 +103,7 @@ async def test_an_interrupted_listener_removes_its_endpoint(merchants: System) -
     ("arguments", "said"),
     [
         (("--type", "action.deleted"), "there is no type 'action.deleted'"),
-        (("--key", "sx_000000000000_bad"), "unknown, expired or revoked"),
+        (("--key", f"sx_{'0' * 12}_{'b' * 64}"), "unknown, expired or revoked"),
         (("--url", "http://127.0.0.1:9", "--key", "sx_x_y"), "does not answer"),
     ],
 )

@@ -37,7 +37,8 @@ def listen(
     ] = False,
     url: Annotated[str | None, typer.Option(help="The API; default: the one running here.")] = None,
     key: Annotated[
-        str | None, typer.Option(envvar="SAXAUL_KEY", help="A key with webhooks:manage.")
+        str | None,
+        typer.Option(envvar="SAXAUL_KEY", help="A key with webhooks:manage and points:write."),
     ] = None,
 ) -> None:
     """Print webhooks as they arrive, verified, until Ctrl-C. For development.
