@@ -28,10 +28,12 @@ CHECKS = (
     response_schema_conformance,
 )
 # How many requests of each mode an operation is sent, by who sends them: an operator gets furthest.
-EXAMPLES = {"admin_key": 6, "person_token": 3, "backfill_key": 2, None: 2}
+EXAMPLES = {"admin_key": 4, "person_token": 2, "backfill_key": 1, None: 1}
+LIMIT_S = 600  # some hundred operations; each alone is quick
 ENDLESS = "/v1/totals/stream"  # answers as long as somebody listens
 
 
+@pytest.mark.timeout(LIMIT_S)
 @pytest.mark.parametrize("key", list(EXAMPLES))
 def test_no_answer_is_undocumented(system: System, key: str | None) -> None:
     schema = schemathesis.openapi.from_url(f"{system.url}/openapi.json")
