@@ -103,8 +103,8 @@ class Settings(BaseSettings):
     projection_poll_seconds: Annotated[float, Field(gt=0, le=60)] = Field(
         0.25, description="Longest sleep of a projector that no notification woke."
     )
-    guard_seconds: Annotated[float, Field(gt=0, le=3600)] = Field(
-        30.0, description="How often the worker looks for implausible means."
+    guard_seconds: Annotated[float, Field(ge=0, le=3600)] = Field(
+        30.0, description="How often the worker looks for implausible means; 0 is never."
     )
     totals_cache_seconds: Annotated[float, Field(ge=0, le=10)] = Field(
         0.25, description="How long an API process may answer totals from its own memory."

@@ -41,7 +41,8 @@ class Projectors:
         follower = Follower(self._resources, self._metrics)
         async with asyncio.TaskGroup() as group:
             group.create_task(follower.run({"daily totals": self._days, "live totals": self._live}))
-            group.create_task(self._guard())
+            if self._resources.settings.guard_seconds:
+                group.create_task(self._guard())
 
     async def _days(self) -> int:
         async with self._resources.sessions() as session, session.begin():
