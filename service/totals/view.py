@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from typing import TypedDict
 
 from redis.exceptions import RedisError
@@ -29,6 +29,7 @@ from service.totals.sums import Sums
 from service.totals.uncertainty import relative_pct
 
 TEXT = "Estimated avoided emissions (Scope 3+), by published methodologies."
+CATCH_UP = timedelta(minutes=1)  # longer than counters need after a rebuild, clocks apart included
 METHOD = "95 percent; linear inside a methodology version, root-sum-square between them"
 _log = logging.getLogger(__name__)
 
@@ -49,6 +50,7 @@ class LiveTotals:
         self._cache_seconds = cache_seconds
         self._body = b""
         self._read_at = float("-inf")
+        self._fell_back_at: datetime | None = None
         self._refreshing = asyncio.Lock()
 
     async def body(self) -> bytes:
@@ -57,7 +59,8 @@ class LiveTotals:
             async with self._refreshing:
                 if seconds() - self._read_at > self._cache_seconds:
                     view = await self._view()
-                    self._body = view.model_dump_json(by_alias=True).encode()
+                    if view is not None:
+                        self._body = view.model_dump_json(by_alias=True).encode()
                     self._read_at = seconds()
         return self._body
 
@@ -72,17 +75,30 @@ class LiveTotals:
             view = await view_of(session, sums, as_of, trailing_mg)
         return view.model_dump_json(by_alias=True).encode()
 
-    async def _view(self) -> TotalsView:
+    async def _view(self) -> TotalsView | None:
+        """The totals; None as long as counters that came back know less than was shown."""
         async with self._sessions() as session:
             try:
                 sums, as_of = await self._counters.read()
+                if self._is_behind(as_of):
+                    return None
+                self._fell_back_at = None
             except (CountersLost, RedisError) as error:
                 _log.warning("totals are answered from the database: %s", error)
                 as_of = self._clock()
                 sums = await store.known_sums(session)
+                self._fell_back_at = self._clock()
             day = as_of.date()
             trailing_mg = await store.trailing_mg(session, after=day - TRAILING, until=day)
             return await view_of(session, sums.without_empty(), as_of, trailing_mg)
+
+    def _is_behind(self, as_of: datetime) -> bool:
+        """Whether counters of that moment may lack what the database has told readers already.
+
+        A rebuild begins with a snapshot that is older than the last answer from the database.
+        """
+        shown = self._fell_back_at
+        return shown is not None and as_of < shown <= as_of + CATCH_UP
 
 
 class TestTotals:

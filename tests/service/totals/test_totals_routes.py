@@ -26,6 +26,8 @@ from builders import (
 from fastapi import FastAPI
 
 from service.settings import GOAL_MG
+from service.totals import store
+from service.totals.counters import Counters
 
 
 @dataclass
@@ -197,6 +199,31 @@ async def test_a_flushed_valkey_is_never_answered_as_zero(world: World) -> None:
 
     assert before["avoided_mg"] == flushed["avoided_mg"] == rebuilt["avoided_mg"] == "794592"
     assert flushed["people"] == 1
+
+
+async def test_counters_that_come_back_with_less_wait_until_they_know_as_much(
+    world: World,
+) -> None:
+    resources = world.app.state.resources
+    counters, clock = Counters(resources.valkey, resources.sessions), resources.clock
+    await report(world.client, an_event())
+    await catch_up(world.app)
+    async with resources.sessions() as session:
+        older, moment = await store.known_sums(session), clock()  # where a rebuild begins
+    await resources.valkey.flushdb()
+    clock.advance(seconds=1)
+    await report(world.client, an_event())
+    told = await world.totals()  # from the database, while the rebuild is under way
+
+    await counters.replace(older, moment, [])
+    meanwhile = await world.totals()
+    clock.advance(seconds=1)
+    await catch_up(world.app)
+    await report(world.client, an_event())
+    await catch_up(world.app)
+    after = await world.totals()
+
+    assert [one["actions"] for one in (told, meanwhile, after)] == [2, 2, 3]
 
 
 async def test_without_the_projectors_the_database_answers(world: World) -> None:
