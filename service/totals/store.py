@@ -40,7 +40,10 @@ _ADD = text(f"""
     ON CONFLICT ({_DAY_KEY}) DO UPDATE SET {_MORE}, changed_at = now()
 """)
 
+# One statement, so one snapshot: a batch that commits meanwhile is in neither half, and keeps its
+# mark. Of two statements the later one would add it, and its mark would add it again.
 _REBUILD = text(f"""
+    WITH counted AS (DELETE FROM journal_pending WHERE projector = 'total_day')
     INSERT INTO total_day ({_DAY_KEY}, {_WHATS})
     SELECT {_DAY_KEY}, {_SUMMED} FROM ({_ALL_DELTAS}) AS delta GROUP BY {_DAY_KEY}
 """)
@@ -222,7 +225,6 @@ async def add_days(session: AsyncSession, rows: Sequence[TakenRow]) -> None:
 async def rebuild_days(session: AsyncSession) -> None:
     """Make the daily totals again from the whole journal. Projections must be held."""
     await session.execute(text("DELETE FROM total_day"))
-    await session.execute(text("DELETE FROM journal_pending WHERE projector = 'total_day'"))
     await session.execute(_REBUILD)
 
 

@@ -21,6 +21,8 @@ from builders import (
     running_app,
 )
 from fastapi import FastAPI
+from sqlalchemy import event
+from sqlalchemy.util import await_only
 
 from service.intake.address import month_of
 from service.intake.store import partition_name
@@ -197,6 +199,30 @@ async def test_rebuilding_while_rows_are_applied_counts_each_once(
 
     assert await broken(app, counters) == []
     assert (await counters.read())[0].carbon().avoided_mg == 15 * 794592
+
+
+async def test_a_batch_that_commits_between_two_steps_of_a_rebuild_is_counted_once(
+    app: FastAPI, client: httpx.AsyncClient, counters: Counters
+) -> None:
+    await report(client, an_event())
+    await catch_up(app)
+    steps: list[str] = []
+
+    def commit_one_more(_: object, __: object, statement: str, *___: object) -> None:
+        if "DELETE FROM" in statement:
+            steps.append(statement)
+            await_only(report(client, an_event()))
+
+    engine = app.state.resources.engine.sync_engine
+    event.listen(engine, "after_cursor_execute", commit_one_more)
+    try:
+        await rebuild_days(app.state.resources.sessions)
+    finally:
+        event.remove(engine, "after_cursor_execute", commit_one_more)
+    await catch_up(app)
+
+    assert len(steps) >= 2
+    assert await broken(app, counters) == []
 
 
 async def test_a_rebuild_from_the_journal_equals_what_was_counted(
