@@ -46,7 +46,8 @@ class Exclusions:
         duration = data.get(DURATION)
         if duration is None or isinstance(duration, (bool, list)):
             return None
-        length_s = int(Decimal(str(duration)) * 60)
+        minutes = duration if isinstance(duration, Decimal) else Decimal(str(duration))
+        length_s = int(minutes * 60)
         return (began_s, began_s + length_s) if 0 < length_s <= LEG_MAX_S else None
 
 

@@ -116,6 +116,7 @@ class Decider:
     ) -> None:
         self._policy = policy
         self._exclusions = exclusions
+        self._rivals = exclusions.activities
         self._credited: dict[tuple[UUID, str], set[object]] = {}
         self._legs: dict[UUID, list[Leg]] = {}
         self._batch_id = batch_id
@@ -182,6 +183,8 @@ class Decider:
                 if candidate.leg[0] < ended and began < candidate.leg[1]:
                     return _OVERLAPS
         activity, rules = candidate.activity, self._exclusions
+        if activity not in self._rivals:
+            return None
         for rivals, recorded, period, word in (
             (rules.in_day.get(activity), day.rivals_in_day, candidate.local_day, "day"),
             (rules.in_month.get(activity), day.rivals_in_month, candidate.month, "month"),
@@ -199,7 +202,7 @@ class Decider:
         if candidate.leg is not None:
             day.new_legs.append(candidate.leg)
             self._legs.setdefault(candidate.person_id, []).append(candidate.leg)
-        if candidate.activity in self._exclusions.activities:
+        if candidate.activity in self._rivals:
             periods = self._credited.setdefault((candidate.person_id, candidate.activity), set())
             periods.update((candidate.local_day, candidate.month))
 

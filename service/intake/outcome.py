@@ -1,6 +1,7 @@
 """The answer to one event: what became of it, for good. Pure."""
 
 from datetime import date, datetime, timedelta, timezone
+from functools import lru_cache
 from hashlib import sha256
 from typing import NamedTuple
 from uuid import UUID
@@ -54,6 +55,7 @@ class Answer(NamedTuple):
     conflict: bool
 
 
+@lru_cache(4_096)  # most events of a day ripen at the same moment
 def local_text(at: datetime | None, utc_offset_min: int) -> str | None:
     """A time in the event's own offset, RFC 3339."""
     if at is None:
