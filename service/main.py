@@ -42,7 +42,7 @@ from service.intake.report import Intake, running
 from service.journal.notify import Notifier
 from service.journal.take import lags
 from service.partners import routes as partner_routes
-from service.partners.people import Hasher
+from service.partners.people import Hasher, hasher_of
 from service.partners.recognise import Recogniser
 from service.partners.sandbox import Sandbox, is_for_sandbox
 from service.points import policy_routes
@@ -51,7 +51,6 @@ from service.points.policy import Policy, load_policy
 from service.resources import (
     SANDBOX,
     Resources,
-    SettingMissing,
     clock_of,
     open_resources,
     redis_url_of,
@@ -78,7 +77,6 @@ VERSION = "0.1.0"
 GRACEFUL_S = 20  # running requests may take this long after a signal; streams end by themselves
 BACKLOG = 2048
 COLLECT_AFTER = 50_000  # new containers between two looks at the young ones
-PERSON_KEY_BYTES = 32
 PUBLIC_PATHS = (
     "/v1/totals",
     "/v1/projects",
@@ -113,19 +111,6 @@ TAGS = [
     {"name": "Webhooks", "description": "What we tell your own systems, signed."},
     {"name": "Operations", "description": "Health, metrics and explanations."},
 ]
-
-
-def person_key_of(settings: Settings) -> bytes:
-    """The key of people's hashes. Raises SettingMissing when it is not set or too short."""
-    if settings.person_key is None:
-        raise SettingMissing(
-            "SAXAUL_PERSON_KEY is not set. Make one with `openssl rand -hex 32` and keep it: with "
-            "another key every person would become somebody else."
-        )
-    key = bytes.fromhex(settings.person_key.get_secret_value())
-    if len(key) < PERSON_KEY_BYTES:
-        raise SettingMissing(f"SAXAUL_PERSON_KEY must be {PERSON_KEY_BYTES} bytes or more, in hex.")
-    return key
 
 
 def make_intake(
@@ -173,7 +158,7 @@ async def _running(
     catalogue: Catalogue | None,
     live: FastAPI | None,
 ) -> AsyncIterator[None]:
-    hasher = Hasher(person_key_of(settings))
+    hasher = hasher_of(settings)
     catalogue = catalogue or load_all(settings.methodology_path, clock().date())
     schema = None if live is None else SANDBOX
     async with open_resources(settings, clock, schema=schema) as resources, AsyncExitStack() as end:

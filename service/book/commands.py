@@ -7,7 +7,6 @@ from typing import Annotated
 
 import orjson
 import typer
-from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
@@ -23,12 +22,11 @@ from service.book.state import Finding, State, state_of
 from service.clock import system_clock
 from service.intake.verify import ReceiptUnreadable, read_receipt, verify
 from service.settings import Settings
+from service.terminal import err, fail, out
 
 factors_app = typer.Typer(help="The register of factors.", no_args_is_help=True)
 methodology_app = typer.Typer(help="Write, check and publish methodologies.", no_args_is_help=True)
 receipt_app = typer.Typer(help="Receipts of actions.", no_args_is_help=True)
-out = Console()
-err = Console(stderr=True)
 
 NAMES_SHOWN = 6
 Day = Annotated[
@@ -40,12 +38,6 @@ Folders = Annotated[
         "--methodologies", help="More folders of methodologies; default METHODOLOGY_PATH."
     ),
 ]
-
-
-def fail(message: object) -> typer.Exit:
-    """Say what went wrong, and leave with 1."""
-    err.print(f"[red]error:[/] {escape(str(message))}", highlight=False, soft_wrap=True)
-    return typer.Exit(1)
 
 
 def today_or(day: datetime | None) -> date:

@@ -1,9 +1,7 @@
 """`saxaul forest`: lots out to planting partners, their reports back in."""
 
-from collections.abc import Callable, Coroutine
-from contextlib import AbstractAsyncContextManager
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -11,64 +9,57 @@ from service.errors import FieldsInvalid
 from service.forest import store
 from service.forest.plant import record_reports
 from service.forest.port import PORTS
-from service.resources import Resources
+from service.here import opened, run
+from service.terminal import fail
 
 PROBLEMS_SHOWN = 50
+app = typer.Typer(help="Lots of trees, for planting partners.", no_args_is_help=True)
 
 
-def forest_app(
-    opened: Callable[[], AbstractAsyncContextManager[Resources]],
-    run: Callable[[Coroutine[None, None, Any]], Any],
-    fail: Callable[[str], typer.Exit],
-) -> typer.Typer:
-    """The commands; how resources are opened and errors shown is the command line's."""
-    app = typer.Typer(help="Lots of trees, for planting partners.", no_args_is_help=True)
+@app.command("export")
+def export(
+    file: Annotated[Path, typer.Argument(help="Where to write; .csv or .json says how.")],
+    partner: Annotated[
+        str | None, typer.Option(help="Only the lots of this planting partner.")
+    ] = None,
+) -> None:
+    """Write every lot that was handed to a partner, with columns for the next report."""
+    port = PORTS[_form(file)]
 
-    @app.command("export")
-    def export(
-        file: Annotated[Path, typer.Argument(help="Where to write; .csv or .json says how.")],
-        partner: Annotated[
-            str | None, typer.Option(help="Only the lots of this planting partner.")
-        ] = None,
-    ) -> None:
-        """Write every lot that was handed to a partner, with columns for the next report."""
-        port = PORTS[_form(file, fail)]
+    async def work() -> int:
+        async with opened() as resources, resources.sessions() as session:
+            lots = await store.lots_to_plant(session, partner)
+        file.write_bytes(port.offer(lots))
+        return len(lots)
 
-        async def work() -> int:
-            async with opened() as resources, resources.sessions() as session:
-                lots = await store.lots_to_plant(session, partner)
-            file.write_bytes(port.offer(lots))
-            return len(lots)
-
-        typer.echo(f"{run(work())} lots are in {file}.")
-
-    @app.command("import")
-    def import_(
-        file: Annotated[Path, typer.Argument(help="A filled-in export, .csv or .json.")],
-    ) -> None:
-        """Record a partner's reports, all or none. The same file again changes nothing."""
-        if not file.is_file():
-            raise fail(f"there is no file {file}.")
-        port = PORTS[_form(file, fail)]
-
-        async def work() -> tuple[int, int]:
-            lines = port.read(file.read_bytes())
-            async with opened() as resources, resources.sessions() as session, session.begin():
-                return await record_reports(session, lines, now=resources.clock())
-
-        try:
-            recorded, known = run(work())
-        except FieldsInvalid as error:
-            for place, why in error.errors[:PROBLEMS_SHOWN]:
-                _, _, number, *field = place.split("/")
-                typer.echo(f"line {number}: {'/'.join(field)}: {why}", err=True)
-            raise fail(f"{len(error.errors)} lines are wrong; nothing was recorded.") from error
-        typer.echo(f"{recorded} reports recorded, {known} known before.")
-
-    return app
+    typer.echo(f"{run(work())} lots are in {file}.")
 
 
-def _form(file: Path, fail: Callable[[str], typer.Exit]) -> str:
+@app.command("import")
+def import_(
+    file: Annotated[Path, typer.Argument(help="A filled-in export, .csv or .json.")],
+) -> None:
+    """Record a partner's reports, all or none. The same file again changes nothing."""
+    if not file.is_file():
+        raise fail(f"there is no file {file}.")
+    port = PORTS[_form(file)]
+
+    async def work() -> tuple[int, int]:
+        lines = port.read(file.read_bytes())
+        async with opened() as resources, resources.sessions() as session, session.begin():
+            return await record_reports(session, lines, now=resources.clock())
+
+    try:
+        recorded, known = run(work())
+    except FieldsInvalid as error:
+        for place, why in error.errors[:PROBLEMS_SHOWN]:
+            _, _, number, *field = place.split("/")
+            typer.echo(f"line {number}: {'/'.join(field)}: {why}", err=True)
+        raise fail(f"{len(error.errors)} lines are wrong; nothing was recorded.") from error
+    typer.echo(f"{recorded} reports recorded, {known} known before.")
+
+
+def _form(file: Path) -> str:
     form = file.suffix.removeprefix(".").lower()
     if form not in PORTS:
         raise fail(f"{file} ends neither in .csv nor in .json.")

@@ -1,88 +1,77 @@
 """`saxaul holds`: what the guards keep out of the total, and letting it in again."""
 
-from collections.abc import Callable, Coroutine
-from contextlib import AbstractAsyncContextManager
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
-from rich.console import Console
 from rich.table import Table
 
 from service.guards import store
 from service.guards.routes import LAST
-from service.resources import Resources
+from service.here import opened, run
+from service.terminal import fail, out
 
 SHOWN_MAX = 200
-out = Console()
-
-Open = Callable[[], AbstractAsyncContextManager[Resources]]
-Run = Callable[[Coroutine[None, None, Any]], Any]
-Fail = Callable[[str], Exception]
+app = typer.Typer(help="Carbon that is held for an implausible mean.", no_args_is_help=True)
 
 
-def holds_commands(opened: Open, run: Run, fail: Fail) -> typer.Typer:
-    """The commands, over the resources and the manners of the program that they belong to."""
-    app = typer.Typer(help="Carbon that is held for an implausible mean.", no_args_is_help=True)
+@app.command("list")
+def show(
+    everything: Annotated[bool, typer.Option("--all", help="Released ones, too.")] = False,
+) -> None:
+    """What is held: partner, activity, day, and the mean that raised the alarm."""
 
-    @app.command("list")
-    def show(
-        everything: Annotated[bool, typer.Option("--all", help="Released ones, too.")] = False,
-    ) -> None:
-        """What is held: partner, activity, day, and the mean that raised the alarm."""
-
-        async def read() -> Table | str:
-            active = None if everything else True
-            async with opened() as resources, resources.sessions() as session:
-                rows = await store.holds_before(
-                    session, before=LAST, active=active, of=None, limit=SHOWN_MAX
-                )
-            table = Table("partner", "activity", "day", "actions", "mean g", "expected g", "state")
-            for row in rows:
-                expected = f"{_grams(row['least_mg'])} to {_grams(row['most_mg'])}"
-                table.add_row(
-                    row["partner"],
-                    row["activity"],
-                    str(row["local_day"]),
-                    str(row["actions"]),
-                    _grams(row["mean_mg"]),
-                    expected,
-                    "held" if row["released_at"] is None else f"released: {row['reason']}",
-                )
-            return table if rows else "Nothing is held."
-
-        out.print(run(read()))
-
-    @app.command()
-    def release(
-        partner: str,
-        activity: str,
-        day: Annotated[datetime, typer.Argument(formats=["%Y-%m-%d"])],
-        reason: Annotated[str, typer.Option(help="What was looked at, and what was found.")],
-    ) -> None:
-        """Let held carbon into the total again. The worker moves it at its next look."""
-        local_day = day.date()
-
-        async def write() -> bool:
-            async with opened() as resources, resources.sessions() as session, session.begin():
-                found = await store.release(
-                    session,
-                    partner=partner,
-                    activity=activity,
-                    day=local_day,
-                    by="operator",
-                    reason=reason,
-                    now=resources.clock(),
-                )
-            return found is not None
-
-        if not run(write()):
-            raise fail(
-                f"nothing of {partner}, {activity} on {local_day} is held; see `saxaul holds list`."
+    async def read() -> Table | str:
+        active = None if everything else True
+        async with opened() as resources, resources.sessions() as session:
+            rows = await store.holds_before(
+                session, before=LAST, active=active, of=None, limit=SHOWN_MAX
             )
-        out.print(f"Released: {partner}, {activity} on {local_day}.")
+        table = Table("partner", "activity", "day", "actions", "mean g", "expected g", "state")
+        for row in rows:
+            expected = f"{_grams(row['least_mg'])} to {_grams(row['most_mg'])}"
+            table.add_row(
+                row["partner"],
+                row["activity"],
+                str(row["local_day"]),
+                str(row["actions"]),
+                _grams(row["mean_mg"]),
+                expected,
+                "held" if row["released_at"] is None else f"released: {row['reason']}",
+            )
+        return table if rows else "Nothing is held."
 
-    return app
+    out.print(run(read()))
+
+
+@app.command()
+def release(
+    partner: str,
+    activity: str,
+    day: Annotated[datetime, typer.Argument(formats=["%Y-%m-%d"])],
+    reason: Annotated[str, typer.Option(help="What was looked at, and what was found.")],
+) -> None:
+    """Let held carbon into the total again. The worker moves it at its next look."""
+    local_day = day.date()
+
+    async def write() -> bool:
+        async with opened() as resources, resources.sessions() as session, session.begin():
+            found = await store.release(
+                session,
+                partner=partner,
+                activity=activity,
+                day=local_day,
+                by="operator",
+                reason=reason,
+                now=resources.clock(),
+            )
+        return found is not None
+
+    if not run(write()):
+        raise fail(
+            f"nothing of {partner}, {activity} on {local_day} is held; see `saxaul holds list`."
+        )
+    out.print(f"Released: {partner}, {activity} on {local_day}.")
 
 
 def _grams(milligrams: int) -> str:

@@ -1,24 +1,23 @@
 """`saxaul partner ...`: each command calls one use case and shows what it did."""
 
-from collections.abc import Callable, Coroutine
-from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass
 from datetime import timedelta
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
-from rich.console import Console
 from rich.table import Table
 
+from service.here import opened, run, told_of
 from service.partners import register as use
 from service.partners import store
 from service.partners.keys import DEFAULT_SCOPES, SCOPES
 from service.partners.sandbox import wipe
-from service.resources import SANDBOX, Resources
+from service.resources import SANDBOX
+from service.settings import Settings
+from service.terminal import fail, out
 
 app = typer.Typer(help="Partners: who may report, with sources and keys.", no_args_is_help=True)
-out = Console()
 PAGE = 200
+URL = "http://127.0.0.1:8000"  # where nothing runs here
 NEXT = """
 Both keys are shown this once: only their hashes are stored. Try the test key first; it does what
 the live key does, with totals of its own:
@@ -35,30 +34,8 @@ Then: your own webhooks without a change on your side, docs/merchants.md. `saxau
 Id = Annotated[str, typer.Argument(help="The partner's id, e.g. golden-wok.")]
 
 
-@dataclass(frozen=True, slots=True)
-class Program:
-    """What the commands are given by the program that they belong to."""
-
-    opened: Callable[..., AbstractAsyncContextManager[Resources]]
-    run: Callable[[Coroutine[None, None, Any]], Any]
-    fail: Callable[[str], Exception]
-    url: Callable[[], str]
-
-    def unknown(self, partner: str) -> Exception:
-        """There is no such partner."""
-        return self.fail(f"there is no partner {partner!r}; see `saxaul partner list`.")
-
-
-def program_of(context: typer.Context) -> Program:
-    """The program that was given as the context's object."""
-    found = context.obj
-    assert isinstance(found, Program)
-    return found
-
-
 @app.command()
 def add(
-    context: typer.Context,
     partner: Id,
     source: Annotated[list[str], typer.Option(help="A source to report under; repeatable.")],
     name: Annotated[str | None, typer.Option(help="The name to show; default: the id.")] = None,
@@ -68,14 +45,13 @@ def add(
     days: Annotated[int | None, typer.Option(min=1, help="Days until the keys expire.")] = None,
 ) -> None:
     """Register a partner with a live and a test key, and say what to do next."""
-    program = program_of(context)
     scopes = tuple(scope or (*DEFAULT_SCOPES, "webhooks:manage"))
     unknown = sorted(set(scopes) - set(SCOPES))
     if unknown:
-        raise program.fail(f"there is no scope {unknown[0]!r}; there are {', '.join(SCOPES)}.")
+        raise fail(f"there is no scope {unknown[0]!r}; there are {', '.join(SCOPES)}.")
 
     async def work() -> use.Registered:
-        async with program.opened() as resources, resources.sessions() as session, session.begin():
+        async with opened() as resources, resources.sessions() as session, session.begin():
             now = resources.clock()
             return await use.register(
                 session,
@@ -87,21 +63,25 @@ def add(
                 now=now,
             )
 
-    made = program.run(work())
+    made = run(work())
     typer.echo(f"live key: {made.live.text}\ntest key: {made.test.text}")
     typer.echo(
-        NEXT.format(url=program.url(), test=made.test.text, source=source[0], partner=partner)
+        NEXT.format(
+            url=told_of(Settings()).get("url", URL),
+            test=made.test.text,
+            source=source[0],
+            partner=partner,
+        )
     )
 
 
 @app.command("list")
-def list_(context: typer.Context) -> None:
+def list_() -> None:
     """Show every partner with its sources."""
-    program = program_of(context)
 
     async def work() -> Table:
         table = Table("partner", "name", "sources", "since", "state")
-        async with program.opened() as resources, resources.sessions() as session:
+        async with opened() as resources, resources.sessions() as session:
             after = ""
             while page := await store.partners_after(session, after, PAGE):
                 for one in page:
@@ -112,17 +92,16 @@ def list_(context: typer.Context) -> None:
                 after = page[-1].partner
         return table
 
-    out.print(program.run(work()))
+    out.print(run(work()))
 
 
 @app.command()
-def show(context: typer.Context, partner: Id) -> None:
+def show(partner: Id) -> None:
     """Show a partner's sources and keys; secrets are stored nowhere."""
-    program = program_of(context)
 
     async def work() -> tuple[str, Table]:
         table = Table("prefix", "mode", "scopes", "created", "expires", "last used", "revoked")
-        async with program.opened() as resources, resources.sessions() as session:
+        async with opened() as resources, resources.sessions() as session:
             found = await use.known(session, partner)
             sources = ", ".join(await store.sources_of(session, partner)) or "none"
             for key in await store.list_keys(session, partner):
@@ -136,28 +115,27 @@ def show(context: typer.Context, partner: Id) -> None:
         state = f"disabled since {found.disabled_at}" if found.disabled_at else "active"
         return f"{found.partner} ({found.name}), {state}; sources: {sources}", table
 
-    head, table = program.run(work())
+    head, table = run(work())
     out.print(head, highlight=False)
     out.print(table)
 
 
 @app.command()
-def disable(context: typer.Context, partner: Id) -> None:
+def disable(partner: Id) -> None:
     """Refuse a partner's keys and connectors; what it recorded stays."""
-    _switch(program_of(context), partner, disabled=True)
+    _switch(partner, disabled=True)
     out.print(f"{partner} is disabled; API processes notice within seconds.")
 
 
 @app.command()
-def enable(context: typer.Context, partner: Id) -> None:
+def enable(partner: Id) -> None:
     """Take a disabled partner's keys and connectors again."""
-    _switch(program_of(context), partner, disabled=False)
+    _switch(partner, disabled=False)
     out.print(f"{partner} is enabled; API processes notice within seconds.")
 
 
 @app.command()
 def quota(
-    context: typer.Context,
     partner: Id,
     per_minute: Annotated[
         int | None,
@@ -165,46 +143,48 @@ def quota(
     ] = None,
 ) -> None:
     """Give a partner a quota of its own, or the settings' one again."""
-    program = program_of(context)
 
     async def work() -> bool:
-        async with program.opened() as resources, resources.sessions() as session, session.begin():
+        async with opened() as resources, resources.sessions() as session, session.begin():
             return await store.set_quota(session, partner, per_minute)
 
-    if not program.run(work()):
-        raise program.unknown(partner)
+    if not run(work()):
+        raise _unknown(partner)
     told = "the settings' quota" if per_minute is None else f"a quota of {per_minute} a minute"
     out.print(f"{partner} has {told}; API processes notice within seconds.")
 
 
 @app.command("wipe-test")
-def wipe_test(context: typer.Context, partner: Id) -> None:
+def wipe_test(partner: Id) -> None:
     """Delete what a partner recorded with test keys. Live data is not touched."""
-    program = program_of(context)
 
     async def work() -> int | None:
-        async with program.opened() as resources, resources.sessions() as session, session.begin():
+        async with opened() as resources, resources.sessions() as session, session.begin():
             epoch = await store.next_epoch(session, partner)
         if epoch is None:
             return None
         async with (
-            program.opened(schema=SANDBOX) as sandbox,
+            opened(schema=SANDBOX) as sandbox,
             sandbox.sessions() as session,
             session.begin(),
         ):
             return await wipe(session, partner, epoch)
 
-    actions = program.run(work())
+    actions = run(work())
     if actions is None:
-        raise program.unknown(partner)
+        raise _unknown(partner)
     out.print(f"{actions} test actions of {partner} are gone; its test totals start at zero.")
 
 
-def _switch(program: Program, partner: str, *, disabled: bool) -> None:
+def _switch(partner: str, *, disabled: bool) -> None:
     async def work() -> bool:
-        async with program.opened() as resources, resources.sessions() as session, session.begin():
+        async with opened() as resources, resources.sessions() as session, session.begin():
             at = resources.clock() if disabled else None
             return await store.set_disabled(session, partner, at)
 
-    if not program.run(work()):
-        raise program.unknown(partner)
+    if not run(work()):
+        raise _unknown(partner)
+
+
+def _unknown(partner: str) -> typer.Exit:
+    return fail(f"there is no partner {partner!r}; see `saxaul partner list`.")

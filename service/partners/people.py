@@ -7,7 +7,11 @@ from uuid import UUID
 
 from asyncpg.pgproto.pgproto import UUID as DriverUUID
 
+from service.resources import SettingMissing
+from service.settings import Settings
+
 BUCKETS = 1024
+KEY_BYTES = 32
 PEOPLE_KEPT = 100_000  # about 30 MB a process
 _BLOCK = 64  # bytes that SHA-256 takes at once
 
@@ -45,6 +49,19 @@ class Hasher:
     def person(self, subject: str) -> PersonId:
         """The person whom the app calls `subject`."""
         return self._people(subject)
+
+
+def hasher_of(settings: Settings) -> Hasher:
+    """The programme's. Raises SettingMissing when its key is not set or too short."""
+    if settings.person_key is None:
+        raise SettingMissing(
+            "SAXAUL_PERSON_KEY is not set. Make one with `openssl rand -hex 32` and keep it: with "
+            "another key every person would become somebody else."
+        )
+    key = bytes.fromhex(settings.person_key.get_secret_value())
+    if len(key) < KEY_BYTES:
+        raise SettingMissing(f"SAXAUL_PERSON_KEY must be {KEY_BYTES} bytes or more, in hex.")
+    return Hasher(key)
 
 
 def bucket_of(digest: bytes) -> int:

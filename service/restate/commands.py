@@ -1,17 +1,16 @@
 """`saxaul restate`, `saxaul shadow` and `saxaul versions`: each calls one use case and shows it."""
 
-from collections.abc import AsyncIterator, Callable, Coroutine
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any
 from uuid import UUID
 
 import orjson
 import typer
-from rich.console import Console
 from rich.table import Table
 from typer.core import TyperGroup
 
@@ -23,8 +22,8 @@ from methodologies.force import spans
 from methodologies.lock import lock, put_in_force, withdraw
 from service.book.plugins import load_all
 from service.clock import system_clock
-from service.errors import RunNotFound, ServiceError
-from service.resources import Resources
+from service.errors import RunNotFound
+from service.here import found_settings, opened, run
 from service.restate import store
 from service.restate.chunks import ACTIONS_MAX, Size
 from service.restate.compare import PPM
@@ -40,10 +39,10 @@ from service.restate.rules import (
 )
 from service.restate.shadow import KIND as SHADOW
 from service.restate.shadow import compare, comparison_of
-from service.restate.show import comparison_table, effect_tables, progress, publication_lines
+from service.restate.show import comparison_table, effect_tables, publication_lines
 from service.settings import PROGRAMME_FROM, PROGRAMME_TO, Settings
+from service.terminal import fail, out, progress
 
-Result = TypeVar("Result")
 Days = Annotated[
     tuple[str, str] | None,
     typer.Option(metavar="DAY DAY", help="Local days, both included, such as 2026-01-31."),
@@ -53,87 +52,65 @@ ReportFile = Annotated[Path | None, typer.Option(help="Write the report as JSON 
 Folder = Annotated[Path, typer.Option(help="The folder that holds the methodologies.")]
 
 
-@dataclass(frozen=True, slots=True)
-class Terminal:
-    """What the command line lends to these commands."""
+def restate_command(
+    methodology: Annotated[str, typer.Argument(help="Its id, e.g. cycle.bike.")],
+    from_: Annotated[str, typer.Option("--from", help="The version that assessed them.")],
+    to: Annotated[str, typer.Option("--to", help="The published version to assess by.")],
+    between: Days = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Work everything out, write nothing.")
+    ] = False,
+    report: ReportFile = None,
+    chunk: Chunk = store.PEOPLE_MAX,
+) -> None:
+    """Assess past actions again under a later version, as new facts. Points stay.
 
-    out: Console
-    err: Console
-    opened: Callable[[], AbstractAsyncContextManager[Resources]]
-    run: Callable[[Coroutine[None, None, Any]], Any]
-    fail: Callable[[str], typer.Exit]
-    settings: Callable[[], Settings]
+    A run that was killed goes on where it was when the command is given again.
+    """
 
-
-def add_commands(app: typer.Typer, terminal: Terminal) -> None:
-    """Register the commands."""
-    app.command("restate")(_restate_command(terminal))
-    app.add_typer(_shadow_app(terminal), name="shadow")
-    app.add_typer(_versions_app(terminal), name="versions")
-
-
-def _restate_command(terminal: Terminal) -> Callable[..., None]:
-    def restate_command(
-        methodology: Annotated[str, typer.Argument(help="Its id, e.g. cycle.bike.")],
-        from_: Annotated[str, typer.Option("--from", help="The version that assessed them.")],
-        to: Annotated[str, typer.Option("--to", help="The published version to assess by.")],
-        between: Days = None,
-        dry_run: Annotated[
-            bool, typer.Option("--dry-run", help="Work everything out, write nothing.")
-        ] = False,
-        report: ReportFile = None,
-        chunk: Chunk = store.PEOPLE_MAX,
-    ) -> None:
-        """Assess past actions again under a later version, as new facts. Points stay.
-
-        A run that was killed goes on where it was when the command is given again.
-        """
-
-        async def work() -> dict[str, Any]:
-            async with terminal.opened() as resources, _bar(terminal, "Restating") as bar:
-                settings = resources.settings
-                catalogue = _catalogue(terminal, settings)
-                change = change_of(catalogue, methodology, from_, to)
-                asked = _span(terminal, between)
-                closed = closed_span(
-                    asked, now_day=resources.clock().date(), late_days=settings.late_days
-                )
-                size = Size(chunk, ACTIONS_MAX)
-                if dry_run:
-                    return await try_out(
-                        resources,
-                        catalogue,
-                        change,
-                        closed=closed,
-                        size=size,
-                        started=bar.started,
-                        advanced=bar.advanced,
-                    )
-                return await restate(
+    async def work() -> dict[str, Any]:
+        async with opened() as resources, _bar("Restating") as bar:
+            settings = resources.settings
+            catalogue = _catalogue(settings)
+            change = change_of(catalogue, methodology, from_, to)
+            asked = _span(between)
+            closed = closed_span(
+                asked, now_day=resources.clock().date(), late_days=settings.late_days
+            )
+            size = Size(chunk, ACTIONS_MAX)
+            if dry_run:
+                return await try_out(
                     resources,
                     catalogue,
                     change,
-                    between=asked,
                     closed=closed,
                     size=size,
                     started=bar.started,
                     advanced=bar.advanced,
                 )
+            return await restate(
+                resources,
+                catalogue,
+                change,
+                between=asked,
+                closed=closed,
+                size=size,
+                started=bar.started,
+                advanced=bar.advanced,
+            )
 
-        found = _answered(terminal, work())
-        for table in effect_tables(found):
-            terminal.out.print(table)
-        word = "Would restate" if dry_run else "Restated"
-        terminal.out.print(
-            f"{word} {found['from']} as {found['to']}, {found['first_day']} to "
-            f"{found['last_day']}: estimated avoided emissions, points stay.",
-            highlight=False,
-        )
-        for line in publication_lines(found):
-            terminal.out.print(line, highlight=False)
-        _write(report, found)
-
-    return restate_command
+    found = run(work())
+    for table in effect_tables(found):
+        out.print(table)
+    word = "Would restate" if dry_run else "Restated"
+    out.print(
+        f"{word} {found['from']} as {found['to']}, {found['first_day']} to "
+        f"{found['last_day']}: estimated avoided emissions, points stay.",
+        highlight=False,
+    )
+    for line in publication_lines(found):
+        out.print(line, highlight=False)
+    _write(report, found)
 
 
 class _RunByDefault(TyperGroup):
@@ -144,87 +121,87 @@ class _RunByDefault(TyperGroup):
         return super().resolve_command(ctx, args if known else ["run", *args])
 
 
-def _shadow_app(terminal: Terminal) -> typer.Typer:
-    app = typer.Typer(
-        help="Run another version or method over past actions, and only compare.",
-        cls=_RunByDefault,
-        no_args_is_help=True,
-    )
+shadow_app = typer.Typer(
+    help="Run another version or method over past actions, and only compare.",
+    cls=_RunByDefault,
+    no_args_is_help=True,
+)
 
-    @app.command("run")
-    def run(
-        methodology: Annotated[str, typer.Argument(help="Whose actions, e.g. cycle.bike.")],
-        alternative: Annotated[str, typer.Option(help="ID@VERSION of any status.")],
-        sample: Annotated[str, typer.Option(help="Share of the actions, 0 to 1.")] = "1",
-        between: Days = None,
-        report: ReportFile = None,
-        chunk: Chunk = store.PEOPLE_MAX,
-    ) -> None:
-        """Compare what is recorded with what an alternative would give. Nothing is counted."""
-        sample_ppm = _ppm(terminal, sample)
 
-        async def work() -> dict[str, Any]:
-            async with terminal.opened() as resources, _bar(terminal, "Comparing") as bar:
-                catalogue = _catalogue(terminal, resources.settings)
-                activity = activity_of(catalogue, methodology)
-                return await compare(
-                    resources,
-                    catalogue,
-                    methodology=methodology,
-                    alternative=alternative_of(catalogue, activity, alternative),
-                    sample_ppm=sample_ppm,
-                    between=checked(_span(terminal, between) or Span(PROGRAMME_FROM, PROGRAMME_TO)),
-                    size=Size(chunk, ACTIONS_MAX),
-                    started=bar.started,
-                    advanced=bar.advanced,
+@shadow_app.command("run")
+def shadow_run(
+    methodology: Annotated[str, typer.Argument(help="Whose actions, e.g. cycle.bike.")],
+    alternative: Annotated[str, typer.Option(help="ID@VERSION of any status.")],
+    sample: Annotated[str, typer.Option(help="Share of the actions, 0 to 1.")] = "1",
+    between: Days = None,
+    report: ReportFile = None,
+    chunk: Chunk = store.PEOPLE_MAX,
+) -> None:
+    """Compare what is recorded with what an alternative would give. Nothing is counted."""
+    sample_ppm = _ppm(sample)
+
+    async def work() -> dict[str, Any]:
+        async with opened() as resources, _bar("Comparing") as bar:
+            catalogue = _catalogue(resources.settings)
+            activity = activity_of(catalogue, methodology)
+            return await compare(
+                resources,
+                catalogue,
+                methodology=methodology,
+                alternative=alternative_of(catalogue, activity, alternative),
+                sample_ppm=sample_ppm,
+                between=checked(_span(between) or Span(PROGRAMME_FROM, PROGRAMME_TO)),
+                size=Size(chunk, ACTIONS_MAX),
+                started=bar.started,
+                advanced=bar.advanced,
+            )
+
+    _show_comparison(run(work()), report)
+
+
+@shadow_app.command("list")
+def shadow_list() -> None:
+    """Show the shadow runs, newest first."""
+
+    async def work() -> Table:
+        table = Table("run", "methodology", "alternative", "days", "sample", "status", "ratio")
+        async with opened() as resources, resources.sessions() as session:
+            for row in await store.runs_before(session, before=LAST, kind=SHADOW, limit=200):
+                found = comparison_of(row)
+                table.add_row(
+                    found["run_id"],
+                    found["methodology"],
+                    found["alternative"],
+                    f"{found['first_day']} to {found['last_day']}",
+                    str(Decimal(found["sample_ppm"]) / PPM),
+                    found["status"],
+                    found["total"]["ratio"] or "-",
                 )
+        return table
 
-        _show_comparison(terminal, _answered(terminal, work()), report)
-
-    @app.command("list")
-    def list_() -> None:
-        """Show the shadow runs, newest first."""
-
-        async def work() -> Table:
-            table = Table("run", "methodology", "alternative", "days", "sample", "status", "ratio")
-            async with terminal.opened() as resources, resources.sessions() as session:
-                for row in await store.runs_before(session, before=LAST, kind=SHADOW, limit=200):
-                    found = comparison_of(row)
-                    table.add_row(
-                        found["run_id"],
-                        found["methodology"],
-                        found["alternative"],
-                        f"{found['first_day']} to {found['last_day']}",
-                        str(Decimal(found["sample_ppm"]) / PPM),
-                        found["status"],
-                        found["total"]["ratio"] or "-",
-                    )
-            return table
-
-        terminal.out.print(_answered(terminal, work()))
-
-    @app.command("show")
-    def show(
-        run_id: Annotated[UUID, typer.Argument(help="Its id, from `saxaul shadow list`.")],
-        report: ReportFile = None,
-    ) -> None:
-        """Show how far apart the two are, cell by cell."""
-
-        async def work() -> dict[str, Any]:
-            async with terminal.opened() as resources, resources.sessions() as session:
-                row = await store.find_run(session, run_id)
-                if row is None or row["kind"] != SHADOW:
-                    raise RunNotFound(f"There is no shadow run {run_id}. See `saxaul shadow list`.")
-                return comparison_of(row)
-
-        _show_comparison(terminal, _answered(terminal, work()), report)
-
-    return app
+    out.print(run(work()))
 
 
-def _show_comparison(terminal: Terminal, found: dict[str, Any], report: Path | None) -> None:
-    terminal.out.print(comparison_table(found))
-    terminal.out.print(
+@shadow_app.command("show")
+def shadow_show(
+    run_id: Annotated[UUID, typer.Argument(help="Its id, from `saxaul shadow list`.")],
+    report: ReportFile = None,
+) -> None:
+    """Show how far apart the two are, cell by cell."""
+
+    async def work() -> dict[str, Any]:
+        async with opened() as resources, resources.sessions() as session:
+            row = await store.find_run(session, run_id)
+            if row is None or row["kind"] != SHADOW:
+                raise RunNotFound(f"There is no shadow run {run_id}. See `saxaul shadow list`.")
+            return comparison_of(row)
+
+    _show_comparison(run(work()), report)
+
+
+def _show_comparison(found: dict[str, Any], report: Path | None) -> None:
+    out.print(comparison_table(found))
+    out.print(
         f"Run {found['run_id']}: {found['alternative']} beside {found['methodology']}, "
         f"{found['status']}. It is never counted.",
         highlight=False,
@@ -232,66 +209,68 @@ def _show_comparison(terminal: Terminal, found: dict[str, Any], report: Path | N
     _write(report, found)
 
 
-def _versions_app(terminal: Terminal) -> typer.Typer:
-    app = typer.Typer(
-        help="Which version of a methodology assesses which days.", no_args_is_help=True
+versions_app = typer.Typer(
+    help="Which version of a methodology assesses which days.", no_args_is_help=True
+)
+
+
+def _changed(change: Callable[[], str]) -> None:
+    try:
+        out.print(change(), highlight=False)
+    except CatalogueBroken as broken:
+        raise fail(broken) from broken
+
+
+@versions_app.command("list")
+def versions_list() -> None:
+    """Show every version, and the days whose actions it assesses."""
+    catalogue = _catalogue(found_settings())
+    table = Table("methodology", "version", "status", "assesses actions of")
+    for row in version_rows(catalogue):
+        table.add_row(*row)
+    out.print(table)
+
+
+@versions_app.command("publish")
+def versions_publish(folder: Folder = PACKAGED) -> None:
+    """Lock every version with `status: published` that is not locked yet."""
+    _changed(
+        lambda: (
+            "".join(f"locked {one}\n" for one in lock(folder)).strip()
+            or f"nothing new beside {folder / LOCK}"
+        )
     )
 
-    def changed(change: Callable[[], str]) -> None:
-        try:
-            terminal.out.print(change(), highlight=False)
-        except CatalogueBroken as broken:
-            raise terminal.fail(str(broken)) from broken
 
-    @app.command("list")
-    def list_() -> None:
-        """Show every version, and the days whose actions it assesses."""
-        catalogue = _catalogue(terminal, terminal.settings())
-        table = Table("methodology", "version", "status", "assesses actions of")
-        for row in version_rows(catalogue):
-            table.add_row(*row)
-        terminal.out.print(table)
+@versions_app.command("force")
+def versions_force(
+    reference: Annotated[str, typer.Argument(help="ID@VERSION, published.")],
+    first_day: Annotated[str, typer.Argument(help="Its first day, 14 days ahead or more.")],
+    folder: Folder = PACKAGED,
+) -> None:
+    """Let a version assess the actions of a day and later. Programs read it when they start."""
+    day = _day(first_day)
 
-    @app.command("publish")
-    def publish(folder: Folder = PACKAGED) -> None:
-        """Lock every version with `status: published` that is not locked yet."""
-        changed(
-            lambda: (
-                "".join(f"locked {one}\n" for one in lock(folder)).strip()
-                or f"nothing new beside {folder / LOCK}"
-            )
-        )
+    def change() -> str:
+        put_in_force(folder, reference, day, recorded_on=system_clock().date())
+        return f"{reference} assesses actions of {day} and later."
 
-    @app.command("force")
-    def force(
-        reference: Annotated[str, typer.Argument(help="ID@VERSION, published.")],
-        first_day: Annotated[str, typer.Argument(help="Its first day, 14 days ahead or more.")],
-        folder: Folder = PACKAGED,
-    ) -> None:
-        """Let a version assess the actions of a day and later. Programs read it when they start."""
-        day = _day(terminal, first_day)
+    _changed(change)
 
-        def change() -> str:
-            put_in_force(folder, reference, day, recorded_on=system_clock().date())
-            return f"{reference} assesses actions of {day} and later."
 
-        changed(change)
+@versions_app.command("withdraw")
+def withdraw_(
+    reference: Annotated[str, typer.Argument(help="ID@VERSION.")],
+    reason: Annotated[str, typer.Argument(help="Why, in a sentence.")],
+    folder: Folder = PACKAGED,
+) -> None:
+    """Let a version take no new actions; the one before takes its days."""
 
-    @app.command("withdraw")
-    def withdraw_(
-        reference: Annotated[str, typer.Argument(help="ID@VERSION.")],
-        reason: Annotated[str, typer.Argument(help="Why, in a sentence.")],
-        folder: Folder = PACKAGED,
-    ) -> None:
-        """Let a version take no new actions; the one before takes its days."""
+    def change() -> str:
+        withdraw(folder, reference, reason)
+        return f"{reference} is withdrawn and takes no new actions."
 
-        def change() -> str:
-            withdraw(folder, reference, reason)
-            return f"{reference} is withdrawn and takes no new actions."
-
-        changed(change)
-
-    return app
+    _changed(change)
 
 
 def version_rows(catalogue: Catalogue) -> list[tuple[str, str, str, str]]:
@@ -319,8 +298,8 @@ class _Bar:
 
 
 @asynccontextmanager
-async def _bar(terminal: Terminal, what: str) -> AsyncIterator[_Bar]:
-    with progress(terminal.err) as shown:
+async def _bar(what: str) -> AsyncIterator[_Bar]:
+    with progress() as shown:
         task = shown.add_task(what, total=None)
         yield _Bar(
             started=lambda total, done: shown.update(task, total=total, completed=done),
@@ -328,41 +307,33 @@ async def _bar(terminal: Terminal, what: str) -> AsyncIterator[_Bar]:
         )
 
 
-def _answered(terminal: Terminal, work: Coroutine[None, None, Result]) -> Result:
-    try:
-        found: Result = terminal.run(work)
-    except ServiceError as error:
-        raise terminal.fail(error.detail) from error
-    return found
-
-
-def _catalogue(terminal: Terminal, settings: Settings) -> Catalogue:
+def _catalogue(settings: Settings) -> Catalogue:
     try:
         return load_all(settings.methodology_path, system_clock().date())
     except CatalogueBroken as broken:
-        raise terminal.fail(str(broken)) from broken
+        raise fail(broken) from broken
 
 
-def _span(terminal: Terminal, between: tuple[str, str] | None) -> Span | None:
+def _span(between: tuple[str, str] | None) -> Span | None:
     if between is None:
         return None
-    return Span(_day(terminal, between[0]), _day(terminal, between[1]))
+    return Span(_day(between[0]), _day(between[1]))
 
 
-def _day(terminal: Terminal, text: str) -> date:
+def _day(text: str) -> date:
     try:
         return date.fromisoformat(text)
     except ValueError as error:
-        raise terminal.fail(f"{text!r} is not a day such as 2026-01-31.") from error
+        raise fail(f"{text!r} is not a day such as 2026-01-31.") from error
 
 
-def _ppm(terminal: Terminal, sample: str) -> int:
+def _ppm(sample: str) -> int:
     try:
         share = Decimal(sample)
     except InvalidOperation as error:
-        raise terminal.fail(f"{sample!r} is not a share such as 0.1.") from error
+        raise fail(f"{sample!r} is not a share such as 0.1.") from error
     if not (share.is_finite() and 0 < share <= 1 and share * PPM == int(share * PPM)):
-        raise terminal.fail("a sample is above 0, at most 1, and has at most six decimals.")
+        raise fail("a sample is above 0, at most 1, and has at most six decimals.")
     return int(share * PPM)
 
 

@@ -18,7 +18,7 @@ TRANSACTION_DOORS = (
     "service/http/repeatable.py",
     "service/intake/commit.py",
     "service/intake/lane.py",
-    "service/cli.py",
+    "service/cli/access.py",
     "service/forest/commands.py",
     "service/demo.py",
     "service/partners/commands.py",

@@ -4,19 +4,17 @@ import asyncio
 from collections import Counter
 from typing import Annotated
 
-import orjson
 import typer
-from rich.console import Console
 from rich.json import JSON
 from rich.text import Text
 
 from service.clock import system_clock
+from service.here import told_of
 from service.settings import Settings
+from service.terminal import err, fail, out
 from service.webhooks.outbound.listen import Api, Arrived, ListenFailed, listening
 from service.webhooks.outbound.types import EVENT_TYPES
 
-out = Console()
-err = Console(stderr=True)
 COLOURS = {
     "action.credited": "green",
     "action.capped": "yellow",
@@ -48,21 +46,20 @@ def listen(
     types = tuple(type_ or EVENT_TYPES)
     unknown = sorted(set(types) - set(EVENT_TYPES))
     if unknown:
-        raise _failed(f"there is no type {unknown[0]!r}; there are {', '.join(EVENT_TYPES)}.")
-    file = Settings().home / "demo.json"
-    told = dict(orjson.loads(file.read_bytes())) if file.exists() else {}
+        raise fail(f"there is no type {unknown[0]!r}; there are {', '.join(EVENT_TYPES)}.")
+    told = told_of(Settings())
     url, key = url or told.get("url"), key or told.get("webhooks_key")
     if url is None or key is None:
-        raise _failed("no API is running here: say --url and --key, or run `saxaul up` first.")
+        raise fail("no API is running here: say --url and --key, or run `saxaul up` first.")
     shown: Counter[str] = Counter()
     try:
         asyncio.run(_listen(Api(url, key), types, port, count, shown, as_json=as_json))
     except KeyboardInterrupt:
         err.print(f"Stopped after {shown.total()} deliveries; the endpoint is removed.")
     except ListenFailed as error:
-        raise _failed(str(error)) from error
+        raise fail(str(error)) from error
     except OSError as error:
-        raise _failed(f"cannot listen on port {port}: {error.strerror or error}.") from error
+        raise fail(f"cannot listen on port {port}: {error.strerror or error}.") from error
 
 
 async def _listen(
@@ -107,8 +104,3 @@ def _show(arrived: Arrived, *, as_json: bool) -> None:
     out.print(line)
     out.print(Text(f"          id {arrived.id}, signature verified", style="dim"))
     out.print(JSON.from_data(data, indent=2), style="dim")
-
-
-def _failed(message: str) -> typer.Exit:
-    err.print(f"[red]error:[/] {message}", highlight=False)
-    return typer.Exit(1)

@@ -1,0 +1,85 @@
+"""The command line: `saxaul --help`. Each command calls one use case and shows what it did."""
+
+from importlib import import_module
+from typing import Any, NamedTuple
+
+import typer
+from typer.core import TyperCommand, TyperGroup
+from typer.main import get_command, get_group
+
+
+class Place(NamedTuple):
+    """Where a command is defined, and what the list of commands says of it."""
+
+    module: str
+    name: str
+    help: str
+    hidden: bool = False
+
+
+COMMANDS = {
+    "up": Place("cli.system", "up", "Run everything here: PostgreSQL, Valkey, API and worker."),
+    "clock": Place("cli.system", "clock", "Move the time of a demo, or show it."),
+    "migrate": Place("cli.system", "migrate", "Bring the database's schema up to date."),
+    "demo": Place("cli.system", "demo", "Make the demo partner and people.", hidden=True),
+    "settings": Place("cli.about", "show_settings", "List every setting with its value here."),
+    "openapi": Place("cli.about", "openapi", "Print the OpenAPI document."),
+    "partner": Place(
+        "partners.commands", "app", "Partners: who may report, with sources and keys."
+    ),
+    "keys": Place("cli.access", "keys_app", "API keys of partners."),
+    "token": Place("cli.access", "token", "Print a person's token, for development."),
+    "replay": Place("cli.replay", "replay", "Send a file's events through the HTTP API."),
+    "listen": Place("webhooks.outbound.commands", "listen", "Print webhooks as they arrive."),
+    "reconcile": Place("cli.books", "reconcile", "Prove that everything adds up."),
+    "rebuild": Place("cli.books", "rebuild", "Make the projections again."),
+    "holds": Place("guards.commands", "app", "Carbon that is held for an implausible mean."),
+    "factors": Place("book.commands", "factors_app", "The register of factors."),
+    "methodology": Place(
+        "book.commands", "methodology_app", "Write, check, publish methodologies."
+    ),
+    "versions": Place("restate.commands", "versions_app", "Which version assesses which days."),
+    "restate": Place("restate.commands", "restate_command", "Assess past actions again."),
+    "shadow": Place("restate.commands", "shadow_app", "Only compare: another version or method."),
+    "receipt": Place("book.commands", "receipt_app", "Receipts of actions."),
+    "book": Place("book.commands", "book", "Build the methodology book as a static site."),
+    "forest": Place("forest.commands", "app", "Lots of trees, for planting partners."),
+}
+
+
+class _OnDemand(TyperGroup):
+    """Imports a command when it is run: the list of commands costs no import, and none the rest."""
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: Any, cmd_name: str) -> TyperCommand | None:
+        place = COMMANDS.get(cmd_name)
+        if place is None:
+            return None
+        return TyperCommand(cmd_name, help=place.help, hidden=place.hidden)
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        name, command, rest = super().resolve_command(ctx, args)
+        return name, command and command_at(name or ""), rest
+
+
+def command_at(name: str) -> Any:
+    """The command of a name in COMMANDS."""
+    place = COMMANDS[name]
+    found = getattr(import_module(f"service.{place.module}"), place.name)
+    if isinstance(found, typer.Typer):
+        group = get_group(found)
+        group.name = name
+        return group
+    alone = typer.Typer(add_completion=False)
+    alone.command(name)(found)
+    return get_command(alone)
+
+
+app = typer.Typer(cls=_OnDemand, no_args_is_help=True, pretty_exceptions_show_locals=False)
+
+
+@app.callback()
+def saxaul() -> None:
+    """Saxaul: green actions in, estimated avoided emissions and points out."""

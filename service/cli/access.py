@@ -1,0 +1,120 @@
+"""Commands that let somebody in: people's tokens for development, and partners' keys."""
+
+from datetime import timedelta
+from typing import Annotated
+
+import typer
+from rich.table import Table
+
+from service.clock import system_clock
+from service.here import opened, run, told_of
+from service.partners import store
+from service.partners.issuer import IssuerMissing, mint_token
+from service.partners.keys import DEFAULT_SCOPES, SCOPES, TEST_SCOPES, make_key
+from service.partners.register import check_id
+from service.settings import Settings
+from service.terminal import err, fail, out
+
+keys_app = typer.Typer(help="API keys of partners.", no_args_is_help=True)
+
+
+def token(
+    subject: Annotated[str, typer.Argument(help="The app's id of the person, e.g. alice.")],
+    hours: Annotated[float, typer.Option(min=0.001, help="How long it is valid.")] = 24,
+) -> None:
+    """Print a person's token, signed by the embedded default's own issuer (for development)."""
+    settings = Settings()
+    told = told_of(settings)
+    issuer = settings.oidc_issuer or told.get("issuer")
+    if issuer is None:
+        raise fail("no issuer is known here: run `saxaul up` first, or set SAXAUL_HOME.")
+    try:
+        text = mint_token(
+            settings.home,
+            subject=subject,
+            issuer=issuer,
+            audience=settings.oidc_audience,
+            lifetime=timedelta(hours=hours),
+            clock=system_clock,
+        )
+    except IssuerMissing as error:
+        raise fail(error) from error
+    typer.echo(text)
+
+
+@keys_app.command("add")
+def keys_add(
+    partner: Annotated[str, typer.Argument(help="The partner's id; made if it is new.")],
+    source: Annotated[
+        list[str] | None, typer.Option(help="A source to register for it; repeatable.")
+    ] = None,
+    scope: Annotated[
+        list[str] | None, typer.Option(help=f"One of {', '.join(SCOPES)}; repeatable.")
+    ] = None,
+    days: Annotated[int | None, typer.Option(min=1, help="Days until it expires.")] = None,
+    test: Annotated[bool, typer.Option("--test", help="A test key, for the sandbox.")] = False,
+) -> None:
+    """Make a key, and the partner and sources with it. The key is shown once."""
+    sources, scopes = tuple(source or ()), tuple(scope or DEFAULT_SCOPES)
+    unknown = sorted(set(scopes) - set(TEST_SCOPES if test else SCOPES))
+    if unknown:
+        raise fail(f"there is no scope {unknown[0]!r}; there are {', '.join(SCOPES)}.")
+
+    async def work() -> str:
+        check_id(partner)
+        key = make_key(is_test=test)
+        async with opened() as resources, resources.sessions() as session, session.begin():
+            now = resources.clock()
+            await store.put_partner(session, partner, partner, now)
+            for name in sources:
+                owner = await store.owner_of_source(session, name)
+                if owner not in (None, partner):
+                    raise fail(f"the source {name!r} belongs to {owner!r}.")
+            if sources:
+                await store.put_sources(session, partner, sources)
+            await store.put_key(
+                session,
+                key,
+                partner=partner,
+                scopes=scopes,
+                now=now,
+                expires_at=None if days is None else now + timedelta(days=days),
+            )
+        return key.text
+
+    typer.echo(run(work()))
+    err.print("Keep it now: only its hash is stored.", style="yellow")
+
+
+@keys_app.command("list")
+def keys_list() -> None:
+    """Show the keys there are, without their secrets."""
+
+    async def work() -> Table:
+        table = Table("prefix", "partner", "scopes", "created", "expires", "revoked")
+        async with opened() as resources, resources.sessions() as session:
+            for key in await store.list_keys(session):
+                table.add_row(
+                    key.prefix,
+                    key.partner,
+                    " ".join(key.scopes),
+                    f"{key.created_at:%Y-%m-%d %H:%M}",
+                    f"{key.expires_at:%Y-%m-%d}" if key.expires_at else "-",
+                    f"{key.revoked_at:%Y-%m-%d %H:%M}" if key.revoked_at else "-",
+                )
+        return table
+
+    out.print(run(work()))
+
+
+@keys_app.command("revoke")
+def keys_revoke(prefix: Annotated[str, typer.Argument(help="The key's prefix.")]) -> None:
+    """Revoke a key; API processes notice within SAXAUL_KEY_CACHE_SECONDS."""
+
+    async def work() -> bool:
+        async with opened() as resources, resources.sessions() as session, session.begin():
+            return await store.revoke_key(session, prefix, resources.clock())
+
+    if not run(work()):
+        raise fail(f"there is no key {prefix!r} that is not revoked yet; see `saxaul keys list`.")
+    out.print(f"The key {prefix} is revoked.")

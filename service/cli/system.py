@@ -1,0 +1,70 @@
+"""Commands that run the system here."""
+
+import asyncio
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from service.book.commands import refuse_broken
+from service.clock import CLOCK_FILE, read_ahead, system_clock
+from service.demo import put_demo
+from service.embedded.clock import ClockRefused, move_clock
+from service.embedded.up import run_up
+from service.here import found_settings
+from service.migrate import migrate_database
+from service.partners.people import hasher_of
+from service.resources import SettingMissing, open_resources
+from service.settings import Settings
+from service.terminal import fail, out
+
+
+def up(
+    clock: Annotated[
+        bool, typer.Option("--clock", help="For demos: time that `saxaul clock` moves ahead.")
+    ] = False,
+    workers: Annotated[
+        int | None, typer.Option(min=1, max=64, help="API processes; default SAXAUL_WORKERS, or 1.")
+    ] = None,
+) -> None:
+    """Run everything here: PostgreSQL, Valkey, migrations, demo data, API and worker.
+
+    DATABASE_URL and REDIS_URL switch to servers of yours. Data stays in SAXAUL_HOME (./.saxaul).
+    Ctrl-C stops it cleanly.
+    """
+    given = {} if workers is None else {"workers": workers}
+    settings = Settings().model_copy(update=given)
+    refuse_broken(settings)
+    raise typer.Exit(run_up(settings, clock=clock))
+
+
+def clock(
+    ahead: Annotated[str | None, typer.Argument(help="+1d, +2h30m, +90m; never back.")] = None,
+) -> None:
+    """Move the time of a demo that runs with `saxaul up --clock`, or show it."""
+    home = Settings().home
+    try:
+        moved = read_ahead(home / CLOCK_FILE) if ahead is None else move_clock(home, ahead)
+    except ClockRefused as error:
+        raise fail(error) from error
+    out.print(f"It is {system_clock() + moved:%Y-%m-%d %H:%M} UTC, {moved} ahead.")
+
+
+def migrate() -> None:
+    """Bring the database's schema up to date. Safe to run twice, and from two places at once."""
+    try:
+        version = migrate_database(found_settings())
+    except SettingMissing as error:
+        raise fail(error) from error
+    out.print(f"The database is at revision {version}.")
+
+
+def demo() -> None:
+    """Make the demo partner, people and projects, and write demo.json."""
+
+    async def work() -> Path:
+        settings = Settings()
+        async with open_resources(settings) as resources:
+            return await put_demo(resources, hasher_of(settings), settings.home)
+
+    out.print(f"Demo data is described in {asyncio.run(work())}.")

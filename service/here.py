@@ -1,0 +1,62 @@
+"""The system that runs here, as a command finds it: its settings, its servers, its errors."""
+
+import asyncio
+from collections.abc import AsyncIterator, Coroutine
+from contextlib import asynccontextmanager
+from datetime import timedelta
+from typing import TypeVar
+
+import orjson
+from redis.exceptions import RedisError
+from sqlalchemy.exc import DBAPIError
+
+from service.clock import CLOCK_FILE, read_ahead
+from service.errors import ServiceError
+from service.resources import Resources, SettingMissing, clock_of, open_resources
+from service.settings import Settings
+from service.terminal import fail
+
+Result = TypeVar("Result")
+
+
+def told_of(settings: Settings) -> dict[str, str]:
+    """What `saxaul up` wrote about itself; empty where it never ran."""
+    file = settings.home / "demo.json"
+    return dict(orjson.loads(file.read_bytes())) if file.exists() else {}
+
+
+def found_settings() -> Settings:
+    """Settings from the environment, and the URLs of the embedded default where it runs."""
+    settings = Settings()
+    told = told_of(settings)
+    update: dict[str, object] = {
+        name: told[name]
+        for name in ("database_url", "owner_database_url", "redis_url")
+        if getattr(settings, name) is None and told.get(name)
+    }
+    update["virtual_clock"] = settings.virtual_clock or (
+        "database_url" in update and read_ahead(settings.home / CLOCK_FILE) > timedelta(0)
+    )
+    return settings.model_copy(update=update)
+
+
+@asynccontextmanager
+async def opened(schema: str | None = None) -> AsyncIterator[Resources]:
+    """Resources of the database that is running here, or that the environment names."""
+    settings = found_settings()
+    async with open_resources(settings, clock_of(settings), schema=schema) as resources:
+        yield resources
+
+
+def run(work: Coroutine[None, None, Result]) -> Result:
+    """Run a command's work; what stands in its way becomes a sentence and exit code 1."""
+    try:
+        return asyncio.run(work)
+    except SettingMissing as error:
+        raise fail(error) from error
+    except ServiceError as error:
+        raise fail(error.detail) from error
+    except (OSError, DBAPIError, RedisError) as error:
+        raise fail(
+            f"a server does not answer ({error}). Is `saxaul up` running with this SAXAUL_HOME?"
+        ) from error
