@@ -1,4 +1,4 @@
-"""What a program holds open while it runs: database, Valkey, clock. Opened once, in `main.py`."""
+"""What a program holds open while it runs: database, Valkey, clock. Opened once, in `app.py`."""
 
 import json
 from collections.abc import AsyncIterator

@@ -20,9 +20,10 @@ import uvicorn
 from fastapi import FastAPI
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 
+from service.app import create_app, door_of
 from service.clock import Clock, system_clock
 from service.embedded.listener import listen, url_of
-from service.main import _Server, create_app, door_of
+from service.main import _Server
 from service.partners import store
 from service.partners.issuer import mint_token
 from service.partners.keys import make_key

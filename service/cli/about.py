@@ -4,7 +4,7 @@ import orjson
 import typer
 from rich.table import Table
 
-from service.main import create_app
+from service.app import create_app
 from service.settings import Settings
 from service.terminal import out
 

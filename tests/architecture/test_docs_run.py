@@ -16,9 +16,9 @@ import pytest
 import uvicorn
 from builders import PERSON_KEY
 
+from service.app import create_app
 from service.cli import app as command_line
 from service.demo import put_demo
-from service.main import create_app
 from service.partners.people import Hasher, PersonId
 from service.points.store import append_entry, lock_account
 from service.resources import Resources, open_resources

@@ -10,7 +10,7 @@ import httpx
 import pytest
 from builders import NewSettings
 
-from service.main import create_app
+from service.app import create_app
 from service.settings import Settings
 
 ROOT = Path(__file__).parents[2]

@@ -6,7 +6,7 @@ from pathlib import Path
 import orjson
 import pytest
 
-from service.main import create_app
+from service.app import create_app
 from service.settings import Settings
 
 ROOT = Path(__file__).parents[2]

@@ -16,8 +16,8 @@ import pytest
 import uvicorn
 from builders import PERSON_KEY, NewSettings
 
+from service.app import create_app, door_of
 from service.demo import put_demo
-from service.main import create_app, door_of
 from service.partners.people import Hasher
 from service.resources import open_resources
 

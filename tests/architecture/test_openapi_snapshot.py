@@ -6,7 +6,7 @@ from typing import Any
 import orjson
 import pytest
 
-from service.main import create_app
+from service.app import create_app
 from service.settings import Settings
 
 SNAPSHOT = Path(__file__).parents[2] / "docs" / "openapi.json"

@@ -97,7 +97,7 @@ def test_an_exception_stays_on_its_line() -> None:
 async def test_a_slow_request_is_in_the_log(
     app: FastAPI, log: io.StringIO, settings: Settings
 ) -> None:
-    from service.main import door_of  # noqa: PLC0415
+    from service.app import door_of  # noqa: PLC0415
 
     transport = httpx.ASGITransport(door_of(app, slow_seconds=0))
     async with httpx.AsyncClient(transport=transport, base_url="http://x") as client:

@@ -13,8 +13,8 @@ from builders import (
     running_app,
 )
 
+from service.app import create_app
 from service.http.problems import all_errors
-from service.main import create_app
 from service.settings import Settings
 
 UNKNOWN_KEY = f"sx_{'a' * 12}_{'b' * 64}"  # well formed, so that the database is asked

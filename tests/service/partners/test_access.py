@@ -9,7 +9,7 @@ import pytest
 from builders import NOW, SINGLE, USUAL, a_partner, an_event, client_of, report, unique
 from fastapi import FastAPI
 
-from service.main import create_app
+from service.app import create_app
 from service.partners import store
 from service.partners.keys import make_key
 from service.settings import Settings

@@ -26,8 +26,8 @@ from builders import running_app as run_app
 from fastapi import FastAPI
 from sqlalchemy.exc import DBAPIError
 
+from service.app import create_app
 from service.forest.catalogue import stock_projects
-from service.main import create_app
 from service.partners import register as use
 from service.partners.sandbox import Sandbox
 from service.webhooks.signing import signed_headers
