@@ -67,7 +67,6 @@ class Up:
         environment = {
             **os.environ,
             "SAXAUL_LOG_LEVEL": "warning",
-            "SAXAUL_GUARD_SECONDS": "0",  # load is not meant to be plausible
             **self._environment,
             "SAXAUL_HOME": str(self.home),
             "SAXAUL_PORT": known.rpartition(":")[2],

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import date, timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Literal
@@ -11,6 +12,7 @@ from methodologies.document import Cursor, read_document
 FILE = Path(__file__).parent / "EXCLUSIVE.yaml"
 DURATION = "duration_min"
 LEG_MAX_S = 86_400  # longer "legs" are left to the sheets' own limits
+DAYS_MAX = 366  # more days than a sheet lets one action take
 
 Period = Literal["day", "month"]
 PERIODS: tuple[Period, ...] = ("day", "month")
@@ -18,11 +20,15 @@ PERIODS: tuple[Period, ...] = ("day", "month")
 
 @dataclass(frozen=True, slots=True)
 class Exclusions:
-    """Activities whose legs may not overlap, and by activity the others that it excludes."""
+    """Activities whose legs may not overlap, and by activity the others that it excludes.
+
+    `whole_days` names, by activity, the input that says how many whole days an action takes.
+    """
 
     legs: frozenset[str]
     in_day: Mapping[str, frozenset[str]]
     in_month: Mapping[str, frozenset[str]]
+    whole_days: Mapping[str, str]
 
     @property
     def activities(self) -> frozenset[str]:
@@ -32,7 +38,18 @@ class Exclusions:
     @property
     def named(self) -> frozenset[str]:
         """Every activity that the rules speak of."""
-        return self.legs | self.activities
+        return self.legs | self.activities | frozenset(self.whole_days)
+
+    def days_of(self, activity: str, last: date, data: Mapping[str, object]) -> tuple[date, ...]:
+        """The whole days that an action takes, in order; its own is the last. None: empty.
+
+        `data` was read by the sheet, so the number is a whole one within its limits.
+        """
+        name = self.whole_days.get(activity)
+        if name is None:
+            return ()
+        count = min(int(Decimal(str(data[name]))), DAYS_MAX)
+        return tuple(last - timedelta(days=ago) for ago in reversed(range(count)))
 
     def leg_of(
         self, activity: str, began_s: int, data: Mapping[str, object]
@@ -53,7 +70,7 @@ class Exclusions:
 
 def load_exclusions(file: Path = FILE) -> Exclusions:
     """CatalogueBroken: with file, line and reason, for what is not fit for use."""
-    root = read_document(file, shown_as=file.name).table(needs=["legs", "periods"])
+    root = read_document(file, shown_as=file.name).table(needs=["legs", "whole_days", "periods"])
     legs = root["legs"].table(needs=["activities", "why"])
     legs["why"].text()
     found: dict[Period, dict[str, frozenset[str]]] = {period: {} for period in PERIODS}
@@ -63,7 +80,18 @@ def load_exclusions(file: Path = FILE) -> Exclusions:
         rivals = found[_period(fields["period"])]
         for activity, others in _rivals(fields["sides"]).items():
             rivals[activity] = rivals.get(activity, frozenset()) | others
-    return Exclusions(frozenset(legs["activities"].texts()), found["day"], found["month"])
+    return Exclusions(
+        frozenset(legs["activities"].texts()),
+        found["day"],
+        found["month"],
+        {name.text(): _input_of(entry) for name, entry in root["whole_days"].entries()},
+    )
+
+
+def _input_of(cursor: Cursor) -> str:
+    fields = cursor.table(needs=["input", "why"])
+    fields["why"].text()
+    return fields["input"].text()
 
 
 def _period(cursor: Cursor) -> Period:

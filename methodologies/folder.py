@@ -130,11 +130,13 @@ def read_version(folder: Path) -> Version:
             "distinct",
             "yearly",
             "attribution",
+            "changes",
         ],
     )
     for name in _MEANINGS:
         sheet[name].plain()
     check_attribution(sheet.get("attribution"))
+    _check_changes(sheet.get("changes"))
     inputs = read_inputs(sheet["inputs"])
     bands = read_bands(sheet.get("bands"), inputs)
     branches = read_branches(
@@ -224,6 +226,13 @@ def _read_quantity(daily: Cursor, inputs: tuple[Input, ...]) -> tuple[str | None
     given = daily.table(needs=["input", "at_most"])
     name = given["input"].one_of([one.name for one in inputs if one.low is not None])
     return name, given["at_most"].count() * 1000
+
+
+def _check_changes(changes: Cursor | None) -> None:
+    """What rule 6.1 asks of a later version: why, what it changes of the last year, who read it."""
+    if changes is not None:
+        for text in changes.table(needs=["reason", "effect", "reviewer"]).values():
+            text.text()
 
 
 def _read_yearly(

@@ -20,6 +20,7 @@ TOLERANCE_G = Decimal("0.001")
 MAY_IMPORT = frozenset(("decimal", "methodologies.contract"))
 MAY_CALL = frozenset(("Decimal", "Estimate", "min", "max"))
 PLACEHOLDER = "placeholder"
+FIRST = "1.0.0"
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,8 +42,15 @@ def prove(version: Version, source: str) -> tuple[Proof, ...]:
         *cases,
         Proof("every-rule-has-a-case", "rules", _without_case(catalogue, alone)),
         Proof("pure", "estimate.py", _impure(source)),
+        Proof("a-later-version-says-its-change", "changes", _silent(alone.edition)),
         *_units(version),
     )
+
+
+def _silent(edition: Edition) -> str | None:
+    if edition.version == FIRST or "changes" in edition.sheet:
+        return None
+    return f"{edition.reference} must say its changes (reason, effect, reviewer): rule 6.1"
 
 
 def placeholders(version: Version) -> tuple[str, ...]:

@@ -28,7 +28,8 @@ _EXACT = Context(
     traps=[InvalidOperation, Inexact, Overflow, Subnormal],
 )
 _exactly = _EXACT.create_decimal
-_PLAIN_NUMBER = re.compile(r"[+-]?[0-9]{1,40}(\.[0-9]{1,40})?", re.ASCII)
+_is_plain = re.compile(r"[+-]?[0-9]{1,40}(\.[0-9]{1,40})?", re.ASCII).fullmatch
+_NO_NUMBER = 'must be a number, such as 12.4 or "12.4"'
 
 # Files a value; the answer is what the sheet's limits have against it, if anything.
 Put = Callable[[str, object, Inputs], str | None]
@@ -102,24 +103,20 @@ def putter(one: Input) -> Put:
 
 def _number(raw: object) -> Decimal:
     """A Decimal, an int or a plain decimal string, exactly."""
-    written = raw if isinstance(raw, Decimal) else _int_or_plain(raw)
+    if isinstance(raw, str):
+        if not _is_plain(raw):
+            raise ValueError(_NO_NUMBER)
+    elif isinstance(raw, Decimal):
+        if not raw.is_finite():
+            raise ValueError("must be a finite number")
+    elif not isinstance(raw, int) or isinstance(raw, bool):
+        raise ValueError(_NO_NUMBER)
     try:
-        number = _exactly(written)
+        return _exactly(raw)
     except (Inexact, Overflow, Subnormal, InvalidOperation) as wrong:
         raise ValueError(
             f"must have at most {DIGITS_MAX} significant digits and a usual size"
         ) from wrong
-    if not number.is_finite():
-        raise ValueError("must be a finite number")
-    return number
-
-
-def _int_or_plain(raw: object) -> int | str:
-    if isinstance(raw, str) and _PLAIN_NUMBER.fullmatch(raw):
-        return raw
-    if isinstance(raw, int) and not isinstance(raw, bool):
-        return raw
-    raise ValueError('must be a number, such as 12.4 or "12.4"')
 
 
 def _count(raw: object) -> Decimal:

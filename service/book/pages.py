@@ -16,7 +16,7 @@ from markupsafe import Markup, escape
 
 from methodologies.branches import ABOVE_ALL_BANDS, BANDS
 from methodologies.catalogue import Catalogue
-from methodologies.contract import Edition
+from methodologies.contract import PROGRAMME_START, Edition
 from methodologies.document import read_document
 from methodologies.folder import PACKAGED
 from service.book.sheets import case_of, head_of, rows_of, sheet_of
@@ -128,6 +128,7 @@ def _environment() -> Environment:
     )
     environment.filters |= {"words": _words, "first_upper": _first_upper}
     environment.globals |= {
+        "begins": _begins,
         "count": _count,
         "formula": _formula,
         "json": _json,
@@ -142,12 +143,12 @@ def _environment() -> Environment:
 
 
 def _head(edition: Edition) -> dict[str, Any]:
-    change = edition.sheet.get("changes") or edition.sheet.get("change") or "First published."
+    changes = edition.sheet.get("changes")
     return {
         **head_of(edition),
         "reference": edition.reference,
         "href": f"{edition.id}-{edition.version}.html",
-        "change": change if isinstance(change, str) else _json(change),
+        "changes": changes if isinstance(changes, dict) else {"reason": "First published."},
     }
 
 
@@ -302,6 +303,13 @@ def _outcome(case: Mapping[str, Any]) -> str:
 def _status(status: str) -> Markup:
     kind = {"published": "good", "withdrawn": "warn", "draft": "warn"}.get(status, "")
     return Markup('<li class="tag {}">{}</li>').format(kind, status)
+
+
+def _begins(head: Mapping[str, Any]) -> Markup:
+    """From which days on a version assesses, where that is not all of them."""
+    if head["in_force_from"] == PROGRAMME_START.isoformat():
+        return Markup()
+    return Markup('<li class="tag warn">for days from {}</li>').format(head["in_force_from"])
 
 
 def _formula(text: str) -> Markup:

@@ -11,7 +11,7 @@ _CELL = (
     "total_day.local_day, total_day.activity, methodology, version, total_day.partner, region, "
     "evidence_level, scope"
 )
-_WHATS = "total_day.actions, gross_mg, avoided_mg, uncertainty_mg, points"
+_WHATS = "total_day.actions, limited, gross_mg, avoided_mg, uncertainty_mg, points"
 _ORDER = "opened_at DESC, partner DESC, activity DESC, local_day DESC"
 
 _TRY_LOCK = text("SELECT pg_try_advisory_xact_lock(:lock)")
@@ -21,16 +21,17 @@ _MOVING = text("""
         WHERE projector = 'total_day' AND kind = 'hold')
 """)
 
-# What changed since the last look, summed over versions, regions and levels.
+# What changed since the last look, summed over versions, regions and levels. A mean is one of what
+# was credited: people who reach a sheet's limit do not make their partner's reports implausible.
 _MEANS = text("""
-    SELECT partner, activity, local_day, sum(actions)::int8 AS actions,
-           div(sum(avoided_mg), nullif(sum(actions), 0))::int8 AS mean_mg
+    SELECT partner, activity, local_day, sum(actions - limited)::int8 AS actions,
+           div(sum(avoided_mg), nullif(sum(actions - limited), 0))::int8 AS mean_mg
     FROM total_day
     WHERE scope IN ('3+', 'held') AND evidence_level <> 'L0'
       AND (partner, activity, local_day) IN (
           SELECT partner, activity, local_day FROM total_day
           WHERE changed_at >= :since AND activity = ANY (CAST(:activities AS text[])))
-    GROUP BY partner, activity, local_day HAVING sum(actions) >= :least
+    GROUP BY partner, activity, local_day HAVING sum(actions - limited) >= :least
 """)
 _OPEN = text("""
     INSERT INTO hold (partner, activity, local_day, actions, mean_mg, least_mg, most_mg, opened_at)
@@ -40,13 +41,13 @@ _OPEN = text("""
 _TO_HOLD = text(f"""
     SELECT {_CELL}, {_WHATS} FROM total_day JOIN hold USING (partner, activity, local_day)
     WHERE released_at IS NULL AND scope = '3+' AND evidence_level <> 'L0'
-      AND (total_day.actions, gross_mg, avoided_mg, uncertainty_mg, points) <> (0, 0, 0, 0, 0)
+      AND ({_WHATS}) <> (0, 0, 0, 0, 0, 0)
     LIMIT :limit
 """)
 _TO_RELEASE = text(f"""
     SELECT {_CELL}, {_WHATS} FROM total_day JOIN hold USING (partner, activity, local_day)
     WHERE released_at IS NOT NULL AND scope = 'held'
-      AND (total_day.actions, gross_mg, avoided_mg, uncertainty_mg, points) <> (0, 0, 0, 0, 0)
+      AND ({_WHATS}) <> (0, 0, 0, 0, 0, 0)
     LIMIT :limit
 """)
 _RELEASE = text("""

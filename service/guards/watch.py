@@ -20,7 +20,7 @@ __all__ = ["load_plausible", "watch"]
 COUNTED, HELD = "3+", "held"
 MOVES_MAX = 500  # cells in one journal row
 LOOK_BACK = timedelta(hours=1)  # longer than any transaction that counts may run
-_WHATS = ("actions", "gross_mg", "avoided_mg", "uncertainty_mg", "points")
+_WHATS = ("actions", "limited", "gross_mg", "avoided_mg", "uncertainty_mg", "points")
 
 
 async def watch(

@@ -12,11 +12,12 @@ from uuid import UUID
 import orjson
 
 from methodologies.catalogue import Catalogue
-from methodologies.contract import Assessment, DataInvalid, Refusal, UnknownActivity
+from methodologies.contract import Assessment, DataInvalid, Edition, Refusal, UnknownActivity
 from methodologies.exclusive import Exclusions
 from service.errors import ActivityUnknown, EventInFuture, FieldsInvalid
 from service.intake.address import month_of
 from service.intake.event import CloudEvent, Datum
+from service.intake.extent import Extent
 from service.partners.caller import Caller
 from service.partners.people import Hasher, PersonId
 from service.settings import Settings
@@ -33,7 +34,8 @@ class Candidate(NamedTuple):
     """An event ready to be committed; a named tuple, since one is made for every event.
 
     `digest` names its content, `claims` what it would own. `overlap` says whose inventory it sits
-    in, `leg` from when to when it lasted, in seconds since 1970, where that matters.
+    in, `leg` from when to when it lasted, in seconds since 1970, and `extent` what it takes beside
+    its own day, where that matters.
     """
 
     bucket: int
@@ -55,6 +57,7 @@ class Candidate(NamedTuple):
     leg: tuple[int, int] | None
     result: Assessment | Refusal
     claims: tuple[PersonId, ...]
+    extent: Extent | None = None
 
 
 class Assessor:
@@ -136,7 +139,27 @@ class Assessor:
             ()
             if isinstance(result, Refusal)
             else tuple([self.hasher(b"claim\0", caller.realm + claim) for claim in result.claims]),
+            None
+            if isinstance(result, Refusal)
+            or not (result.edition.yearly_per or activity in self._exclusions.whole_days)
+            else self._extent(result.edition, day, data, person, caller),
         )
+
+    def _extent(
+        self,
+        edition: Edition,
+        day: date,
+        data: dict[str, Datum],
+        person: PersonId,
+        caller: Caller,
+    ) -> Extent:
+        """A thing that the event does not name is the person's own: nobody has two such years."""
+        thing = None
+        if edition.yearly_per is not None:
+            named = data.get(edition.yearly_per)
+            whose = f"{edition.yearly_per}:{named}" if named else f"person:{person.id}"
+            thing = self.hasher(b"year\0", f"{caller.realm}{edition.id}:{whose}")
+        return Extent(self._exclusions.days_of(edition.activity, day, data), thing)
 
     def assess(
         self, event: CloudEvent, region: str | None, level: str, data: dict[str, Datum]

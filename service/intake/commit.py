@@ -1,13 +1,13 @@
 """The one transaction: many events become facts, each answered for good.
 
-The order of the steps is what prevents deadlock: accounts, repeats, claims, earnings, actions,
-earnings, journal; each in the order of its keys.
+The order of the steps is what prevents deadlock: accounts, repeats, years of things, claims,
+earnings, actions, earnings, journal; each in the order of its keys.
 """
 
 from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from uuid import UUID
 
 import asyncpg
@@ -19,6 +19,7 @@ from service.intake import store
 from service.intake.address import OUTSIDE
 from service.intake.candidate import Candidate
 from service.intake.decide import DayKey, DayState, Decider
+from service.intake.extent import YearKey, YearState, ranges_text
 from service.intake.legs import legs_of, legs_text
 from service.intake.outcome import Answer, Outcome
 from service.journal.append import APPEND, JournalRow, delta
@@ -97,6 +98,7 @@ class Committer:
         now: datetime,
         uncounted: set[UUID],
     ) -> list[Outcome]:
+        years = await _lock_years(connection, new)
         days = await _earned(connection, new, sorted(self.exclusions.activities), now)
         decider = Decider(
             self.policy,
@@ -104,6 +106,7 @@ class Committer:
             now=now,
             count=len(new),
             days=days,
+            years=years,
             exclusions=self.exclusions,
         )
         ids = [decider.next_id(event) for event in new]
@@ -117,11 +120,17 @@ class Committer:
         earnings = [
             (*key, day.round, day.new_actions, day.new_points, day.new_gross_mg,
              day.new_quantity_milli, day.ripens_at, day.lapses_at, legs_text(day.new_legs))
-            for key, day in decided.days.items() if day.new_actions
+            for key, day in decided.days.items() if day.new_actions or day.is_covered
         ]  # fmt: skip
         if earnings:
             earnings.sort()
             await store.add_earnings(connection, earnings)
+        used = [
+            (*key, year.new_quantity_milli, ranges_text(year.new_days))
+            for key, year in sorted(years.items()) if year.new_quantity_milli
+        ]  # fmt: skip
+        if used:
+            await store.use_years(connection, used)
         people = sorted((b, person) for person, b in decided.counted.items() if person in uncounted)
         if people:
             await store.mark_counted(connection, people)
@@ -141,6 +150,7 @@ class Committer:
                     evidence_level=key[5],
                     scope=key[6],
                     actions=cell.actions,
+                    limited=cell.limited,
                     gross_mg=cell.gross_mg,
                     avoided_mg=cell.avoided_mg,
                     uncertainty_mg=cell.uncertainty_mg,
@@ -193,6 +203,32 @@ async def _find_repeats(
     return first, repeats
 
 
+async def _lock_years(
+    connection: store.Connection, new: Sequence[Candidate]
+) -> dict[YearKey, YearState]:
+    """Lock the years of the things that a sheet limits; what is taken of each, by whomever."""
+    partners = {
+        key: event.partner
+        for event in new
+        if event.extent is not None
+        for key in event.extent.years(event.local_day)
+    }
+    if not partners:
+        return {}
+    rows = await store.lock_years(connection, [(*key, partners[key]) for key in sorted(partners)])
+    return {
+        (row["bucket"], row["thing_key"], row["year"]): YearState(
+            row["quantity_milli"],
+            {
+                days.lower + timedelta(days=after)
+                for days in row["days"]
+                for after in range((days.upper - days.lower).days)
+            },
+        )
+        for row in rows
+    }
+
+
 async def _earned(
     connection: store.Connection,
     new: Sequence[Candidate],
@@ -205,6 +241,10 @@ async def _earned(
         for event in new
         if not isinstance(event.result, Refusal)
     }
+    for event in new:
+        if event.extent is not None:
+            for day in event.extent.days:
+                days[event.bucket, event.person_id, day, event.activity] = DayState()
     if not days:
         return days
     keys = list(days)
@@ -219,6 +259,7 @@ async def _earned(
             rivals_in_day=frozenset(row["rivals_in_day"] or ()),
             rivals_in_month=frozenset(row["rivals_in_month"] or ()),
             legs=legs_of(row["legs"]),
+            is_taken=row["round"] is not None,
             round=_round(row, now),
         )
     return days

@@ -6,15 +6,18 @@ Events are decided in their order; each sees what the ones before it in the batc
 from collections import defaultdict
 from dataclasses import dataclass, field
 from datetime import date, datetime
+from decimal import Decimal
 from typing import NamedTuple
 from uuid import UUID
 
+from methodologies.arithmetic import plain
 from methodologies.contract import Assessment, Edition, Refusal
 from methodologies.exclusive import Exclusions
 from service.intake.address import ActionIds
 from service.intake.candidate import Candidate
+from service.intake.extent import Extent, YearKey, YearState
 from service.intake.legs import Leg
-from service.intake.outcome import Outcome, leaf_of
+from service.intake.outcome import Outcome, is_limited, leaf_of
 from service.points.policy import EVIDENCE, Awarded, Policy, Rule, award
 
 DayKey = tuple[int, UUID, date, str]  # bucket, person, local day, activity
@@ -29,6 +32,8 @@ class DayState:
     `month_actions` and `month_points` are the whole month's as recorded, this day included. The
     rivals are other activities that the person was credited for. `legs` are those of all activities
     from the day before to the day after, as recorded; `new_legs` this activity's own, of the batch.
+    `is_taken`: there is an action of this activity which takes the day; `is_covered`: it is one of
+    this batch, and its own day is a later one.
     """
 
     actions: int = 0
@@ -45,6 +50,8 @@ class DayState:
     rivals_in_month: frozenset[str] = frozenset()
     legs: list[Leg] = field(default_factory=list)
     new_legs: list[Leg] = field(default_factory=list)
+    is_taken: bool = False
+    is_covered: bool = False
     round: int = 0
     ripens_at: datetime | None = None
     lapses_at: datetime | None = None
@@ -55,6 +62,7 @@ class Delta:
     """What a batch adds to one cell of the totals."""
 
     actions: int = 0
+    limited: int = 0
     gross_mg: int = 0
     avoided_mg: int = 0
     uncertainty_mg: int = 0
@@ -95,6 +103,8 @@ _CLAIMED = _Verdict(
     "The ride, order or invoice behind this event was credited before.",
 )  # fmt: skip
 
+YEAR_PASSED = "methodology_quantity_per_year"
+
 _OVERLAPS = _Verdict(
     "capped", 0, 0, 0, "overlaps_another_leg",
     "Another leg of the same person was credited for a part of this time.",
@@ -112,11 +122,13 @@ class Decider:
         now: datetime,
         count: int,
         days: dict[DayKey, DayState],
+        years: dict[YearKey, YearState],
         exclusions: Exclusions,
     ) -> None:
         self._policy = policy
         self._exclusions = exclusions
         self._rivals = exclusions.activities
+        self._years = years
         self._credited: dict[tuple[UUID, str], set[object]] = {}
         self._legs: dict[UUID, list[Leg]] = {}
         self._batch_id = batch_id
@@ -150,7 +162,7 @@ class Decider:
         limit = limit_passed(result.edition, result, day)
         if limit is not None:
             return _Verdict("capped", 0, 0, 0, limit, said_of(limit, result.edition)), None
-        excluded = self._excluded(candidate, day)
+        excluded = self._excluded(candidate, day) or self._beyond(candidate, result)
         if excluded is not None:
             return excluded, None
         credited_mg, month = result.credited_mg, self._month(candidate, day)
@@ -169,6 +181,8 @@ class Decider:
             month[1] += points
             self._occupy(candidate, day)
             day.ripens_at, day.lapses_at = terms.ripens_at, terms.lapses_at
+            if candidate.extent is not None:
+                self._extend(candidate, candidate.extent, result, terms)
         name, detail = "credited" if credited_mg else "zero", None
         if cap is not None:
             name, detail = "capped", _said_of_points(cap, terms.rule)
@@ -196,6 +210,56 @@ class Decider:
                     detail = f"{rival} of the same {word} is credited, and the two overlap."
                     return _Verdict("capped", 0, 0, 0, f"excluded_that_{word}", detail)
         return None
+
+    def _beyond(self, candidate: Candidate, result: Assessment) -> _Verdict | None:
+        """Why the other days that an action covers, or its thing's year, have no room for it."""
+        extent = candidate.extent
+        if extent is None:
+            return None
+        for covered in extent.days:
+            found = self._taken_by(candidate, covered)
+            if found is not None:
+                return _taken(f"{found} of {covered} is credited, and the two overlap.")
+        limit, per = result.edition.yearly_quantity_milli, result.edition.yearly_per
+        for key, share in extent.shares(candidate.local_day, result.quantity_milli):
+            year = self._years[key]
+            if not share.days.isdisjoint(year.days):
+                day = min(share.days & year.days)
+                return _taken(f"{day} of this {per} is credited already: a day counts once.")
+            if limit is not None and year.quantity_milli + share.quantity_milli > limit:
+                detail = (
+                    f"{result.methodology} credits each {per} at most {_whole(limit)} "
+                    f"{result.edition.quantity} a year; {_whole(year.quantity_milli)} of "
+                    f"{key[2]} are taken."
+                )
+                return _Verdict("capped", 0, 0, 0, YEAR_PASSED, detail)
+        return None
+
+    def _taken_by(self, candidate: Candidate, covered: date) -> str | None:
+        """The activity of the person that takes a day, if there is one that excludes this one."""
+        person, activity = candidate.person_id, candidate.activity
+        day = self.decided.days[candidate.bucket, person, covered, activity]
+        if day.is_taken:
+            return activity
+        for rival in sorted(self._exclusions.in_day.get(activity, ())):
+            if rival in day.rivals_in_day or covered in self._credited.get((person, rival), ()):
+                return rival
+        return None
+
+    def _extend(
+        self, candidate: Candidate, extent: Extent, result: Assessment, terms: _Terms
+    ) -> None:
+        """Keep the days that a credited action covers, and its share of its thing's year."""
+        person, activity = candidate.person_id, candidate.activity
+        for covered in extent.days:
+            day = self.decided.days[candidate.bucket, person, covered, activity]
+            day.is_taken = True
+            if covered != candidate.local_day:
+                day.is_covered = True
+                day.ripens_at, day.lapses_at = terms.ripens_at, terms.lapses_at
+        self._credited.setdefault((person, activity), set()).update(extent.days)
+        for key, share in extent.shares(candidate.local_day, result.quantity_milli):
+            self._years[key].take(share)
 
     def _occupy(self, candidate: Candidate, day: DayState) -> None:
         """Keep the time and the periods that a credited action takes."""
@@ -238,6 +302,7 @@ class Decider:
         )
         delta = self.decided.deltas[key]
         delta.actions += 1
+        delta.limited += is_limited(verdict.outcome, verdict.reason)
         delta.gross_mg += result.gross_mg
         delta.avoided_mg += verdict.avoided_mg
         delta.uncertainty_mg += verdict.error_mg
@@ -257,7 +322,7 @@ class Decider:
             methodology, gross_mg = result.methodology, result.gross_mg
             quantity_milli = result.quantity_milli
         (bucket, person_id, source, event_id, local_day, _, partner, activity, region, occurred_at,
-         utc_offset_min, level, scope, data, digest, overlap, _, _, _) = candidate  # fmt: skip
+         utc_offset_min, level, scope, data, digest, overlap, _, _, _, _) = candidate  # fmt: skip
         name, avoided_mg, error_mg, points, reason, detail = verdict
         outcome = Outcome(
             source, event_id, action_id, self._batch_id, name, avoided_mg, points, methodology,
@@ -274,6 +339,14 @@ class Decider:
             ripens_at, data.decode(), digest, overlap,
         ))  # fmt: skip
         return outcome
+
+
+def _whole(milli: int) -> str:
+    return plain(Decimal(milli).scaleb(-3))
+
+
+def _taken(detail: str) -> _Verdict:
+    return _Verdict("capped", 0, 0, 0, "excluded_that_day", detail)
 
 
 def half_width_mg(credited_mg: int, result: Assessment) -> int:

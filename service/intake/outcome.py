@@ -47,6 +47,17 @@ class Outcome(NamedTuple):
         }
 
 
+# How the reasons begin for which a sheet's own limits, or other actions, leave no room. Caps of
+# points are none of them: such carbon is counted.
+LIMITED = "methodology_"
+EXCLUDED = ("overlaps_", "excluded_")
+
+
+def is_limited(outcome: str, reason: str | None) -> bool:
+    """Whether limits or other actions left no room for an action, whatever it would have given."""
+    return outcome == "capped" and (reason or "").startswith((LIMITED, *EXCLUDED))
+
+
 class Answer(NamedTuple):
     """An outcome as one caller sees it: the first time, or again; or a conflict."""
 

@@ -5,8 +5,11 @@ from typing import NamedTuple
 from sqlalchemy import RowMapping, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from service.intake.outcome import is_limited
+
 _NEWEST = text("""
-    SELECT methodology, region, gross_mg, avoided_mg, uncertainty_mg FROM restatement
+    SELECT methodology, region, gross_mg, avoided_mg, uncertainty_mg, outcome, reason
+    FROM restatement
     WHERE bucket = :bucket AND person_id = :person AND action_id = :action
     ORDER BY sequence DESC LIMIT 1
 """)
@@ -20,6 +23,13 @@ class Standing(NamedTuple):
     gross_mg: int
     avoided_mg: int
     uncertainty_mg: int
+    outcome: str
+    reason: str | None
+
+    @property
+    def limited(self) -> int:
+        """1 for an action that a limit, or another one, left no room for."""
+        return int(is_limited(self.outcome, self.reason))
 
 
 async def standing_of(session: AsyncSession, action: RowMapping, region: str) -> Standing:
@@ -41,4 +51,6 @@ async def standing_of(session: AsyncSession, action: RowMapping, region: str) ->
         action["gross_mg"],
         action["avoided_mg"],
         action["uncertainty_mg"],
+        action["outcome"],
+        action["reason"],
     )

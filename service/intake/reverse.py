@@ -126,6 +126,7 @@ def _journal_row(
                 evidence_level=action["evidence_level"],
                 scope=scope,
                 actions=-1,
+                limited=-standing.limited,
                 gross_mg=-standing.gross_mg,
                 avoided_mg=-standing.avoided_mg,
                 uncertainty_mg=-standing.uncertainty_mg,

@@ -110,6 +110,25 @@ DELETE FROM claim USING unnest($1::int2[], $2::uuid[]) AS given(bucket, claim_ke
 WHERE claim.bucket = given.bucket AND claim.claim_key = given.claim_key
 """
 
+# An update that changes nothing locks the row and gives its newest value, be it new or old.
+_LOCK_YEARS = """
+INSERT INTO yearly_use AS had (bucket, thing_key, year, partner, quantity_milli, days)
+SELECT *, 0, '{}' FROM unnest($1::int2[], $2::uuid[], $3::int2[], $4::text[])
+ON CONFLICT (bucket, thing_key, year) DO UPDATE SET quantity_milli = had.quantity_milli
+RETURNING bucket, thing_key, year, quantity_milli, days
+"""
+
+_USE_YEARS = """
+UPDATE yearly_use AS had
+SET quantity_milli = had.quantity_milli + new.quantity_milli, days = had.days + new.days
+FROM (
+    SELECT bucket, thing_key, year, quantity_milli, days::datemultirange AS days
+    FROM unnest($1::int2[], $2::uuid[], $3::int2[], $4::int8[], $5::text[])
+         AS given(bucket, thing_key, year, quantity_milli, days)
+) AS new
+WHERE had.bucket = new.bucket AND had.thing_key = new.thing_key AND had.year = new.year
+"""
+
 # One walk over a person's month, and the days beside it, answers all that a decision needs: the
 # activity's own sums, which others exclude it, and when the person was on the way.
 _EARNED = """
@@ -243,6 +262,20 @@ async def move_claims(
     owned = [claim for claim in claims if claim[2] is not None]
     if owned:
         await connection.execute(_CLAIM, *map(list, zip(*owned, strict=True)))
+
+
+async def lock_years(
+    connection: Connection, things: Sequence[tuple[int, UUID, int, str]]
+) -> list[asyncpg.Record]:
+    """Lock (bucket, thing, year), making what is missing for a partner; what is taken of each."""
+    return await connection.fetch(_LOCK_YEARS, *map(list, zip(*things, strict=True)))
+
+
+async def use_years(
+    connection: Connection, shares: Sequence[tuple[int, UUID, int, int, str]]
+) -> None:
+    """Take quantities and days off years that are locked."""
+    await connection.execute(_USE_YEARS, *map(list, zip(*shares, strict=True)))
 
 
 async def earned(

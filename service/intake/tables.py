@@ -9,7 +9,7 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy import BigInteger, Column, DateTime, Index, Integer, LargeBinary, SmallInteger, Text
-from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.dialects.postgresql import DATEMULTIRANGE, JSONB
 from sqlmodel import Field, SQLModel
 
 
@@ -78,6 +78,22 @@ class Claim(SQLModel, table=True):
     bucket: int = Field(sa_column=Column(SmallInteger, primary_key=True, autoincrement=False))
     claim_key: UUID = Field(primary_key=True)
     action_id: UUID
+
+
+class YearlyUse(SQLModel, table=True):
+    """What is taken of a thing's year, such as a car's, where a sheet limits it: a keyed hash.
+
+    `quantity_milli` in thousandths of the sheet's quantity; `days` belong to one action each.
+    `partner` reported the thing first. A reversed action keeps its share, as it keeps its claims.
+    """
+
+    __tablename__ = "yearly_use"
+    bucket: int = Field(sa_column=Column(SmallInteger, primary_key=True, autoincrement=False))
+    thing_key: UUID = Field(primary_key=True)
+    year: int = Field(sa_column=Column(SmallInteger, primary_key=True, autoincrement=False))
+    partner: str
+    quantity_milli: int = Field(sa_column=Column(BigInteger, nullable=False))
+    days: Any = Field(sa_column=Column(DATEMULTIRANGE, nullable=False))
 
 
 class Transfer(SQLModel, table=True):

@@ -128,6 +128,7 @@ def _delta(action: RowMapping, standing: Standing, scope: str, sign: int) -> dic
         evidence_level=action["evidence_level"],
         scope=scope,
         actions=sign,
+        limited=sign * standing.limited,
         gross_mg=sign * standing.gross_mg,
         avoided_mg=sign * standing.avoided_mg,
         uncertainty_mg=sign * standing.uncertainty_mg,

@@ -74,7 +74,7 @@ SELECT bucket, batch_id, 'webhooks' FROM row WHERE EXISTS (SELECT FROM webhook_e
 """
 
 
-def delta(
+def delta(  # noqa: PLR0913  # a cell's eight names and six figures, all by keyword
     *,
     local_day: str,
     activity: str,
@@ -84,12 +84,16 @@ def delta(
     evidence_level: str,
     scope: str,
     actions: int,
+    limited: int,
     gross_mg: int,
     avoided_mg: int,
     uncertainty_mg: int,
     points: int,
 ) -> dict[str, object]:
-    """One cell of the totals and what is added to it. `methodology` is "id@version"."""
+    """One cell of the totals and what is added to it. `methodology` is "id@version".
+
+    `limited`: how many of the actions a limit of a sheet, or another action, left no room for.
+    """
     identifier, _, version = methodology.partition("@")
     return {
         "local_day": local_day,
@@ -101,6 +105,7 @@ def delta(
         "evidence_level": evidence_level,
         "scope": scope,
         "actions": actions,
+        "limited": limited,
         "gross_mg": gross_mg,
         "avoided_mg": avoided_mg,
         "uncertainty_mg": uncertainty_mg,

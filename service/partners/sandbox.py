@@ -98,6 +98,7 @@ _CLAIMS = text("""
     DELETE FROM claim USING action
     WHERE claim.action_id = action.action_id AND action.partner = :partner
 """)
+_YEARS = text("DELETE FROM yearly_use WHERE partner = :partner")
 _ACTIONS = text("SELECT count(*) FROM action WHERE partner = :partner")
 _DAYS = text("DELETE FROM total_day WHERE partner = :partner")
 
@@ -174,6 +175,7 @@ async def wipe(session: AsyncSession, partner: str, epoch: int) -> int:
     actions = int((await session.execute(_ACTIONS, named)).scalar_one())
     await session.execute(_PEOPLE, named)
     await session.execute(_CLAIMS, named)
+    await session.execute(_YEARS, named)
     for statement in _OTHERS:
         bound = statement.compile().params
         await session.execute(statement, {name: after[name] for name in bound})

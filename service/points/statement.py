@@ -42,6 +42,7 @@ _EARNINGS = text("""
         SELECT *, points - collected - lapsed - reversed - to_friends AS uncollected FROM earning
     ) AS earning
     WHERE bucket = :bucket AND person_id = :person AND local_day BETWEEN :first AND :last
+      AND (actions, points) <> (0, 0)  -- a day that an action of a later day covers
     ORDER BY local_day, activity, round LIMIT :limit
 """)
 _ENTRIES = text("""

@@ -143,6 +143,7 @@ _EARNINGS = text(f"""
            ripens_at, lapses_at
     FROM earning
     WHERE bucket = :bucket AND person_id = :person
+      AND (actions, points) <> (0, 0)  -- a day that an action of a later day covers
       AND (local_day, activity, round)
           < (CAST(:day AS date), CAST(:activity AS text), CAST(:round AS int2))
     ORDER BY local_day DESC, activity DESC, round DESC LIMIT :limit

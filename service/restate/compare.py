@@ -13,7 +13,8 @@ from typing import Any
 from uuid import UUID
 
 from methodologies.contract import Assessment, Refusal
-from service.restate.decide import EXCLUDED, LIMITED, Past
+from service.intake.outcome import is_limited
+from service.restate.decide import Past
 
 PRECISION = 60  # squares of 1e18 mg, over a billion actions
 REFUSED = "refused"
@@ -50,7 +51,7 @@ class Comparison:
         if past.value.outcome == REFUSED:
             self.refused_by_both += int(refused)
             self.refused_when_recorded += int(not refused)
-        elif _is_kept_out(past):
+        elif is_limited(past.value.outcome, past.value.reason):
             self.left_out += 1
         elif isinstance(result, Refusal):
             self.refused_by_shadow += 1
@@ -177,12 +178,6 @@ def read_comparisons(given: Mapping[str, Any]) -> Comparisons:
         key = (methodology, month, region, level)
         cells[key] = Comparison(**{**figures, "squares": int(figures["squares"])})
     return Comparisons(cells)
-
-
-def _is_kept_out(past: Past) -> bool:
-    return past.value.outcome == "capped" and (past.value.reason or "").startswith(
-        (LIMITED, *EXCLUDED)
-    )
 
 
 def _of(choose: Any, one: int | None, other: int | None) -> int | None:

@@ -12,10 +12,11 @@ from typing import Any, NamedTuple
 from uuid import UUID
 
 from methodologies.contract import Assessment, Refusal
-from service.intake.decide import DayState, half_width_mg, limit_passed, said_of
+from service.intake.decide import YEAR_PASSED, DayState, half_width_mg, limit_passed, said_of
+from service.intake.outcome import EXCLUDED, is_limited
 
-LIMITED = "methodology_"  # how the reasons of a methodology's own daily limits begin
-EXCLUDED = ("overlaps_", "excluded_")  # kept out by other actions, whatever its methodology
+# Kept out by other actions, of other people too, whatever its methodology.
+KEPT_OUT = (*EXCLUDED, YEAR_PASSED)
 
 
 class Value(NamedTuple):
@@ -61,7 +62,7 @@ class Past:
     def is_excluded(self) -> bool:
         """Whether other actions of the person keep it out of carbon."""
         reason = self.value.reason or ""
-        return self.value.outcome == "capped" and reason.startswith(EXCLUDED)
+        return self.value.outcome == "capped" and reason.startswith(KEPT_OUT)
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,9 +151,7 @@ def takes_room(value: Value, points: int) -> bool:
     """Whether an action counts towards the day's limits: it gave carbon, or points for its sum."""
     if value.avoided_mg:
         return True
-    kept_out = value.outcome == "refused" or (
-        value.outcome == "capped" and (value.reason or "").startswith((LIMITED, *EXCLUDED))
-    )
+    kept_out = value.outcome == "refused" or is_limited(value.outcome, value.reason)
     return points > 0 and not kept_out
 
 

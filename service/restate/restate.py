@@ -14,7 +14,7 @@ from methodologies.catalogue import Catalogue
 from methodologies.contract import Assessment, DataInvalid, Refusal
 from service.clock import uuid7
 from service.errors import RunUnfinished
-from service.intake.outcome import leaf_of_restatement
+from service.intake.outcome import is_limited, leaf_of_restatement
 from service.journal.append import JournalRow, append, delta
 from service.resources import Resources
 from service.restate import store
@@ -236,7 +236,7 @@ def _changes(moved: Sequence[Moved]) -> dict[tuple[int, UUID, date], RoomChange]
 
 def journal_row(moved: Sequence[Moved], batch_id: UUID) -> JournalRow:
     """One row that takes the old values off their cells and puts the new ones into theirs."""
-    cells: dict[tuple[str, ...], list[int]] = defaultdict(lambda: [0] * 5)
+    cells: dict[tuple[str, ...], list[int]] = defaultdict(lambda: [0] * 6)
     for one in moved:
         for sign, value in ((-1, one.past.value), (1, one.now)):
             amounts = _amounts(value, one.past.points)
@@ -259,10 +259,11 @@ def journal_row(moved: Sequence[Moved], batch_id: UUID) -> JournalRow:
                 evidence_level=key[5],
                 scope=key[6],
                 actions=sums[0],
-                gross_mg=sums[1],
-                avoided_mg=sums[2],
-                uncertainty_mg=sums[3],
-                points=sums[4],
+                limited=sums[1],
+                gross_mg=sums[2],
+                avoided_mg=sums[3],
+                uncertainty_mg=sums[4],
+                points=sums[5],
             )
             for key, sums in sorted(cells.items())
         ],
@@ -292,6 +293,7 @@ def _cell(past: Past, value: Value) -> tuple[str, ...]:
     )
 
 
-def _amounts(value: Value, points: int) -> tuple[int, int, int, int, int]:
+def _amounts(value: Value, points: int) -> tuple[int, ...]:
     """Points go with their action to its new cell; how many there are does not change."""
-    return 1, value.gross_mg, value.avoided_mg, value.uncertainty_mg, points
+    limited = int(is_limited(value.outcome, value.reason))
+    return 1, limited, value.gross_mg, value.avoided_mg, value.uncertainty_mg, points

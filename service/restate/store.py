@@ -10,7 +10,8 @@ from sqlalchemy import JSON, RowMapping, bindparam, text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
 
-from service.restate.decide import LIMITED, Moved, Past, RoomChange, Value
+from service.intake.outcome import LIMITED
+from service.restate.decide import Moved, Past, RoomChange, Value
 
 RUN_LOCK = 0x5A78_0011  # advisory: one process restates, one is at a shadow run
 DECIDED = ("credited", "capped", "zero")

@@ -16,26 +16,31 @@ _DAY_KEY = "local_day, activity, methodology, version, partner, region, evidence
 _FACT_KEY = _DAY_KEY.replace(" region,", "")  # an action keeps the region that was asked for
 _CELL = "activity, methodology || '@' || version, evidence_level, region, scope"
 _WHATS = "actions, gross_mg, avoided_mg, uncertainty_mg, points"
+_KEPT = f"{_WHATS}, limited"  # a day keeps how many its limits left out, too: the guards ask
 _SUMMED = ", ".join(f"sum({what})::int8 AS {what}" for what in _WHATS.split(", "))
 _DELTAS = """
     SELECT delta.* FROM {journal}, jsonb_to_recordset(journal.deltas) AS delta(
         local_day date, activity text, methodology text, version text, partner text, region text,
         evidence_level text, scope text, actions int8, gross_mg int8, avoided_mg int8,
-        uncertainty_mg int8, points int8)
+        uncertainty_mg int8, points int8{more})
 """
-_ALL_DELTAS = _DELTAS.format(journal="journal")
-
-
+_LIMITED = ", limited int8"
+_ALL_DELTAS = _DELTAS.format(journal="journal", more="")
+_ALL_KEPT_DELTAS = _DELTAS.format(journal="journal", more=_LIMITED)
 _TAKEN_DELTAS = _DELTAS.format(
     journal="unnest(CAST(:buckets AS int2[]), CAST(:batches AS uuid[])) AS taken(bucket, batch_id)"
-    " JOIN journal USING (bucket, batch_id)"
+    " JOIN journal USING (bucket, batch_id)",
+    more=_LIMITED,
 )
-_PENDING_DELTAS = _DELTAS.format(journal="journal_pending JOIN journal USING (bucket, batch_id)")
-_MORE = ", ".join(f"{what} = had.{what} + excluded.{what}" for what in _WHATS.split(", "))
+_PENDING_DELTAS = _DELTAS.format(
+    journal="journal_pending JOIN journal USING (bucket, batch_id)", more=""
+)
+_MORE = ", ".join(f"{what} = had.{what} + excluded.{what}" for what in _KEPT.split(", "))
+_KEPT_SUMMED = f"{_SUMMED}, coalesce(sum(limited), 0)::int8"  # old rows of the journal have none
 
 _ADD = text(f"""
-    INSERT INTO total_day AS had ({_DAY_KEY}, {_WHATS})
-    SELECT {_DAY_KEY}, {_SUMMED} FROM ({_TAKEN_DELTAS}) AS delta
+    INSERT INTO total_day AS had ({_DAY_KEY}, {_KEPT})
+    SELECT {_DAY_KEY}, {_KEPT_SUMMED} FROM ({_TAKEN_DELTAS}) AS delta
     GROUP BY {_DAY_KEY} ORDER BY {_DAY_KEY}
     ON CONFLICT ({_DAY_KEY}) DO UPDATE SET {_MORE}, changed_at = now()
 """)
@@ -44,8 +49,8 @@ _ADD = text(f"""
 # mark. Of two statements the later one would add it, and its mark would add it again.
 _REBUILD = text(f"""
     WITH counted AS (DELETE FROM journal_pending WHERE projector = 'total_day')
-    INSERT INTO total_day ({_DAY_KEY}, {_WHATS})
-    SELECT {_DAY_KEY}, {_SUMMED} FROM ({_ALL_DELTAS}) AS delta GROUP BY {_DAY_KEY}
+    INSERT INTO total_day ({_DAY_KEY}, {_KEPT})
+    SELECT {_DAY_KEY}, {_KEPT_SUMMED} FROM ({_ALL_KEPT_DELTAS}) AS delta GROUP BY {_DAY_KEY}
 """)
 
 # Everybody's; or in the sandbox, the partner's own.

@@ -7,7 +7,10 @@ from sqlmodel import Field, SQLModel
 
 
 class TotalDay(SQLModel, table=True):
-    """Sums of one local day, by everything that a total may be split by. Milligrams CO2e."""
+    """Sums of one local day, by everything that a total may be split by. Milligrams CO2e.
+
+    `limited` of the actions found no room under a sheet's limits or beside another action.
+    """
 
     __tablename__ = "total_day"
     __table_args__ = (Index("total_day_by_change", "changed_at"),)
@@ -20,6 +23,7 @@ class TotalDay(SQLModel, table=True):
     evidence_level: str = Field(primary_key=True)
     scope: str = Field(primary_key=True)
     actions: int = Field(sa_column=Column(BigInteger, nullable=False))
+    limited: int = Field(sa_column=Column(BigInteger, nullable=False, server_default="0"))
     gross_mg: int = Field(sa_column=Column(BigInteger, nullable=False))
     avoided_mg: int = Field(sa_column=Column(BigInteger, nullable=False))
     uncertainty_mg: int = Field(sa_column=Column(BigInteger, nullable=False))

@@ -1,5 +1,7 @@
 """The rules beside the sheets: what excludes what, and which means are plausible."""
 
+from datetime import date
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
@@ -11,6 +13,7 @@ from methodologies.plausible import load_plausible
 
 EXCLUSIVE = """
 legs: {activities: [walk, ride], why: one at a time}
+whole_days: {rest: {input: nights, why: a rest may be long}}
 periods:
   rest: {period: day, sides: [[rest], [walk, ride]], why: rest counts them}
 """
@@ -36,6 +39,15 @@ def test_sides_exclude_each_other(tmp_path: Path) -> None:
     assert rules.in_month == {}
 
 
+def test_whole_days_end_with_the_action_s_own(tmp_path: Path) -> None:
+    rules = load_exclusions(written(tmp_path, EXCLUSIVE))
+
+    days = rules.days_of("rest", date(2026, 3, 1), {"nights": Decimal(3)})
+
+    assert days == (date(2026, 2, 27), date(2026, 2, 28), date(2026, 3, 1))
+    assert rules.days_of("walk", date(2026, 3, 1), {"nights": Decimal(3)}) == ()
+
+
 def test_an_activity_may_be_in_several_groups(tmp_path: Path) -> None:
     more = EXCLUSIVE + "  steps: {period: day, sides: [[walk], [steps]], why: one holds the other}"
 
@@ -48,10 +60,11 @@ def test_an_activity_may_be_in_several_groups(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("old", "new", "line", "said"),
     [
-        ("[rest], [walk", "[rest, walk], [walk", 4, "'walk' is on two sides"),
-        ("[rest], [walk, ride]", "[rest]", 4, "two sides or more"),
-        ("period: day", "period: year", 4, "'year' is not one of"),
-        ("why: rest counts them", "y: 1", 4, "'y' is not known"),
+        ("[rest], [walk", "[rest, walk], [walk", 5, "'walk' is on two sides"),
+        ("[rest], [walk, ride]", "[rest]", 5, "two sides or more"),
+        ("period: day", "period: year", 5, "'year' is not one of"),
+        ("why: rest counts them", "y: 1", 5, "'y' is not known"),
+        ("input: nights", "nights: all", 3, "'nights' is not known"),
         ("legs:", "legs: {}\nlegs:", 3, "a second time"),
     ],
 )

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 from pathlib import Path
 
 import httpx
@@ -165,6 +166,24 @@ def test_a_published_version_cannot_be_published_again(mine: Path) -> None:
 
     assert again.exit_code == 1
     assert "is published already" in again.output
+
+
+def test_a_later_version_must_say_what_it_changes(mine: Path) -> None:
+    later = mine / "water_refill/v1_1"
+    shutil.copytree(mine / "water_refill/v1", later)
+    sheet = later / "methodology.yaml"
+    draft = sheet.read_text().replace('version: "1.0.0"', 'version: "1.1.0"')
+    draft = draft.replace("status: published", "status: draft")
+    said = "changes: {reason: A better bottle., effect: None so far., reviewer: Ann.}\n"
+    tried = []
+
+    for more in ("", said.replace(", reviewer: Ann.", ""), said):
+        sheet.write_text(draft + more)
+        tried.append(run("methodology", "publish", str(later)))
+
+    assert [one.exit_code for one in tried] == [1, 1, 0]
+    assert "water.refill@1.1.0 must say its changes" in tried[0].output.replace("\n", "")
+    assert "'reviewer' is missing" in tried[1].output
 
 
 @pytest.mark.parametrize("name", ["METHODOLOGY_PATH", "SAXAUL_METHODOLOGY_PATH"])

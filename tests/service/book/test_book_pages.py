@@ -103,6 +103,18 @@ def test_a_page_says_all_that_a_reviewer_needs(edition: Edition) -> None:
     assert edition.digest in page
 
 
+def test_a_later_version_says_from_which_day_and_what_it_changes() -> None:
+    later = CATALOGUE.edition("ev.drive", "1.1.0")
+    changes = later.sheet["changes"]
+    assert isinstance(changes, dict)
+
+    for name in ("ev.drive-1.0.0.html", "ev.drive-1.1.0.html"):
+        for text in changes.values():
+            assert text in PAGES[name]
+    assert "for days from 2026-12-06" in PAGES["ev.drive-1.1.0.html"]
+    assert "for days from 2026-12-06" in PAGES["index.html"]
+
+
 @pytest.mark.parametrize("edition", CATALOGUE.editions(), ids=lambda one: one.reference)
 def test_a_draft_is_called_a_draft_and_nothing_else_is(edition: Edition) -> None:
     page = PAGES[f"{edition.id}-{edition.version}.html"]

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
+from typing import Any
 
 import httpx
 import pytest
@@ -17,12 +18,15 @@ from builders import (
     client_of,
     report_all,
     running_app,
+    unique,
 )
 from fastapi import FastAPI
+from sqlalchemy import text
 
 from methodologies.plausible import load_plausible
 from service.guards.watch import watch
 from service.totals.counters import Counters
+from service.totals.rebuild import rebuild_days
 from service.totals.reconcile import reconcile
 
 EVER = datetime(2000, 1, 1, tzinfo=UTC)
@@ -63,6 +67,13 @@ async def totals_of(app: FastAPI) -> dict[str, int]:
     return {"counted": int(totals["avoided_mg"]), "held": int(held["avoided_mg"])}
 
 
+async def limited_of(app: FastAPI) -> int:
+    """How many actions found no room, as the daily totals know it."""
+    await catch_up(app)
+    async with app.state.resources.sessions() as session:
+        return int((await session.execute(text("SELECT sum(limited) FROM total_day"))).scalar_one())
+
+
 async def all_hold(app: FastAPI) -> bool:
     resources = app.state.resources
     checks = await reconcile(resources.sessions, Counters(resources.valkey, resources.sessions))
@@ -98,6 +109,47 @@ async def test_a_few_actions_raise_no_alarm(app: FastAPI, sender: httpx.AsyncCli
     await report_all(sender, long_rides(29))
 
     assert await look(app) == 0
+
+
+def rides_to_the_limit() -> list[dict[str, Any]]:
+    """Three people with 30 rides of 192 g each on a day; the sheet credits 12 a person."""
+    people = [unique("person") for _ in range(3)]
+    return [an_event({"distance_km": "3"}, subject=one) for one in people for _ in range(30)]
+
+
+async def test_people_who_reach_a_limit_do_not_make_a_day_implausible(
+    app: FastAPI, sender: httpx.AsyncClient
+) -> None:
+    """36 rides of 192 g: with the 54 that find no room the mean were 76 g, below the least."""
+    results = await report_all(sender, rides_to_the_limit())
+
+    assert await look(app) == 0
+    assert [one["outcome"] for one in results].count("capped") == 54
+    assert await totals_of(app) == {"counted": 36 * 192_240, "held": 0}
+
+
+async def test_a_few_credited_actions_among_many_raise_no_alarm(
+    app: FastAPI, sender: httpx.AsyncClient
+) -> None:
+    subject = unique("person")
+    await report_all(sender, [an_event({"distance_km": "60"}, subject=subject) for _ in range(40)])
+
+    assert await look(app) == 0
+
+
+async def test_what_found_no_room_is_the_same_after_a_rebuild_and_goes_with_a_reversal(
+    app: FastAPI, sender: httpx.AsyncClient
+) -> None:
+    results = await report_all(sender, rides_to_the_limit())
+    capped = next(one for one in results if one["outcome"] == "capped")
+    counted = [await limited_of(app)]
+
+    await rebuild_days(app.state.resources.sessions)
+    counted.append(await limited_of(app))
+    await sender.post(f"/v1/actions/{capped['action_id']}/reversal", json={"reason": "test"})
+    counted.append(await limited_of(app))
+
+    assert counted == [54, 54, 53]
 
 
 async def test_later_events_of_a_held_day_are_held_too(
