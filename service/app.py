@@ -251,7 +251,8 @@ def door_of(app: FastAPI, *, slow_seconds: float) -> Door:
         {
             ("POST", "/v1/events"): intake_routes.report_events,
             ("GET", "/v1/totals"): totals_routes.totals_now,
-            ("POST", "/v1/hooks/"): hook_routes.receive,
+            ("POST", "/v1/hooks/*"): hook_routes.receive,
+            ("POST", "/v1/people/*/collect"): points_routes.collect,
         },
         partial(world_of, app),
         endless=frozenset((f"{totals_routes.router.prefix}/stream",)),
