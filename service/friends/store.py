@@ -111,7 +111,7 @@ _EARNED = text("""
 """)
 _TRY_LOCK = text("SELECT pg_try_advisory_xact_lock(:lock)")
 _FORGET_BOARDS = text("DELETE FROM standing WHERE span = :span")
-# Whoever is ranked has their days of the span looked up by the key, so what a board costs grows with
+# Whoever is ranked has their days of the span looked up by the key: what a board costs grows with
 # those who are on it, not with all that was ever earned.
 _RANK = text("""
     INSERT INTO standing (span, region, bucket, person_id, starts_on, place, points, people)

@@ -130,6 +130,11 @@ class Served:
         """One run of a worker's job."""
         return self.portal.call(job, {"resources": self.app.state.resources})
 
+    def liability(self) -> dict[str, Any]:
+        answer = self.call(lambda: self.admin.get("/v1/admin/liability"))
+        body: dict[str, Any] = answer.raise_for_status().json()
+        return body
+
     def point_sums(self) -> PointSums:
         async def look() -> PointSums:
             async with self.app.state.resources.sessions() as session:
@@ -181,6 +186,7 @@ class EverythingMachine(RuleBasedStateMachine):
         self._settle_earlier_runs()
         self.before = served.totals()
         self.sums_before = served.point_sums()
+        self.liability_before = served.liability()
         self.friendships: dict[frozenset[str], str] = {}
         self.order_ids: list[str] = []
         self.pool: dict[str, Any] = {}
@@ -415,11 +421,23 @@ class EverythingMachine(RuleBasedStateMachine):
             return
         after, wanted = self.served.totals(), self.model.totals()
         assert {name: after[name] - self.before[name] for name in wanted} == wanted
+        liability = self.served.liability()
+        for name, points in self._promised().items():
+            assert liability[name] - self.liability_before[name] == points
         for person in PEOPLE:
             who = self._subject(person)
             entries = self.served.get(f"/v1/people/{who}/entries?limit=200")["data"]
             assert [row["points"] for row in entries][::-1] == self.model.person(who).entries
         assert self.served.broken_rules() == []
+
+    def _promised(self) -> dict[str, int]:
+        """Points that may still be spent."""
+        people = self.model.people.values()
+        ripe = [one for who in people for one in who.earnings.values() if one.lapses_at > self.now]
+        return {
+            "balance_points": sum(max(0, who.balance) for who in people) + self.forest.pooled(),
+            "uncollected_points": sum(one.left() for one in ripe),
+        }
 
     def _offer_trees(self) -> None:
         self.project = unique("grove")
