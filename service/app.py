@@ -51,6 +51,7 @@ from service.totals.counters import Counters
 from service.totals.view import LiveTotals
 from service.web import certificate_routes
 from service.web import routes as web_routes
+from service.web.certificate_shelf import Shelf
 from service.webhooks.inbound import connector_routes, hook_routes
 from service.webhooks.inbound.connectors import Connectors
 from service.webhooks.inbound.ledger import Ledger
@@ -187,6 +188,7 @@ async def _running(
             state.metrics.registry, resources.sessions, clock, settings.liability_alarm_pct
         )
         webhooks = Watch(resources, state.metrics.registry)
+        state.shelf = Shelf()
         state.before_metrics = (liability.look, webhooks)
         state.streams = 0
         async with notifier.running(), running(state.intake):
@@ -251,7 +253,8 @@ def door_of(app: FastAPI, *, slow_seconds: float) -> Door:
         {
             ("POST", "/v1/events"): intake_routes.report_events,
             ("GET", "/v1/totals"): totals_routes.totals_now,
-            ("POST", "/v1/hooks/"): hook_routes.receive,
+            ("POST", "/v1/hooks/*"): hook_routes.receive,
+            ("POST", "/v1/people/*/collect"): points_routes.collect,
         },
         partial(world_of, app),
         endless=frozenset((f"{totals_routes.router.prefix}/stream",)),

@@ -4,6 +4,7 @@ from fastapi import FastAPI
 
 from service.http.problems import add_common_problems
 from service.intake import routes as intake_routes
+from service.points.schemas import WhichEarning
 from service.webhooks.outbound import routes as webhook_routes
 
 PUBLIC_PATHS = (
@@ -57,6 +58,7 @@ def add_to_document(app: FastAPI) -> None:
                     add_common_problems(operation)
             schemas = document["components"]["schemas"]
             schemas["CloudEvent"] = intake_routes.event_schema()
+            schemas["WhichEarning"] = WhichEarning.model_json_schema()
             webhook_routes.add_webhooks(document)
             for unused in ("HTTPValidationError", "ValidationError"):
                 schemas.pop(unused, None)

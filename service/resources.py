@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 import asyncpg
 from redis.asyncio import Redis
+from sqlalchemy import AdaptedConnection, event
+from sqlalchemy.exc import DisconnectionError
 from sqlalchemy.ext.asyncio import (
     AsyncEngine,
     AsyncSession,
@@ -105,6 +107,16 @@ def open_valkey(settings: Settings) -> Redis:
     return client
 
 
+def _refuse_closed(connection: AdaptedConnection, _record: object, _proxy: object) -> None:
+    """Do not hand out a connection that the server has closed; the pool opens another one.
+
+    The driver knows from the socket. To ask the server, as a "ping" does, is three round trips for
+    each request: a transaction's begin and end, and the question.
+    """
+    if connection.driver_connection is None or connection.driver_connection.is_closed():
+        raise DisconnectionError("the server has closed this connection")
+
+
 async def _keep(_: object) -> None:
     """A lane leaves nothing behind but its transaction, which has ended: nothing to reset."""
 
@@ -122,10 +134,10 @@ async def open_resources(
         database_url_of(settings, driver="+asyncpg"),
         pool_size=SESSION_POOL if schema is None else SANDBOX_POOL,
         max_overflow=0,
-        pool_pre_ping=True,
         pool_timeout=5,
         connect_args={"server_settings": {"jit": "off", "application_name": "saxaul", **place}},
     )
+    event.listen(engine.sync_engine, "checkout", _refuse_closed)
     pool = await asyncpg.create_pool(
         database_url_of(settings),
         min_size=0,

@@ -7,12 +7,13 @@ row of `stock_cell`, so that everybody waits for that row. People earn their poi
 import json
 import secrets
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta, timezone
 
 import asyncpg
 
-from loadtest.bench.client import BATCH_TYPE, closed_loop, post
+from loadtest.bench.client import BATCH_TYPE, Closed, closed_loop, post
+from loadtest.bench.storm import collect_requests
 from loadtest.books import Tally
 from loadtest.system import System
 
@@ -61,9 +62,7 @@ async def make_buyers(system: System, tally: Tally) -> Buyers:
         system.url, batches, connections=1, seconds=COLLECT_LIMIT_S,
         on_answer=lambda status, body: tally.add_batch(BATCH, status, body),
     )  # fmt: skip
-    collects = [
-        _post(system, f"/v1/people/{name}/collect", {}, system.partner_key) for name in names
-    ]
+    collects = collect_requests(system.url, system.partner_key, names, "/v1/people/{}/collect")
     await _all_succeed(system, collects)
     return Buyers(names)
 
@@ -97,10 +96,10 @@ async def make_projects(system: System, admin_key: str) -> tuple[str, str]:
     return names
 
 
-async def orders_per_s(
+async def orders_sold(
     system: System, buyers: Buyers, project: str, *, orders: int, seconds: float
-) -> float:
-    """Orders a second on a project, from CONNECTIONS connections at once.
+) -> Closed:
+    """Orders of a project, from CONNECTIONS connections at once; those that were taken.
 
     Raises RuntimeError when one fails for another reason than a server that is busy.
     """
@@ -117,7 +116,7 @@ async def orders_per_s(
     seen = await closed_loop(
         system.url, requests, connections=CONNECTIONS, seconds=seconds, on_answer=count
     )
-    return (seen.answers - busy) / seen.elapsed_s
+    return replace(seen, answers=seen.answers - busy)
 
 
 def _post(system: System, path: str, body: object, key: str, once: str | None = None) -> bytes:

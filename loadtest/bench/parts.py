@@ -22,11 +22,11 @@ from loadtest.bench.client import (
     open_loop,
     post,
 )
-from loadtest.bench.cpu import Spy, times_of
+from loadtest.bench.cpu import Spy, Times, times_of
 from loadtest.bench.database import copy_rate
 from loadtest.bench.deliveries import bare_rate, endpoints, taken, until_taken
 from loadtest.bench.hooks import merchants
-from loadtest.bench.orders import make_buyers, make_projects, orders_per_s
+from loadtest.bench.orders import make_buyers, make_projects, orders_sold
 from loadtest.bench.serve import served
 from loadtest.bench.storm import (
     POINTS,
@@ -182,10 +182,7 @@ class Bench:
         ]
         before = times_of(self.system)
         asked = await self._compare("people", self.system.url, requests, SINGLE_CONNECTIONS)
-        used = times_of(self.system).since(before)
-        if self.system.alone:
-            for name in ("API", "PostgreSQL"):
-                self.figures[f"people {name}"].append(used[name] / asked * 1e6)
+        self._note_cpu("people", before, asked)
 
     async def empty_get(self) -> None:
         """f) the same to a route that does nothing."""
@@ -217,6 +214,7 @@ class Bench:
             wrong += status != 200 or json.loads(body)["points"] != wanted
 
         half = len(requests) // 2
+        before = times_of(self.system)
         seen = await closed_loop(
             self.system.url,
             requests[:half],
@@ -224,6 +222,7 @@ class Bench:
             seconds=self.plan.seconds,
             on_answer=check,
         )
+        self._note_cpu("collect", before, seen.answers)
         self.figures["collect"].append(seen.per_s)
         await self._collect_naively(people[:half])
         empty = collect_requests(self.empty_url, key, people, "/empty")
@@ -282,14 +281,16 @@ class Bench:
         buyers = await make_buyers(system, self.tally)
         projects = await make_projects(system, str(told["admin_key"]))
         for name, project in zip(("orders", "orders one row"), projects, strict=True):
-            rate = await orders_per_s(
+            before = times_of(system)
+            sold = await orders_sold(
                 system,
                 buyers,
                 project,
                 orders=self.plan.single_events // 4,
                 seconds=self.plan.seconds,
             )
-            self.figures[name].append(rate)
+            self._note_cpu(name, before, sold.answers)
+            self.figures[name].append(sold.per_s)
 
     async def hooks(self) -> None:
         """j) merchants' own payloads, signed: one event each, and 100; and the plain API with as
@@ -422,6 +423,13 @@ class Bench:
             lags.append(loop.time() - answered)
         connection.close()
         return lags
+
+    def _note_cpu(self, name: str, before: Times, requests: int) -> None:
+        """Processor time of API and PostgreSQL since `before`, a request."""
+        used = times_of(self.system).since(before)
+        if self.system.alone:
+            for process in ("API", "PostgreSQL"):
+                self.figures[f"{name} {process}"].append(used[process] / requests * 1e6)
 
     def _note_latency(self, seen: Opened) -> None:
         if seen.void:

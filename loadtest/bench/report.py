@@ -97,8 +97,15 @@ ABSOLUTE: Mapping[str, tuple[str, str, Goal | None]] = {
     "batch500 two": ("two API processes, batches of 500", "events/s", None),
     "single two": ("two API processes, one event", "requests/s", None),
     "people": ("GET /v1/people/{subject}", "requests/s", None),
-    "people API": ("processor time of the API for that", "us a request", None),
-    "people PostgreSQL": ("processor time of PostgreSQL for that", "us a request", None),
+    **{
+        f"{part} {process}": (f"{said}: processor time of {process}", "us a request", None)
+        for part, said in (
+            ("people", "GET /v1/people/{subject}"),
+            ("collect", "POST .../collect"),
+            ("orders", "POST /v1/orders"),
+        )
+        for process in ("API", "PostgreSQL")
+    },
     "bytes stored": ("bytes in PostgreSQL, indexes included", "an event", None),
     "bytes of log": ("bytes in PostgreSQL's log (WAL)", "an event", None),
     **{

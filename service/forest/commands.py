@@ -32,7 +32,7 @@ def export(
         file.write_bytes(port.offer(lots))
         return len(lots)
 
-    typer.echo(f"{run(work())} lots are in {file}.")
+    typer.echo(f"Lots in {file}: {run(work())}.")
 
 
 @app.command("import")
@@ -55,8 +55,8 @@ def import_(
         for place, why in error.errors[:PROBLEMS_SHOWN]:
             _, _, number, *field = place.split("/")
             typer.echo(f"line {number}: {'/'.join(field)}: {why}", err=True)
-        raise fail(f"{len(error.errors)} lines are wrong; nothing was recorded.") from error
-    typer.echo(f"{recorded} reports recorded, {known} known before.")
+        raise fail(f"nothing was recorded; wrong lines: {len(error.errors)}.") from error
+    typer.echo(f"Reports recorded: {recorded}; known before: {known}.")
 
 
 def _form(file: Path) -> str:

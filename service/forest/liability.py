@@ -23,8 +23,8 @@ _log = logging.getLogger(__name__)
 _OUTSTANDING = text("""
     SELECT (SELECT coalesce(sum(balance) FILTER (WHERE balance > 0), 0) FROM account)::int8
                AS balance,
-           (SELECT coalesce(sum(points - collected - lapsed - reversed), 0) FROM earning
-            WHERE lapses_at > :now)::int8 AS uncollected
+           (SELECT coalesce(sum(points - collected - lapsed - reversed - to_friends), 0)
+            FROM earning WHERE lapses_at > :now)::int8 AS uncollected
 """)
 _PROJECTS = text("""
     SELECT project, price_points, opens_on, closes_on, seasons, is_open, currency, cost_cents,

@@ -80,7 +80,7 @@ def wrong_lines(wrong: Sequence[tuple[str, str]]) -> FieldsInvalid:
     place, why = wrong[0]
     number = place.split("/")[2]
     return FieldsInvalid(
-        f"{len(wrong)} lines are wrong and nothing was recorded. Line {number}: {why}.",
+        f"Nothing was recorded. Wrong lines: {len(wrong)}. Line {number}: {why}.",
         tuple(wrong),
     )
 

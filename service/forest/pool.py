@@ -225,7 +225,6 @@ async def _complete(session: AsyncSession, pool: Pool, offer: Offer, now: dateti
         serial=serial,
         project=pool.project,
         tree=tree,
-        order=None,
         pool=pool.pool_id,
         display_name=pool.name,
         now=now,

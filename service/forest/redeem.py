@@ -41,24 +41,13 @@ async def place_order(
     Raises ProjectNotFound, OutOfSeason, SoldOut or NotEnoughPoints; then nothing is taken.
     """
     offer = await open_offer(session, project, now)
-    if not await store.open_cells(session, project):
+    if not offer.cells:
         raise sold_out(offer)  # known without a lock: a crowd that comes too late costs little
     order_id = make_id(now, person.bucket)
     ref = {"order_id": str(order_id), "project_id": project}
     balance = await spend_points(session, person, points=offer.price_points, ref=ref, now=now)
     tree = await take_tree(session, offer, near=person.bucket)
     serial = make_serial(person.bucket)
-    await store.add_certificate(
-        session,
-        bucket=person.bucket,
-        serial=serial,
-        project=project,
-        tree=tree,
-        order=order_id,
-        pool=None,
-        display_name=display_name,
-        now=now,
-    )
     await store.add_order(
         session,
         person,
@@ -66,7 +55,9 @@ async def place_order(
         project=project,
         points=offer.price_points,
         serial=serial,
+        tree=tree,
         partner=partner,
+        display_name=display_name,
         now=now,
     )
     about = {"order_id": str(order_id), "project_id": project, "serial": serial, "lot": tree.lot}
@@ -125,15 +116,17 @@ async def take_tree(session: AsyncSession, offer: Offer, *, near: int) -> TakenT
 
     Cells are tried from the person's bucket on: first those that nobody holds, then each in turn.
     So people wait for each other only over the last trees, and `SoldOut` is said only when every
-    cell was seen empty with its lock in hand.
+    cell was seen empty with its lock in hand, and none has a tree again.
     """
-    cells = await store.open_cells(session, offer.project)
-    cells.sort(key=lambda cell: (cell - near) % BUCKETS)
-    for in_turn in (False, True):
-        for cell in cells:
-            tree = await store.take_from_cell(session, offer.project, cell, in_turn=in_turn)
-            if tree is not None:
-                return tree
+    cells = offer.cells
+    while cells:
+        in_order = sorted(cells, key=lambda cell: (cell - near) % BUCKETS)
+        for in_turn in (False, True):
+            for cell in in_order:
+                tree = await store.take_from_cell(session, offer.project, cell, in_turn=in_turn)
+                if tree is not None:
+                    return tree
+        cells = await store.open_cells(session, offer.project)
     raise sold_out(offer)
 
 

@@ -5,11 +5,13 @@ from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from service.clock import uuid7
 from service.errors import OrderNotFound, OrderPlanted
 from service.forest import store
 from service.forest.lot import REFUNDABLE
 from service.forest.serial import bucket_in
 from service.forest.store import Order
+from service.journal.append import JournalRow, Notice, append
 from service.partners.caller import Caller
 from service.partners.people import Hasher
 from service.points.spend import give_back
@@ -36,7 +38,9 @@ def _may_see(order: Order, caller: Caller, people: Hasher) -> bool:
 
 
 async def refund_order(session: AsyncSession, order: Order, *, now: datetime) -> tuple[Order, int]:
-    """Points back, tree back to the stock, certificate void; the order and the balance.
+    """Points back, tree back to the stock, certificate void, and whoever placed it is told.
+
+    Returns the order and the balance.
 
     Idempotent: an order is refunded once. Raises OrderPlanted once its lot is planted: the lot is
     kept in its state for this transaction, so that planting and refund exclude each other.
@@ -55,6 +59,29 @@ async def refund_order(session: AsyncSession, order: Order, *, now: datetime) ->
     balance = await give_back(session, found.person, points=found.points, ref=ref, now=now)
     await store.put_back(session, found.project, found.cell)
     await store.void_order(session, found, now)
+    await append(session, _journal_row(found, now))
     refunded = await store.find_order(session, order.bucket, order.order_id)
     assert refunded is not None
     return refunded, balance
+
+
+def _journal_row(order: Order, now: datetime) -> JournalRow:
+    """No action is undone: the tree goes, carbon stays."""
+    data = {
+        "order_id": str(order.order_id),
+        "project_id": order.project,
+        "serial": order.serial,
+        "lot": order.lot,
+        "points": order.points,
+        "refunded_at": now.isoformat(),
+    }
+    return JournalRow(
+        bucket=order.bucket,
+        batch_id=uuid7(now),
+        kind="refund",
+        actions=0,
+        people=0,
+        deltas=[],
+        leaves=b"",
+        notices=[Notice("order.refunded", order.partner, order.person_id, data)],
+    )

@@ -23,7 +23,9 @@ from service.partners.people import BUCKETS, PersonId
 CELLS = 32
 
 _OFFER = text("""
-    SELECT project, name, price_points, opens_on, closes_on, seasons, time_zone, is_open
+    SELECT project, name, price_points, opens_on, closes_on, seasons, time_zone, is_open,
+           ARRAY(SELECT bucket FROM stock_cell
+                 WHERE stock_cell.project = project.project AND sold < capacity) AS cells
     FROM project WHERE project = :project
 """).columns(seasons=JSONB)
 _OPEN_CELLS = text("SELECT bucket FROM stock_cell WHERE project = :project AND sold < capacity")
@@ -59,10 +61,15 @@ _ADD_CELL = text("""
 
 _ADD_CERTIFICATE = text("""
     INSERT INTO certificate
-        (bucket, serial, project, lot, cell, order_id, pool_id, display_name, issued_at)
-    VALUES (:bucket, :serial, :project, :lot, :cell, :order, :pool, :name, :now)
+        (bucket, serial, project, lot, cell, pool_id, display_name, issued_at)
+    VALUES (:bucket, :serial, :project, :lot, :cell, :pool, :name, :now)
 """)
 _ADD_ORDER = text("""
+    WITH issued AS (
+        INSERT INTO certificate
+            (bucket, serial, project, lot, cell, order_id, display_name, issued_at)
+        VALUES (:bucket, :serial, :project, :lot, :cell, :order, :name, :now)
+    )
     INSERT INTO tree_order
         (bucket, order_id, person_id, project, points, serial, partner, placed_at)
     VALUES (:bucket, :order, :person, :project, :points, :serial, :partner, :now)
@@ -142,7 +149,10 @@ _TO_PLANT = text(f"""
 
 @dataclass(frozen=True, slots=True)
 class Offer:
-    """What an order or a pool must know of a project."""
+    """What an order or a pool must know of a project.
+
+    `cells` had a tree left in this moment, which nobody is kept from taking meanwhile.
+    """
 
     project: str
     name: str
@@ -150,6 +160,7 @@ class Offer:
     season: Season
     zone: ZoneInfo
     is_open: bool
+    cells: Sequence[int]
 
     def day_at(self, now: datetime) -> date:
         """The local day at the project's place."""
@@ -196,7 +207,7 @@ async def find_offer(session: AsyncSession, project: str) -> Offer | None:
         return None
     season = Season(row.opens_on, row.closes_on, read_windows(row.seasons))
     zone = ZoneInfo(row.time_zone)
-    return Offer(row.project, row.name, row.price_points, season, zone, row.is_open)
+    return Offer(row.project, row.name, row.price_points, season, zone, row.is_open, row.cells)
 
 
 async def open_cells(session: AsyncSession, project: str) -> list[int]:
@@ -263,19 +274,17 @@ async def add_certificate(
     serial: str,
     project: str,
     tree: TakenTree,
-    order: UUID | None,
-    pool: UUID | None,
-    display_name: str | None,
+    pool: UUID,
+    display_name: str,
     now: datetime,
 ) -> None:
-    """Issue a certificate for a tree that was taken from the stock."""
+    """Issue a pool's certificate for a tree that was taken from the stock."""
     named = {
         "bucket": bucket,
         "serial": serial,
         "project": project,
         "lot": tree.lot,
         "cell": tree.cell,
-        "order": order,
         "pool": pool,
         "name": display_name,
         "now": now,
@@ -291,10 +300,12 @@ async def add_order(
     project: str,
     points: int,
     serial: str,
+    tree: TakenTree,
     partner: str,
+    display_name: str | None,
     now: datetime,
 ) -> None:
-    """Record an order."""
+    """Record an order and issue its certificate, for a tree that was taken from the stock."""
     named = {
         "bucket": person.bucket,
         "order": order,
@@ -302,7 +313,10 @@ async def add_order(
         "project": project,
         "points": points,
         "serial": serial,
+        "lot": tree.lot,
+        "cell": tree.cell,
         "partner": partner,
+        "name": display_name,
         "now": now,
     }
     await session.execute(_ADD_ORDER, named)

@@ -198,6 +198,7 @@ class PoolMember(SQLModel, table=True):
     """One person in a pool. `number` is their order of joining; points are what they hold in it."""
 
     __tablename__ = "pool_member"
+    __table_args__ = (Index("pool_member_by_person", "person_bucket", "person_id"),)
     bucket: int = Field(sa_column=Column(SmallInteger, primary_key=True, autoincrement=False))
     pool_id: UUID = Field(primary_key=True)
     person_id: UUID = Field(primary_key=True)

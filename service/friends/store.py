@@ -111,6 +111,8 @@ _EARNED = text("""
 """)
 _TRY_LOCK = text("SELECT pg_try_advisory_xact_lock(:lock)")
 _FORGET_BOARDS = text("DELETE FROM standing WHERE span = :span")
+# Whoever is ranked has their days of the span looked up by the key: what a board costs grows with
+# those who are on it, not with all that was ever earned.
 _RANK = text("""
     INSERT INTO standing (span, region, bucket, person_id, starts_on, place, points, people)
     SELECT :span, region, bucket, person_id, :first, place, points, people FROM (
@@ -119,11 +121,13 @@ _RANK = text("""
                row_number() OVER (PARTITION BY region ORDER BY points DESC, person_id) AS row,
                count(*) OVER (PARTITION BY region) AS people
         FROM (
-            SELECT region, profile.bucket, profile.person_id,
-                   sum(points - reversed - taken_back)::int8 AS points
-            FROM profile JOIN earning USING (bucket, person_id)
-            WHERE region IS NOT NULL AND is_ranked AND local_day BETWEEN :first AND :last
-            GROUP BY 1, 2, 3 HAVING sum(points - reversed - taken_back) > 0
+            SELECT region, bucket, person_id, earned.points
+            FROM profile CROSS JOIN LATERAL (
+                SELECT sum(points - reversed - taken_back)::int8 AS points FROM earning
+                WHERE earning.bucket = profile.bucket AND earning.person_id = profile.person_id
+                  AND local_day BETWEEN :first AND :last
+            ) AS earned
+            WHERE region IS NOT NULL AND is_ranked AND earned.points > 0
         ) AS earned
     ) AS ranked WHERE row <= :places
 """)

@@ -25,9 +25,9 @@ _log = logging.getLogger(__name__)
 
 
 class Door:
-    """Hands requests without a query at `answers`' (verb, path) to their functions; a path that
-    ends with a slash there stands for everything one step below it. `choose` says which
-    application a request is for.
+    """Hands requests without a query at `answers`' (verb, path) to their functions. The last step
+    of a POST's path, or the one before it, may be `*` there: it stands for any one step. `choose`
+    says which application a request is for.
 
     All else goes on to the application, which declares the same routes and calls the same
     functions: the layers between the server and a route cost more than these routes do.
@@ -101,7 +101,12 @@ class Door:
     def _answer_at(self, method: str, path: str) -> Answer | None:
         found = self._answers.get((method, path))
         if found is None and method == "POST":
-            found = self._answers.get((method, path[: path.rfind("/") + 1]))
+            above, _, last = path.rpartition("/")
+            higher, _, middle = above.rpartition("/")
+            if last:
+                found = self._answers.get((method, f"{above}/*"))
+            if found is None and middle:
+                found = self._answers.get((method, f"{higher}/*/{last}"))
         return found
 
     def _count(self, scope: Scope, status: int, took_s: float) -> None:

@@ -1,14 +1,17 @@
 """What FastAPI gives to routes: resources, a transaction, the time, a limited body."""
 
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import Depends, Request
+from fastapi.exceptions import RequestValidationError
+from pydantic import TypeAdapter, ValidationError
 from sqlalchemy.ext.asyncio import AsyncSession
 from starlette.requests import ClientDisconnect
 
-from service.errors import BodyTooLarge
+from service.errors import BodyNotJson, BodyTooLarge
 from service.resources import Resources
 
 
@@ -32,16 +35,16 @@ async def transaction(resources: Given) -> AsyncIterator[AsyncSession]:
 Transaction = Annotated[AsyncSession, Depends(transaction, scope="function")]
 
 
-async def one_statement(resources: Given) -> AsyncIterator[AsyncSession]:
-    """A session for a request that is one statement: the statement is its own transaction.
+@asynccontextmanager
+async def one_statement_or(resources: Resources, key: str | None) -> AsyncIterator[AsyncSession]:
+    """A session for a write that is one statement, which then is its own transaction.
 
-    It saves the two round trips that begin and commit one. Nothing is opened before it is used.
+    It saves the two round trips that begin and commit one. With an `Idempotency-Key` there is an
+    answer to keep, too, and so a transaction.
     """
-    async with resources.statements() as session:
+    sessions = resources.statements if key is None else resources.sessions
+    async with sessions() as session, session.begin():
         yield session
-
-
-OneStatement = Annotated[AsyncSession, Depends(one_statement, scope="function")]
 
 
 async def now_of(resources: Given) -> datetime:
@@ -67,3 +70,22 @@ async def limited_body(request: Request, limit_bytes: int) -> bytes:
         if len(body) > limit_bytes:
             raise BodyTooLarge(f"The body is longer than the limit of {limit_bytes} bytes.")
     return body
+
+
+async def optional_body(request: Request, kind: TypeAdapter[Any], limit_bytes: int) -> Any:
+    """The JSON body as `kind`, None without one; for routes that read it themselves.
+
+    Raises BodyTooLarge, BodyNotJson, and RequestValidationError as the framework does.
+    """
+    body = await limited_body(request, limit_bytes)
+    if not body:
+        return None
+    try:
+        return kind.validate_json(body)
+    except ValidationError as error:
+        wrong = error.errors(include_url=False)
+        if wrong[0]["type"] == "json_invalid":
+            raise BodyNotJson("The body is not JSON in UTF-8.") from error
+        raise RequestValidationError(
+            [{**one, "loc": ("body", *one["loc"])} for one in wrong]
+        ) from error

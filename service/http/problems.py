@@ -134,10 +134,7 @@ def add_problem_handlers(app: FastAPI) -> None:
 
     @app.exception_handler(RequestValidationError)
     async def invalid(_: Request, error: RequestValidationError) -> Response:
-        found = tuple(
-            ("".join(f"/{part}" for part in one["loc"]), one["msg"]) for one in error.errors()
-        )
-        return response_of(FieldsInvalid(f"{found[0][0]}: {found[0][1]}.", found))
+        return answer_to(error)
 
     @app.exception_handler(HTTPException)
     async def routing(request: Request, error: HTTPException) -> Response:
@@ -165,6 +162,11 @@ def answer_to(error: Exception) -> Response:
     """The answer to any error: a known one, an outage, or a bug of ours, logged whole."""
     if isinstance(error, ServiceError):
         return response_of(error)
+    if isinstance(error, RequestValidationError):
+        found = tuple(
+            ("".join(f"/{part}" for part in one["loc"]), one["msg"]) for one in error.errors()
+        )
+        return response_of(FieldsInvalid(f"{found[0][0]}: {found[0][1]}.", found))
     if isinstance(error, DBAPIError) and _state(error).startswith(DATA_EXCEPTION):
         return response_of(
             FieldsInvalid(

@@ -10,18 +10,31 @@ from datetime import datetime
 from hashlib import sha256
 from typing import Annotated
 
-from fastapi import Header
+from fastapi import Header, Request
+from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from service.errors import IdempotencyKeyReused
 
+KEY_CHARS_MAX = 128
+KEY_SAID = "Chosen by the caller, one for each write."
 IdempotencyKey = Annotated[
     str | None,
-    Header(min_length=1, max_length=128, description="Chosen by the caller, one for each write."),
+    Header(min_length=1, max_length=KEY_CHARS_MAX, description=KEY_SAID),
 ]
 BUCKETS = 1024
+
+
+def key_of(request: Request) -> str | None:
+    """The request's key, for routes that ask for it themselves. Raises RequestValidationError."""
+    key = request.headers.get("idempotency-key")
+    if key is None or 1 <= len(key) <= KEY_CHARS_MAX:
+        return key
+    wrong = f"String should have 1 to {KEY_CHARS_MAX} characters"
+    raise RequestValidationError([{"loc": ("header", "idempotency-key"), "msg": wrong}])
+
 
 # Two requests with one key meet here: the second waits for the first one's transaction.
 _TAKE = text("""

@@ -293,10 +293,11 @@ async def transfer(
 
 @router.get("/people/{subject}", tags=["People and points"])
 async def statement(person: ThisPerson, session: Transaction, now: Now) -> PersonStatement:
-    """A person's points and estimated avoided emissions, kept apart."""
+    """A person's points, estimated avoided emissions and trees, kept apart."""
     sums = await points.points_of(session, person, now)
     balance = await points.balance_of(session, person)
     carbon = await read.carbon_of(session, person)
+    own, shared = await read.trees_of(session, person)
     return PersonStatement(
         points=Points(balance=max(0, balance), debt=max(0, -balance), **sums),
         carbon=Carbon(
@@ -311,7 +312,8 @@ async def statement(person: ThisPerson, session: Transaction, now: Now) -> Perso
                 for row in carbon
             ],
         ),
-        trees=PersonTrees(**await read.trees_of(session, person)),
+        trees=PersonTrees(**own),
+        shared_trees=PersonTrees(**shared),
     )
 
 

@@ -196,7 +196,11 @@ class PersonStatement(BaseModel):
 
     points: Points
     carbon: Carbon
-    trees: PersonTrees
+    trees: PersonTrees = Field(description="Trees that are this person's alone.")
+    shared_trees: PersonTrees = Field(
+        description="Trees of complete pools that this person has points in. Each member's figures "
+        "count the whole tree, so they do not add up to the trees there are."
+    )
 
 
 class EstimateResult(BaseModel):

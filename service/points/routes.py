@@ -1,17 +1,24 @@
 """HTTP for points: parse, call one use case, answer. No SQL, no rules."""
 
 from datetime import date
-from typing import Annotated
+from typing import Annotated, Any
 from uuid import UUID
 
-from fastapi import APIRouter, Query, Response
+from fastapi import APIRouter, Query, Request, Response
+from pydantic import TypeAdapter
 
-from service.http.given import Now, OneStatement, Transaction
+from service.http.given import (
+    Now,
+    Transaction,
+    one_statement_or,
+    optional_body,
+    resources_of,
+)
 from service.http.pages import PAGE_DEFAULT, Cursor, Limit, Page, page_of, read_cursor
 from service.http.problems import documented
-from service.http.repeatable import IdempotencyKey, once
+from service.http.repeatable import KEY_CHARS_MAX, KEY_SAID, IdempotencyKey, key_of, once
 from service.partners.caller import Caller
-from service.partners.given import People, ThisCaller, ThisPerson
+from service.partners.given import People, ThisCaller, ThisPerson, caller_of, person_of
 from service.points import store
 from service.points.collect import Which, collect_ripe
 from service.points.grant import grant_points
@@ -48,45 +55,67 @@ router = APIRouter(
 _FIRST_EARNING = (date.max, "", 0)
 _FIRST_ENTRY = UUID(int=2**128 - 1)
 _JSON = "application/json"
+_WHICH: TypeAdapter[WhichEarning | None] = TypeAdapter(WhichEarning | None)
+_COLLECTED: dict[str, Any] = {
+    "parameters": [
+        {"name": "subject", "in": "path", "required": True, "schema": {"type": "string"}},
+        {
+            "name": "Idempotency-Key",
+            "in": "header",
+            "required": False,
+            "schema": {"type": "string", "minLength": 1, "maxLength": KEY_CHARS_MAX},
+            "description": KEY_SAID,
+        },
+    ],
+    "requestBody": {
+        "required": False,
+        "content": {_JSON: {"schema": {"$ref": "#/components/schemas/WhichEarning"}}},
+    },
+}
 
 
-@router.post("/{subject}/collect", response_model=Collected, responses=documented(404, 409))
-async def collect(
-    subject: str,
-    caller: ThisCaller,
-    person: ThisPerson,
-    session: Transaction,
-    alone: OneStatement,
-    now: Now,
-    which: WhichEarning | None = None,
-    idempotency_key: IdempotencyKey = None,
-) -> Response:
+@router.post(
+    "/{subject}/collect",
+    response_model=Collected,
+    responses=documented(404, 409),
+    openapi_extra=_COLLECTED,
+)
+async def collect(request: Request) -> Response:
     """Move what is ripe to the balance: everything, or the one earning of the body.
 
     A second call finds nothing and says 0.
     """
+    # Everybody comes at seven in the morning: the framework's dependencies would cost more than
+    # the statement does, so the request is asked for its parts here.
+    resources = await resources_of(request)
+    caller = await caller_of(request)
+    subject = request.scope["path"].split("/")[-2]
+    person = await person_of(subject, caller, request.app.state.hasher)
+    key = key_of(request)
+    which = await optional_body(request, _WHICH, resources.settings.body_bytes)
     one = None if which is None else Which(which.local_day, which.activity)
+    now = resources.clock()
+    async with one_statement_or(resources, key) as session:
 
-    async def write() -> Collected:
-        # With a key there is an answer to store in the same transaction, without one there is not.
-        done = await collect_ripe(session if idempotency_key else alone, person, which=one, now=now)
-        return Collected(
-            points=done.points,
-            balance=done.balance,
-            earnings=[
-                CollectedEarning(local_day=e.local_day, activity=e.activity, points=e.points)
-                for e in done.earnings
-            ],
+        async def write() -> Collected:
+            done = await collect_ripe(session, person, which=one, now=now)
+            return Collected(
+                points=done.points,
+                balance=done.balance,
+                earnings=[
+                    CollectedEarning(local_day=e.local_day, activity=e.activity, points=e.points)
+                    for e in done.earnings
+                ],
+            )
+
+        answered = await once(
+            session,
+            caller=caller.name,
+            key=key,
+            request=b"collect " + person.id.bytes + (str(which).encode() if which else b""),
+            now=now,
+            write=write,
         )
-
-    answered = await once(
-        session,
-        caller=caller.name,
-        key=idempotency_key,
-        request=b"collect " + person.id.bytes + (str(which).encode() if which else b""),
-        now=now,
-        write=write,
-    )
     return Response(answered.body, headers=answered.headers, media_type=_JSON)
 
 

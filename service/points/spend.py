@@ -20,13 +20,14 @@ async def spend_points(
     Raises NotEnoughPoints. `ref` names what they were spent on.
     """
     assert points > 0
-    balance = await store.lock_account(session, person, now)
+    given = orjson.dumps(ref).decode()
+    balance = await store.spend(session, person, points=points, ref=given, now=now)
     if balance < points:
         raise NotEnoughPoints(
             f"This costs {points} points and the balance is {balance}: {points - balance} more are "
             "needed. What is ripe counts once it is collected."
         )
-    return await _enter(session, person, "spend", -points, balance, ref, now)
+    return balance - points
 
 
 async def give_back(
@@ -34,26 +35,14 @@ async def give_back(
 ) -> int:
     """Lock the account and give spent points (above 0) back; the balance after it."""
     assert points > 0
-    balance = await store.lock_account(session, person, now)
-    return await _enter(session, person, "refund", points, balance, ref, now)
-
-
-async def _enter(
-    session: AsyncSession,
-    person: PersonId,
-    kind: str,
-    points: int,
-    balance: int,
-    ref: Ref,
-    now: datetime,
-) -> int:
+    balance = await store.lock_account(session, person, now) + points
     await store.append_entry(
         session,
         person,
-        kind=kind,
+        kind="refund",
         points=points,
-        balance_after=balance + points,
+        balance_after=balance,
         ref=orjson.dumps(ref).decode(),
         now=now,
     )
-    return balance + points
+    return balance

@@ -77,6 +77,25 @@ _ENTER = text("""
     FROM kept RETURNING entry_id
 """)
 
+# Lock, look and debit in one statement, as above: an order holds the account a round trip less.
+_SPEND = text("""
+    WITH owner AS (
+        SELECT bucket, person_id, balance, last_entry_id FROM account
+        WHERE bucket = :bucket AND person_id = :person FOR UPDATE
+    ), entered AS (
+        INSERT INTO entry (bucket, person_id, entry_id, kind, points, balance_after, ref,
+                           recorded_at)
+        SELECT bucket, person_id, later_entry(:entry, last_entry_id), 'spend',
+               -CAST(:points AS int8), balance - CAST(:points AS int8), CAST(:ref AS jsonb), :now
+        FROM owner WHERE balance >= CAST(:points AS int8)
+        RETURNING entry_id, balance_after
+    ), kept AS (
+        UPDATE account SET balance = balance_after, last_entry_id = entry_id FROM entered
+        WHERE bucket = :bucket AND person_id = :person
+    )
+    SELECT balance FROM owner
+""")
+
 # An action is in the first round that had not lapsed when it was recorded.
 _EARNING = text(f"""
     SELECT round, CASE WHEN lapses_at > :now THEN {LEFT} ELSE 0 END AS uncollected,
@@ -230,6 +249,17 @@ async def collect(
         for one in row.earnings
     )
     return row.points, row.balance, earnings
+
+
+async def spend(
+    session: AsyncSession, person: PersonId, *, points: int, ref: str, now: datetime
+) -> int:
+    """Take points from the balance, if it has as many; the balance before. `ref` is JSON.
+
+    Locks the account by itself; nobody has an account without ever having had a point.
+    """
+    given = named(person, entry=uuid7(now), points=points, ref=ref, now=now)
+    return int((await session.execute(_SPEND, given)).scalar() or 0)
 
 
 async def append_entry(

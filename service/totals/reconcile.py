@@ -185,6 +185,28 @@ class Check:
     shown: str
 
 
+@dataclass(frozen=True, slots=True)
+class PointSums:
+    """Points over everybody: `balance` and `uncollected` are held."""
+
+    issued: int
+    balance: int
+    uncollected: int
+    spent: int
+    lapsed: int
+    reversed: int
+
+    @property
+    def held(self) -> int:
+        """What people have: collected or not."""
+        return self.balance + self.uncollected
+
+    @property
+    def add_up(self) -> bool:
+        """Whether every point that was issued is somewhere, and none is anywhere else."""
+        return self.issued == self.held + self.spent + self.lapsed + self.reversed
+
+
 async def reconcile(sessions: async_sessionmaker[AsyncSession], counters: Counters) -> list[Check]:
     """Check every rule in one snapshot. Counts as failed what cannot be read.
 
@@ -214,15 +236,18 @@ async def _count(session: AsyncSession, rule: str, query: str) -> Check:
     return Check(rule, broken == 0, "holds" if broken == 0 else f"{broken} exceptions")
 
 
+async def sum_points(session: AsyncSession) -> PointSums:
+    """Everybody's points, by what became of them."""
+    return PointSums(**(await session.execute(_POINTS)).mappings().one())
+
+
 async def _points(session: AsyncSession) -> Check:
-    found = (await session.execute(_POINTS)).mappings().one()
-    held = found["balance"] + found["uncollected"]
-    right = held + found["spent"] + found["lapsed"] + found["reversed"]
+    found = await sum_points(session)
     shown = (
-        f"{found['issued']} = {held} held + {found['spent']} spent + {found['lapsed']} lapsed"
-        f" + {found['reversed']} reversed"
+        f"{found.issued} = {found.held} held + {found.spent} spent + {found.lapsed} lapsed"
+        f" + {found.reversed} reversed"
     )
-    return Check("issued = held + spent + lapsed + reversed", found["issued"] == right, shown)
+    return Check("issued = held + spent + lapsed + reversed", found.add_up, shown)
 
 
 def _equal(rule: str, left: Mapping[Key, Sum], right: Mapping[Key, Sum]) -> Check:

@@ -71,7 +71,8 @@ def _reports(view: CertificateView) -> str:
     lines = []
     for one in view.lot.reports:
         figure = one.planted if one.planted is not None else one.surviving
-        said = "" if figure is None else f": {count(figure)} trees"
+        trees = "tree" if figure == 1 else "trees"
+        said = "" if figure is None else f": {count(figure)} {trees}"
         photos = f"Photos on record: {len(one.photos)}. " if one.photos else ""
         lines.append(
             f"<li><strong>{STATES[one.state][0]}{said}</strong>"

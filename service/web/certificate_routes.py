@@ -1,6 +1,5 @@
 """Certificates for everybody: JSON for programs, a page for people, a PDF to keep."""
 
-import asyncio
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Request, Response
@@ -11,7 +10,7 @@ from service.http.given import Given, Transaction
 from service.http.kept import GUARDS, HTML
 from service.http.problems import documented
 from service.web.certificate_page import certificate_page
-from service.web.certificate_pdf import certificate_pdf
+from service.web.certificate_shelf import Shelf
 from service.web.files import asset_urls, file
 
 router = APIRouter(prefix="/v1/certificates", tags=["Trees"], responses=documented(404, 422, 503))
@@ -31,12 +30,14 @@ Address = Annotated[str, Depends(address_of)]
 
 
 @router.get("/{serial}.pdf", response_class=Response, responses={200: {"content": {PDF: {}}}})
-async def pdf(serial: str, session: Transaction, address: Address) -> Response:
+async def pdf(serial: str, request: Request, resources: Given, address: Address) -> Response:
     """A certificate as a PDF, with its lot's state today."""
-    view = await read_certificate(session, serial, url=address)
+    # The connection is given back before the PDF is made: others need it more.
+    async with resources.sessions() as session:
+        view = await read_certificate(session, serial, url=address)
+    shelf: Shelf = request.app.state.shelf
+    content = await shelf.pdf_of(view)
     name = f'inline; filename="{view.serial}.pdf"'
-    # Most of a second goes into the font: other requests must not wait for it.
-    content = await asyncio.to_thread(certificate_pdf, view)
     return Response(content, headers={**KEPT, "Content-Disposition": name}, media_type=PDF)
 
 

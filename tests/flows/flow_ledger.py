@@ -71,7 +71,7 @@ class Person:
 
     balance: int = 0
     shielded_until: datetime | None = None
-    watered: list[date] = field(default_factory=list)
+    watered: list[tuple[date, str]] = field(default_factory=list)
     entries: list[int] = field(default_factory=list)
     earnings: dict[tuple[date, str, int], Earning] = field(default_factory=dict)
     actions: dict[tuple[str, str], Action] = field(default_factory=dict)
@@ -95,6 +95,8 @@ class Ledger:
     policies: list[dict[str, Any]]
     people: dict[str, Person] = field(default_factory=dict)
     claimed: set[str] = field(default_factory=set)
+    granted: int = 0
+    spent: int = 0
 
     def person(self, subject: str) -> Person:
         return self.people.setdefault(subject, Person())
@@ -123,16 +125,17 @@ class Ledger:
 
     def grant(self, subject: str, points: int) -> None:
         """Points from nowhere."""
+        self.granted += points
         self.person(subject).enter(points)
 
     def water(self, giver: str, friend: str, points: int, today: date) -> str | None:
         """Points pass to a friend; or the problem that there is."""
         rules, person = self._gifts(today)["watering"], self.person(giver)
-        if person.watered.count(today) >= rules["a_day_to_one_friend"]:
+        if person.watered.count((today, friend)) >= rules["a_day_to_one_friend"]:
             return "watered-enough"
         if person.balance < points:
             return "not-enough-points"
-        person.watered.append(today)
+        person.watered.append((today, friend))
         person.enter(-points)
         self.person(friend).enter(points)
         return None
@@ -166,8 +169,26 @@ class Ledger:
         if person.balance < rules["points"]:
             return "not-enough-points"
         person.shielded_until = until
-        person.enter(-rules["points"])
+        self.spend(subject, rules["points"])
         return None
+
+    def spend(self, subject: str, points: int) -> None:
+        """Points leave for something; below zero they come back."""
+        self.spent += points
+        self.person(subject).enter(-points)
+
+    def sums(self) -> dict[str, int]:
+        """Everybody's points; what lapsed was not collected, whether it is marked yet or not."""
+        people = self.people.values()
+        earnings = [one for person in people for one in person.earnings.values()]
+        actions = [one for person in people for one in person.actions.values()]
+        return {
+            "issued": self.granted + sum(one.points for one in earnings),
+            "balance": sum(person.balance for person in people),
+            "not_collected": sum(one.left() + one.lapsed for one in earnings),
+            "spent": self.spent,
+            "reversed": sum(one.reversal["points"] for one in actions if one.reversal is not None),
+        }
 
     def _gifts(self, day: date) -> dict[str, Any]:
         gifts: dict[str, Any] = [one for one in self.policies if one["from"] <= day][-1]["gifts"]

@@ -26,6 +26,7 @@ EventType = Literal[
     "action.refused",
     "action.reversed",
     "order.placed",
+    "order.refunded",
     "certificate.issued",
     "project.sold_out",
     "points.lapsed",
@@ -103,6 +104,17 @@ class OrderPlacedTold(AboutPerson):
     lot: str
     points: int
     placed_at: datetime
+
+
+class OrderRefundedTold(AboutPerson):
+    """An order was undone before its tree was planted: points back, its certificate void."""
+
+    order_id: UUID
+    project_id: str
+    serial: str = Field(description="The certificate's, which is void now.")
+    lot: str
+    points: int = Field(description="Given back.")
+    refunded_at: datetime
 
 
 class CertificateOfOrderTold(AboutPerson):
@@ -203,6 +215,11 @@ _DATA: Mapping[str, tuple[type[BaseModel], dict[str, Any]]] = {
     "order.placed": (
         OrderPlacedTold,
         {**_OF_PERSON, **_TREE, "points": 17900, "placed_at": "2026-11-22T00:03:12+00:00"},
+    ),
+    "order.refunded": (
+        OrderRefundedTold,
+        {**_OF_PERSON, "sequence": 9, **_TREE, "points": 17900,
+         "refunded_at": "2026-11-23T01:40:00+00:00"},
     ),
     "certificate.issued": (CertificateIssuedTold, {**_OF_PERSON, **_TREE}),
     "project.sold_out": (

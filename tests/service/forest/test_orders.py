@@ -203,6 +203,7 @@ async def test_a_refund_gives_points_and_tree_back_once(
     certificate = (await public.get(placed["certificate_url"])).json()
     assert (certificate["state"], certificate["lot"]["trees"]) == ("void", 0)
     assert (await partner.get(f"/v1/people/{alice}")).json()["trees"]["contracted"] == 0
+    assert (await notices_of(app, project)).count("order.refunded") == 1
 
 
 async def test_a_name_is_shown_only_as_long_as_its_owner_wants(

@@ -69,6 +69,10 @@ async def test_a_group_shares_a_tree(
         {"display_name": None, "points": 30, "share": "0.3000"},
     ]
     assert (await project_of(public, project))["stock_left"] == 9
+    for member in (alice, bob):
+        person = (await partner.get(f"/v1/people/{member}")).json()
+        assert person["trees"] == {"contracted": 0, "planted": 0, "surviving": 0}
+        assert person["shared_trees"] == {"contracted": 1, "planted": 0, "surviving": 0}
     assert await notices_of(app, project) == ["certificate.issued"]
     late = await pour(partner, pool, alice, 1)
     assert (late.status_code, late.json()["type"]) == (409, "/problems/pool-ended")

@@ -1,5 +1,7 @@
 """Health, metrics, the explanations of problems, and the answer to a fault of our own."""
 
+import asyncio
+
 import httpx
 import pytest
 from builders import (
@@ -9,6 +11,7 @@ from builders import (
     a_partner,
     an_event,
     client_of,
+    execute,
     report,
     running_app,
 )
@@ -50,6 +53,24 @@ async def test_it_says_what_is_away(
 
     assert answer.status_code == 503
     assert answer.json()[check] == "away"
+
+
+async def test_connections_that_the_server_closed_are_not_handed_out(
+    new_settings: NewSettings,
+) -> None:
+    async with running_app(await new_settings(), SteppedClock()) as app, client_of(app) as client:
+        async with app.state.resources.sessions() as session:
+            raw = await (await session.connection()).get_raw_connection()
+            idle = raw.driver_connection
+            assert idle is not None
+            pid, closed = idle.get_server_pid(), asyncio.Event()
+            idle.add_termination_listener(lambda _: closed.set())
+        await execute(
+            str(app.state.resources.settings.database_url), f"SELECT pg_terminate_backend({pid})"
+        )
+        await closed.wait()
+
+        assert (await client.get("/v1/projects")).status_code == 200
 
 
 async def test_events_need_no_valkey(new_settings: NewSettings) -> None:

@@ -114,6 +114,7 @@ async def test_trees_reversals_and_lapses_are_told(app: FastAPI, moving: Stepped
         pool = await post(client, "pools", name="Ours", **tree)
         path = f"pools/{pool['pool_id']}/contributions"
         await post(client, path, subject=subject, points=100)
+        await post(client, f"orders/{order['order_id']}/refund")
         forgetful = await report(client, a_ride(time=moving.now.isoformat()))
         moving.advance(days=30)
         lapsed = await lapse_points({"resources": app.state.resources})
@@ -137,6 +138,9 @@ async def test_trees_reversals_and_lapses_are_told(app: FastAPI, moving: Stepped
     assert of_order["person"] == placed["person"]
     assert (of_pool["pool_id"], "person" in of_pool) == (pool["pool_id"], False)
     assert soldout["project_id"] == grove
+    (refunded,) = by_type["order.refunded"]
+    assert (refunded["order_id"], refunded["points"]) == (order["order_id"], order["points"])
+    assert (refunded["serial"], refunded["person"]) == (order["serial"], placed["person"])
     (back,), (late,) = by_type["action.reversed"], by_type["points.lapsed"]
     assert back["action_id"] == undone["action_id"]
     assert lapsed == late["points"] == forgetful["points"] == late["earnings"][0]["points"]

@@ -1,0 +1,56 @@
+"""PDFs that were made before are not made again, as long as they show the same."""
+
+import asyncio
+from datetime import UTC, datetime
+from typing import Any
+
+from service.forest.schemas import CertificateView, LotWhole
+from service.web.certificate_shelf import Shelf
+
+
+def a_certificate(state: str = "pledged", **changes: Any) -> CertificateView:
+    lot = LotWhole(
+        lot="grove-001", project_id="grove", state=state, trees=4, planted=0, surviving=None,
+        reports=[],
+    )  # fmt: skip
+    whole: dict[str, Any] = {
+        "serial": "SX-05N71-YPJC1-T20A", "state": "valid", "display_name": None,
+        "issued_at": datetime(2026, 6, 15, tzinfo=UTC), "voided_at": None,
+        "url": "https://saxaul.test/v1/certificates/SX-05N71-YPJC1-T20A", "project_id": "grove",
+        "project_name": "Saxaul", "place": "Alxa League", "region": "CN-NM",
+        "planting_partner": "Green hands", "species": "saxaul",
+        "scientific_name": "Haloxylon ammodendron", "local_name": "梭梭", "english_name": "Saxaul",
+        "contributors": [], "lot": lot, **changes,
+    }  # fmt: skip
+    return CertificateView(**whole)
+
+
+async def test_many_who_ask_at_once_get_the_same_pdf() -> None:
+    shelf = Shelf()
+
+    first, *others = await asyncio.gather(*(shelf.pdf_of(a_certificate()) for _ in range(5)))
+
+    assert first.startswith(b"%PDF")
+    assert all(one is first for one in others)
+
+
+async def test_another_state_of_the_lot_is_another_pdf() -> None:
+    shelf = Shelf()
+
+    before = await shelf.pdf_of(a_certificate())
+    after = await shelf.pdf_of(a_certificate("funded"))
+
+    assert before != after
+
+
+async def test_those_asked_for_last_are_kept() -> None:
+    shelf = Shelf(kept_max=2)
+    alice, bob = a_certificate(display_name="Alice"), a_certificate(display_name="Bob")
+
+    first, second = await shelf.pdf_of(alice), await shelf.pdf_of(bob)
+    again = await shelf.pdf_of(alice)
+    await shelf.pdf_of(a_certificate(display_name="Cai"))
+
+    assert again is first
+    assert await shelf.pdf_of(alice) is first
+    assert await shelf.pdf_of(bob) is not second
