@@ -22,7 +22,7 @@ from loadtest.bench.client import (
     open_loop,
     post,
 )
-from loadtest.bench.cpu import Spy, times_of
+from loadtest.bench.cpu import Spy, Times, times_of
 from loadtest.bench.database import copy_rate
 from loadtest.bench.deliveries import bare_rate, endpoints, taken, until_taken
 from loadtest.bench.hooks import merchants
@@ -182,10 +182,7 @@ class Bench:
         ]
         before = times_of(self.system)
         asked = await self._compare("people", self.system.url, requests, SINGLE_CONNECTIONS)
-        used = times_of(self.system).since(before)
-        if self.system.alone:
-            for name in ("API", "PostgreSQL"):
-                self.figures[f"people {name}"].append(used[name] / asked * 1e6)
+        self._note_cost("people", before, asked, "API", "PostgreSQL")
 
     async def empty_get(self) -> None:
         """f) the same to a route that does nothing."""
@@ -301,6 +298,7 @@ class Bench:
         ):
             requests = merchant.messages(self.system.url, self.mix, events // size, size)
             counted = Tally()
+            before = times_of(self.system)
             seen = await closed_loop(
                 self.system.url,
                 requests,
@@ -308,7 +306,9 @@ class Bench:
                 seconds=self.plan.seconds,
                 on_answer=partial(_count_hook, counted, size),
             )
-            self.figures[name].append(self._took(counted) / seen.elapsed_s)
+            took = self._took(counted)
+            self._note_cost(name, before, took, "API", "PostgreSQL")
+            self.figures[name].append(took / seen.elapsed_s)
         requests = self._batches(self.plan.batched_events // 2 // HOOK_EVENTS, HOOK_EVENTS)
         plain, taken = await self._send_batches(requests, HOOK_EVENTS)
         self.figures["batch100"].append(taken / plain.elapsed_s)
@@ -320,16 +320,17 @@ class Bench:
         count = self.plan.delivered
         with served("loadtest.bench.sink") as sink_url:
             bare = await bare_rate(sink_url, count, b"x" * DELIVERED_BYTES)
-            before = await taken(sink_url)
+            had = await taken(sink_url)
             async with endpoints(self.system, f"{sink_url}/taken", f"{sink_url}/hang") as both:
                 repeats = self.tally.outcomes["duplicate"]
                 _, events = await self._send_batches(self._batches(count // 500, 500), 500)
                 events -= self.tally.outcomes["duplicate"] - repeats  # nothing new to tell
                 await both.until_queued(events)
-                started = time.perf_counter()
+                before, started = times_of(self.system), time.perf_counter()
                 await both.enable(True)
-                await until_taken(sink_url, before + events)
+                await until_taken(sink_url, had + events)
                 self.figures["deliver"].append(events / (time.perf_counter() - started))
+                self._note_cost("deliver", before, events, "worker", "PostgreSQL")
         self.figures["bare client"].append(bare)
 
     async def profile(self) -> dict[str, float]:
@@ -422,6 +423,13 @@ class Bench:
             lags.append(loop.time() - answered)
         connection.close()
         return lags
+
+    def _note_cost(self, name: str, before: Times, count: int, *processes: str) -> None:
+        """Processor time since `before` for each of `count`; a busy machine changes it little."""
+        if self.system.alone:
+            used = times_of(self.system).since(before)
+            for process in processes:
+                self.figures[f"{name} {process}"].append(used[process] / count * 1e6)
 
     def _note_latency(self, seen: Opened) -> None:
         if seen.void:

@@ -54,9 +54,12 @@ _ADD = text("""
 # Each endpoint gives as many as it has room for: what is in flight here counts, and one whose
 # breaker was open gets a single probe. Those with the least in flight are asked first, so that
 # busy ones starve nobody when there is less room than work. Taking a delivery moves its moment
-# behind the longest attempt, so that another sender takes it only if this one died.
-_LEASE = text("""
-    WITH free AS MATERIALIZED (
+# behind the longest attempt, so that another sender takes it only if this one died. Each statement
+# of the sender is a transaction of its own; leases and attempts do not wait for the disk, since
+# what is lost with the server is only sent again.
+_RELAXED = "relaxed AS MATERIALIZED (SELECT set_config('synchronous_commit', 'off', true))"
+_LEASE = text(f"""
+    WITH {_RELAXED}, free AS MATERIALIZED (
         SELECT endpoint.bucket, endpoint.endpoint_id,
                CASE WHEN open_until IS NULL THEN :cap ELSE 1 END - coalesce(busy.count, 0) AS room
         FROM webhook_endpoint AS endpoint
@@ -66,7 +69,7 @@ _LEASE = text("""
         ORDER BY coalesce(busy.count, 0), random()
     ), due AS (
         SELECT queue.bucket, queue.delivery_id
-        FROM free CROSS JOIN LATERAL (
+        FROM relaxed CROSS JOIN free CROSS JOIN LATERAL (
             SELECT bucket, delivery_id FROM webhook_delivery AS delivery
             WHERE delivery.bucket = free.bucket AND delivery.endpoint_id = free.endpoint_id
               AND state = 'waiting' AND due_at <= :now
@@ -83,33 +86,35 @@ _LEASE = text("""
               delivery.attempts, delivery.earlier, delivery.body, endpoint.url, endpoint.sealed,
               CASE WHEN endpoint.old_until > :now THEN endpoint.old_sealed END AS old_sealed
 """)
-_RELAXED = text("SET LOCAL synchronous_commit = off")
 
-_KEEP_ATTEMPTS = text("""
-    INSERT INTO webhook_attempt (bucket, delivery_id, number, started_at, duration_ms, result,
-                                 status, error, answer)
-    SELECT * FROM unnest(CAST(:buckets AS int2[]), CAST(:ids AS uuid[]), CAST(:numbers AS int4[]),
-                         CAST(:started AS timestamptz[]), CAST(:durations AS int4[]),
-                         CAST(:results AS text[]), CAST(:statuses AS int2[]),
-                         CAST(:errors AS text[]), CAST(:answers AS bytea[]))
-    ON CONFLICT DO NOTHING
-""")
 # Somebody else has it when the number is another: this sender was so slow that it was given up.
-_SETTLE = text("""
+_KEEP_ATTEMPTS = text(f"""
+    WITH {_RELAXED}, given AS (
+        SELECT * FROM unnest(
+            CAST(:buckets AS int2[]), CAST(:ids AS uuid[]), CAST(:numbers AS int4[]),
+            CAST(:started AS timestamptz[]), CAST(:durations AS int4[]), CAST(:results AS text[]),
+            CAST(:statuses AS int2[]), CAST(:errors AS text[]), CAST(:answers AS bytea[]),
+            CAST(:states AS text[]), CAST(:due AS timestamptz[]))
+        AS each(bucket, delivery_id, number, started_at, duration_ms, result, status, error,
+                answer, state, due_at)
+    ), kept AS (
+        INSERT INTO webhook_attempt (bucket, delivery_id, number, started_at, duration_ms, result,
+                                     status, error, answer)
+        SELECT bucket, delivery_id, number, started_at, duration_ms, result, status, error, answer
+        FROM relaxed CROSS JOIN given
+        ON CONFLICT DO NOTHING
+    ), closed AS (
+        UPDATE webhook_endpoint
+        SET failures = 0, trips = 0, failing_since = NULL, open_until = NULL
+        WHERE endpoint_id = ANY (CAST(:well AS uuid[]))
+          AND (failing_since IS NOT NULL OR open_until IS NOT NULL)
+    )
     UPDATE webhook_delivery AS delivery
     SET state = given.state, due_at = coalesce(given.due_at, delivery.due_at),
         settled_at = CASE WHEN given.state <> 'waiting' THEN CAST(:now AS timestamptz) END
-    FROM unnest(CAST(:buckets AS int2[]), CAST(:ids AS uuid[]), CAST(:numbers AS int4[]),
-                CAST(:states AS text[]), CAST(:due AS timestamptz[]))
-         AS given(bucket, delivery_id, number, state, due_at)
+    FROM given
     WHERE delivery.bucket = given.bucket AND delivery.delivery_id = given.delivery_id
       AND delivery.attempts = given.number AND delivery.state = 'waiting'
-""")
-_CLOSE_BREAKERS = text("""
-    UPDATE webhook_endpoint
-    SET failures = 0, trips = 0, failing_since = NULL, open_until = NULL
-    WHERE endpoint_id = ANY (CAST(:endpoints AS uuid[]))
-      AND (failing_since IS NOT NULL OR open_until IS NOT NULL)
 """)
 _COUNT_FAILURES = text("""
     UPDATE webhook_endpoint SET
@@ -317,39 +322,36 @@ async def lease(
     until: datetime,
 ) -> list[Leased]:
     """Take up to `limit` deliveries that are due; they are ours alone until `until`."""
-    await session.execute(_RELAXED)  # a lease that is lost with the server is only sent again
     named = {"busy": list(busy), "counts": list(busy.values()), "cap": cap, "limit": limit,
              "now": now, "until": until}  # fmt: skip
     return [Leased(*row) for row in await session.execute(_LEASE, named)]
 
 
-async def keep_attempts(session: AsyncSession, settled: Sequence[Settled], now: datetime) -> None:
-    """Write down what came of attempts, and settle their deliveries or make them wait."""
-    await session.execute(_RELAXED)  # an attempt that is lost with the server is made again
-    keys = {
-        "buckets": [one.delivery.bucket for one in settled],
-        "ids": [one.delivery.delivery_id for one in settled],
-        "numbers": [one.delivery.number for one in settled],
-    }
+async def keep_attempts(
+    session: AsyncSession, settled: Sequence[Settled], *, well: Sequence[UUID], now: datetime
+) -> None:
+    """Write down what came of attempts, and settle their deliveries or make them wait.
+
+    The failures of endpoints that did `well` are forgotten.
+    """
     await session.execute(
         _KEEP_ATTEMPTS,
         {
-            **keys,
+            "buckets": [one.delivery.bucket for one in settled],
+            "ids": [one.delivery.delivery_id for one in settled],
+            "numbers": [one.delivery.number for one in settled],
             "started": [one.started_at for one in settled],
             "durations": [one.duration_ms for one in settled],
             "results": [one.result for one in settled],
             "statuses": [one.status for one in settled],
             "errors": [one.error for one in settled],
             "answers": [one.answer for one in settled],
+            "states": [one.state for one in settled],
+            "due": [one.due_at for one in settled],
+            "well": list(well),
+            "now": now,
         },
     )
-    states = {"states": [one.state for one in settled], "due": [one.due_at for one in settled]}
-    await session.execute(_SETTLE, {**keys, **states, "now": now})
-
-
-async def close_breakers(session: AsyncSession, endpoints: Sequence[UUID]) -> None:
-    """These endpoints answered well: forget their failures."""
-    await session.execute(_CLOSE_BREAKERS, {"endpoints": list(endpoints)})
 
 
 async def count_failures(
