@@ -20,6 +20,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from service.intake import lane
 from service.resources import Resources
 from service.webhooks.outbound import store
 from service.webhooks.outbound.endpoint import about, tell_disabled
@@ -43,7 +44,7 @@ PAUSE_AFTER_FAULT_S = 0.5
 GONE = 410
 PAUSING = (429, 503)  # with Retry-After these speak for the endpoint, not for one delivery
 OPENED_SECRETS_MAX = 4096
-PASSING = (DBAPIError, PoolTimeout, OSError)
+PASSING = (DBAPIError, PoolTimeout, *lane.PASSING)
 
 _log = logging.getLogger(__name__)
 
@@ -103,9 +104,9 @@ class Deliverer:
 
     async def _lease(self, limit: int) -> list[store.Leased]:
         now = self._resources.clock()
-        async with self._resources.statements() as session:
+        async with self._resources.pool.acquire() as connection:
             return await store.lease(
-                session,
+                connection,
                 busy=dict(self._busy),
                 cap=max(1, min(IN_FLIGHT_PER_ENDPOINT, limit // LIMIT_SHARE)),
                 limit=limit,
@@ -170,8 +171,8 @@ class Deliverer:
         }
 
         async def keep() -> None:
-            async with self._resources.statements() as session:
-                await store.keep_attempts(session, settled, well=well, now=now)
+            async with self._resources.pool.acquire() as connection:
+                await store.keep_attempts(connection, settled, well=well, now=now)
 
         async def judge() -> None:
             async with self._resources.sessions() as session, session.begin():
