@@ -171,7 +171,7 @@ async def _running(
         )
         state.hooks = Hooks(
             connectors,
-            Ledger(resources.sessions),
+            Ledger(resources.pool),
             state.intake,
             hasher,
             resources.sessions,

@@ -23,7 +23,7 @@ SESSION_POOL = 10  # connections for reads and single use cases
 SANDBOX = "sandbox"  # the schema of what test keys record: same tables, never the same rows
 SANDBOX_POOL = 3
 SANDBOX_IDLE_S = 60.0
-LANE_POOL_SPARE = 1  # one more than lanes: months of actions are opened beside running commits
+LANE_POOL_SPARE = 4  # more than lanes: months are opened, and messages claimed, settled, refused
 
 # The intake's statements look up a known list of keys; a nested loop over the primary key is
 # always right for them, and a plan made for an empty table must not turn it into a scan.
@@ -43,7 +43,8 @@ class SettingMissing(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Resources:
-    """Open connections; `pool` speaks to the driver itself and is for the intake's lanes."""
+    """Open connections; `pool` speaks to the driver itself, for what is done by the batch:
+    the intake's lanes, and webhooks both ways."""
 
     settings: Settings
     clock: Clock

@@ -10,6 +10,7 @@ from contextlib import AsyncExitStack
 from typing import Any
 
 import orjson
+import uvloop
 from arq.connections import RedisSettings
 from arq.cron import cron
 from arq.worker import run_worker
@@ -106,6 +107,7 @@ def main() -> None:
     """Run until SIGTERM or SIGINT."""
     settings = Settings()
     open_log(settings)
+    asyncio.set_event_loop(uvloop.new_event_loop())  # arq takes the loop that is there
     run_worker(
         vars(WorkerSettings) | {"redis_settings": RedisSettings.from_dsn(redis_url_of(settings))}
     )

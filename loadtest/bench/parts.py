@@ -182,7 +182,7 @@ class Bench:
         ]
         before = times_of(self.system)
         asked = await self._compare("people", self.system.url, requests, SINGLE_CONNECTIONS)
-        self._note_cpu("people", before, asked)
+        self._note_cost("people", before, asked, "API", "PostgreSQL")
 
     async def empty_get(self) -> None:
         """f) the same to a route that does nothing."""
@@ -222,7 +222,7 @@ class Bench:
             seconds=self.plan.seconds,
             on_answer=check,
         )
-        self._note_cpu("collect", before, seen.answers)
+        self._note_cost("collect", before, seen.answers, "API", "PostgreSQL")
         self.figures["collect"].append(seen.per_s)
         await self._collect_naively(people[:half])
         empty = collect_requests(self.empty_url, key, people, "/empty")
@@ -289,7 +289,7 @@ class Bench:
                 orders=self.plan.single_events // 4,
                 seconds=self.plan.seconds,
             )
-            self._note_cpu(name, before, sold.answers)
+            self._note_cost(name, before, sold.answers, "API", "PostgreSQL")
             self.figures[name].append(sold.per_s)
 
     async def hooks(self) -> None:
@@ -302,6 +302,7 @@ class Bench:
         ):
             requests = merchant.messages(self.system.url, self.mix, events // size, size)
             counted = Tally()
+            before = times_of(self.system)
             seen = await closed_loop(
                 self.system.url,
                 requests,
@@ -309,7 +310,9 @@ class Bench:
                 seconds=self.plan.seconds,
                 on_answer=partial(_count_hook, counted, size),
             )
-            self.figures[name].append(self._took(counted) / seen.elapsed_s)
+            took = self._took(counted)
+            self._note_cost(name, before, took, "API", "PostgreSQL")
+            self.figures[name].append(took / seen.elapsed_s)
         requests = self._batches(self.plan.batched_events // 2 // HOOK_EVENTS, HOOK_EVENTS)
         plain, taken = await self._send_batches(requests, HOOK_EVENTS)
         self.figures["batch100"].append(taken / plain.elapsed_s)
@@ -321,16 +324,17 @@ class Bench:
         count = self.plan.delivered
         with served("loadtest.bench.sink") as sink_url:
             bare = await bare_rate(sink_url, count, b"x" * DELIVERED_BYTES)
-            before = await taken(sink_url)
+            had = await taken(sink_url)
             async with endpoints(self.system, f"{sink_url}/taken", f"{sink_url}/hang") as both:
                 repeats = self.tally.outcomes["duplicate"]
                 _, events = await self._send_batches(self._batches(count // 500, 500), 500)
                 events -= self.tally.outcomes["duplicate"] - repeats  # nothing new to tell
                 await both.until_queued(events)
-                started = time.perf_counter()
+                before, started = times_of(self.system), time.perf_counter()
                 await both.enable(True)
-                await until_taken(sink_url, before + events)
+                await until_taken(sink_url, had + events)
                 self.figures["deliver"].append(events / (time.perf_counter() - started))
+                self._note_cost("deliver", before, events, "worker", "PostgreSQL")
         self.figures["bare client"].append(bare)
 
     async def profile(self) -> dict[str, float]:
@@ -424,12 +428,12 @@ class Bench:
         connection.close()
         return lags
 
-    def _note_cpu(self, name: str, before: Times, requests: int) -> None:
-        """Processor time of API and PostgreSQL since `before`, a request."""
-        used = times_of(self.system).since(before)
+    def _note_cost(self, name: str, before: Times, count: int, *processes: str) -> None:
+        """Processor time since `before` for each of `count`; a busy machine changes it little."""
         if self.system.alone:
-            for process in ("API", "PostgreSQL"):
-                self.figures[f"{name} {process}"].append(used[process] / requests * 1e6)
+            used = times_of(self.system).since(before)
+            for process in processes:
+                self.figures[f"{name} {process}"].append(used[process] / count * 1e6)
 
     def _note_latency(self, seen: Opened) -> None:
         if seen.void:

@@ -40,7 +40,8 @@ _PEOPLE = text("""
           JOIN pool_member AS member USING (bucket, pool_id) WHERE partner = :partner
 """)
 # What stands elsewhere than beside its person, in this order: trees go back to the stock; endpoints
-# stay, as connectors do, and count from 1 again.
+# stay, as connectors do, and count from 1 again. Messages that came in are forgotten, so that the
+# same ones may come again.
 _OTHERS = tuple(
     text(statement)
     for statement in (
@@ -92,6 +93,15 @@ _OTHERS = tuple(
         WHERE caller = encode(sha256(convert_to('test:' || CAST(:partner AS text), 'UTF8')), 'hex')
         """,
         "UPDATE webhook_endpoint SET partner = :next WHERE partner = :partner",
+        """
+        DELETE FROM hook_event USING action
+        WHERE hook_event.source = action.source AND hook_event.event_id = action.event_id
+            AND hook_event.action_id = action.action_id AND action.partner = :partner
+        """,
+        """
+        DELETE FROM hook_delivery USING connector
+        WHERE hook_delivery.connector_id = connector.connector_id AND connector.partner = :owner
+        """,
     )
 )
 _CLAIMS = text("""
@@ -171,7 +181,7 @@ async def wipe(session: AsyncSession, partner: str, epoch: int) -> int:
     `session` is one of the sandbox. The journal's sums stay, under a name that nobody has any more.
     """
     named = {"partner": f"{partner}{EPOCH_MARK}{epoch}"}
-    after = {**named, "next": f"{partner}{EPOCH_MARK}{epoch + 1}"}
+    after = {**named, "next": f"{partner}{EPOCH_MARK}{epoch + 1}", "owner": partner}
     actions = int((await session.execute(_ACTIONS, named)).scalar_one())
     await session.execute(_PEOPLE, named)
     await session.execute(_CLAIMS, named)

@@ -13,72 +13,75 @@ from hashlib import sha256
 from typing import Generic, TypeVar
 from uuid import UUID
 
-from sqlalchemy import text
-from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
+import asyncpg
 
+from service.errors import DatabaseAway
+from service.intake.lane import PASSING
 from service.partners.people import bucket_of
 
 BATCH_MAX = 500
 QUARANTINE_ROWS_MAX = 1_000  # of one connector; the oldest payloads go first
 QUARANTINE_BYTES_MAX = 64 * 1024 * 1024
+TRIES = 3
+PAUSE_S = 0.1
 
 OPEN, ACCEPTED, QUARANTINED, REJECTED = "open", "accepted", "quarantined", "rejected"
 
-_CLAIM = text("""
+# Nothing is lost with the last moments of a claim or an answer: an open message is simply processed
+# again. A payload in quarantine waits for the disk.
+_CLAIM = """
+    WITH relaxed AS MATERIALIZED (SELECT set_config('synchronous_commit', 'off', true))
     INSERT INTO hook_delivery (bucket, connector_id, message_key, delivery_id, digest, size_bytes,
                                received_at, state)
-    SELECT bucket, connector_id, message_key, delivery_id, digest, size_bytes, received_at, 'open'
-    FROM unnest(CAST(:buckets AS int2[]), CAST(:connectors AS text[]), CAST(:keys AS text[]),
-                CAST(:ids AS uuid[]), CAST(:digests AS bytea[]), CAST(:sizes AS int4[]),
-                CAST(:times AS timestamptz[]))
-         AS new(bucket, connector_id, message_key, delivery_id, digest, size_bytes, received_at)
+    SELECT given.*, 'open'
+    FROM relaxed CROSS JOIN unnest($1::int2[], $2::text[], $3::text[], $4::uuid[], $5::bytea[],
+                                   $6::int4[], $7::timestamptz[]) AS given
     ON CONFLICT DO NOTHING RETURNING delivery_id
-""")
-_FOUND = text("""
-    SELECT given.bucket, given.connector_id, given.message_key, had.delivery_id, had.digest,
-           had.state, had.status, had.answer
-    FROM unnest(CAST(:buckets AS int2[]), CAST(:connectors AS text[]), CAST(:keys AS text[]))
-         AS given(bucket, connector_id, message_key)
+"""
+_FOUND = """
+    SELECT had.bucket, had.connector_id, had.message_key, had.delivery_id, had.digest, had.state,
+           had.status, had.answer
+    FROM unnest($1::int2[], $2::text[], $3::text[]) AS given(bucket, connector_id, message_key)
     CROSS JOIN LATERAL (
         SELECT * FROM hook_delivery AS delivery
         WHERE delivery.bucket = given.bucket AND delivery.connector_id = given.connector_id
           AND delivery.message_key = given.message_key OFFSET 0
     ) AS had
-""")
-# Nothing is lost with the last moments of these: an open message is simply processed again.
-_RELAXED = text("SET LOCAL synchronous_commit TO off")
-_SETTLE = text("""
+"""
+_SETTLE = """
+    WITH relaxed AS MATERIALIZED (
+        SELECT CASE WHEN array_remove($8::bytea[], NULL) = '{}'
+                    THEN set_config('synchronous_commit', 'off', true) END
+    ), pointed AS (
+        INSERT INTO hook_event (bucket, source, event_id, action_id)
+        SELECT * FROM unnest($9::int2[], $10::text[], $11::text[], $12::uuid[])
+        ON CONFLICT (bucket, source, event_id) DO UPDATE SET action_id = excluded.action_id
+    )
     UPDATE hook_delivery AS delivery SET state = done.state, status = done.status,
         answer = done.answer, version = done.version, payload = done.payload
-    FROM unnest(CAST(:buckets AS int2[]), CAST(:connectors AS text[]), CAST(:keys AS text[]),
-                CAST(:states AS text[]), CAST(:statuses AS int2[]), CAST(:answers AS bytea[]),
-                CAST(:versions AS int4[]), CAST(:payloads AS bytea[]))
+    FROM relaxed CROSS JOIN unnest($1::int2[], $2::text[], $3::text[], $4::text[], $5::int2[],
+                                   $6::bytea[], $7::int4[], $8::bytea[])
          AS done(bucket, connector_id, message_key, state, status, answer, version, payload)
     WHERE delivery.bucket = done.bucket AND delivery.connector_id = done.connector_id
       AND delivery.message_key = done.message_key
-""")
-_POINT = text("""
-    INSERT INTO hook_event (bucket, source, event_id, action_id)
-    SELECT * FROM unnest(CAST(:buckets AS int2[]), CAST(:sources AS text[]),
-                         CAST(:events AS text[]), CAST(:actions AS uuid[]))
-    ON CONFLICT (bucket, source, event_id) DO UPDATE SET action_id = excluded.action_id
-""")
-_REJECT = text("""
+"""
+_REJECT = """
     INSERT INTO hook_delivery (bucket, connector_id, message_key, delivery_id, digest, size_bytes,
                                received_at, state, status, answer)
-    VALUES (:bucket, :connector, :key, :id, '', :size, :now, 'rejected', :status, :answer)
-""")
-_SHRINK = text("""
+    VALUES ($1, $2, $3, $4, '', $5, $6, 'rejected', $7, $8)
+    ON CONFLICT DO NOTHING
+"""
+_SHRINK = """
     UPDATE hook_delivery AS delivery SET payload = NULL
     FROM (
         SELECT bucket, connector_id, message_key,
                row_number() OVER newest AS place, sum(length(payload)) OVER newest AS bytes
-        FROM hook_delivery WHERE connector_id = :connector AND payload IS NOT NULL
+        FROM hook_delivery WHERE connector_id = $1 AND payload IS NOT NULL
         WINDOW newest AS (ORDER BY delivery_id DESC)
     ) AS kept
     WHERE delivery.bucket = kept.bucket AND delivery.connector_id = kept.connector_id
-      AND delivery.message_key = kept.message_key AND (place > :rows OR bytes > :bytes)
-""")
+      AND delivery.message_key = kept.message_key AND (place > $2 OR bytes > $3)
+"""
 
 In = TypeVar("In")
 Out = TypeVar("Out")
@@ -175,36 +178,28 @@ class Together(Generic[In, Out]):
 
 
 class Ledger:
-    """The messages of one world."""
+    """The messages of one world. Raises DatabaseAway when it cannot be asked or told."""
 
-    def __init__(self, sessions: async_sessionmaker[AsyncSession]) -> None:
-        self._sessions = sessions
+    def __init__(self, pool: asyncpg.Pool) -> None:
+        self._pool = pool
         self.claim: Together[Message, Had] = Together(self._claim)
         self.settle: Together[Settled, None] = Together(self._settle)
 
     async def _claim(self, messages: list[Message]) -> list[Had]:
         """Record messages that are new; of the others, what is recorded."""
         ordered = sorted(messages, key=lambda message: message.place)
-        places = [message.place for message in ordered]
-        named = _columns(places)
-        async with self._sessions() as session, session.begin():
-            await session.execute(_RELAXED)
-            made = await session.scalars(
-                _CLAIM,
-                {
-                    **named,
-                    "ids": [one.delivery_id for one in ordered],
-                    "digests": [one.digest for one in ordered],
-                    "sizes": [one.size_bytes for one in ordered],
-                    "times": [one.received_at for one in ordered],
-                },
-            )
-            new = set(made)
-            old = [one.place for one in ordered if one.delivery_id not in new]
-            found = {}
-            if old:
-                rows = await session.execute(_FOUND, _columns(old))
-                found = {tuple(row[:3]): Had(*row[3:]) for row in rows}
+        made = await self._fetch(
+            _CLAIM,
+            *_columns([message.place for message in ordered]),
+            [one.delivery_id for one in ordered],
+            [one.digest for one in ordered],
+            [one.size_bytes for one in ordered],
+            [one.received_at for one in ordered],
+        )
+        new = {row[0] for row in made}
+        old = [one.place for one in ordered if one.delivery_id not in new]
+        rows = await self._fetch(_FOUND, *_columns(old)) if old else ()
+        found = {tuple(row[:3]): Had(*row[3:]) for row in map(tuple, rows)}
         return [
             Had(one.delivery_id, one.digest, OPEN, None, None)
             if one.delivery_id in new
@@ -216,39 +211,19 @@ class Ledger:
         ordered = sorted(settled, key=lambda one: one.place)
         points = {point[:2]: point[2] for one in ordered for point in one.points}
         keys = sorted((event_bucket(*key), *key) for key in points)
-        async with self._sessions() as session, session.begin():
-            if all(one.payload is None for one in ordered):
-                await session.execute(_RELAXED)
-            await session.execute(
-                _SETTLE,
-                {
-                    **_columns([one.place for one in ordered]),
-                    "states": [one.state for one in ordered],
-                    "statuses": [one.status for one in ordered],
-                    "answers": [one.answer for one in ordered],
-                    "versions": [one.version for one in ordered],
-                    "payloads": [one.payload for one in ordered],
-                },
-            )
-            if keys:
-                await session.execute(
-                    _POINT,
-                    {
-                        "buckets": [key[0] for key in keys],
-                        "sources": [key[1] for key in keys],
-                        "events": [key[2] for key in keys],
-                        "actions": [points[key[1:]] for key in keys],
-                    },
-                )
-            for connector in sorted({one.place[1] for one in ordered if one.payload is not None}):
-                await session.execute(
-                    _SHRINK,
-                    {
-                        "connector": connector,
-                        "rows": QUARANTINE_ROWS_MAX,
-                        "bytes": QUARANTINE_BYTES_MAX,
-                    },
-                )
+        await self._fetch(
+            _SETTLE,
+            *_columns([one.place for one in ordered]),
+            [one.state for one in ordered],
+            [one.status for one in ordered],
+            [one.answer for one in ordered],
+            [one.version for one in ordered],
+            [one.payload for one in ordered],
+            *_columns(keys),
+            [points[key[1:]] for key in keys],
+        )
+        for connector in sorted({one.place[1] for one in ordered if one.payload is not None}):
+            await self._fetch(_SHRINK, connector, QUARANTINE_ROWS_MAX, QUARANTINE_BYTES_MAX)
         return [None] * len(settled)
 
     async def reject(
@@ -263,23 +238,24 @@ class Ledger:
     ) -> None:
         """Record that a message was turned away; its body is not kept."""
         key = f"rejected {delivery}"
-        named = {
-            "bucket": message_bucket(connector, key),
-            "connector": connector,
-            "key": key,
-            "id": delivery,
-            "size": size,
-            "now": now,
-            "status": status,
-            "answer": answer,
-        }
-        async with self._sessions() as session, session.begin():
-            await session.execute(_REJECT, named)
+        bucket = message_bucket(connector, key)
+        await self._fetch(_REJECT, bucket, connector, key, delivery, size, now, status, answer)
+
+    async def _fetch(self, statement: str, *values: object) -> Sequence[asyncpg.Record]:
+        """Run a statement, a transaction of its own; after a fault again, which changes nothing."""
+        for _ in range(TRIES):
+            try:
+                async with self._pool.acquire() as connection:
+                    found: list[asyncpg.Record] = await connection.fetch(statement, *values)
+                    return found
+            except PASSING as error:
+                fault = error
+                await asyncio.sleep(PAUSE_S)
+        raise DatabaseAway(
+            "The database does not answer. Send the same message again: what was recorded is not "
+            "counted twice."
+        ) from fault
 
 
-def _columns(places: Sequence[tuple[int, str, str]]) -> dict[str, list[object]]:
-    return {
-        "buckets": [place[0] for place in places],
-        "connectors": [place[1] for place in places],
-        "keys": [place[2] for place in places],
-    }
+def _columns(places: Sequence[tuple[int, str, str]]) -> tuple[list[object], ...]:
+    return tuple([place[at] for place in places] for at in range(3))

@@ -1,8 +1,9 @@
 """The loop that sends: take what is due, try it, write down what came of it.
 
-Slots bound what is in flight, in all and for each endpoint, and a slot is free again only when its
-attempt is written down. So one slow endpoint fills its own slots and no others, and memory stays
-bounded while the database is away.
+Slots bound what is in flight for each endpoint, so one slow endpoint fills its own and no others.
+What was taken counts against a whole until its attempt is written down, so memory stays bounded
+while the database is away. Taking and writing go by the batch, a statement each: alone they would
+cost more than the sending.
 """
 
 import asyncio
@@ -10,6 +11,7 @@ import logging
 import random
 from collections import Counter, defaultdict
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 from datetime import timedelta
 from functools import lru_cache
 from uuid import UUID
@@ -18,6 +20,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from service.intake import lane
 from service.resources import Resources
 from service.webhooks.outbound import store
 from service.webhooks.outbound.endpoint import about, tell_disabled
@@ -31,16 +34,17 @@ from service.webhooks.outbound.schedule import (
 from service.webhooks.outbound.send import OK, SECRET, Answer, Sender
 from service.webhooks.vault import SealBroken, Vault
 
-IN_FLIGHT_MAX = 500
+IN_FLIGHT_MAX = 500  # taken and not yet written down
 IN_FLIGHT_PER_ENDPOINT = 50
-ROOM_SHARE = 4  # the fuller we are the less one endpoint may add, so that there is always room
+REFILL_AT = (IN_FLIGHT_PER_ENDPOINT // 2, 0)  # an endpoint has room for many again, or is idle
+LIMIT_SHARE = 2  # the fuller we are the less one endpoint may add, so that there is always room
 LEASE_TIMEOUTS = 4  # a lease outlives the longest attempt by far, and a dead sender not for long
-RECORDED_AT_ONCE = 200
+RECORD_PACE_S = 0.05  # attempts that end in this time are written down together
 PAUSE_AFTER_FAULT_S = 0.5
 GONE = 410
 PAUSING = (429, 503)  # with Retry-After these speak for the endpoint, not for one delivery
 OPENED_SECRETS_MAX = 4096
-PASSING = (DBAPIError, PoolTimeout, OSError)
+PASSING = (DBAPIError, PoolTimeout, *lane.PASSING)
 
 _log = logging.getLogger(__name__)
 
@@ -59,6 +63,7 @@ class Deliverer:
         self._counted = counted
         self._lease_s = resources.settings.webhook_timeout_seconds * LEASE_TIMEOUTS
         self._busy: Counter[UUID] = Counter()
+        self._taken = 0
         self._done: asyncio.Queue[tuple[store.Leased, Answer]] = asyncio.Queue()
         self._wake = asyncio.Event()
         self._open = lru_cache(OPENED_SECRETS_MAX)(vault.open)
@@ -77,31 +82,34 @@ class Deliverer:
         poll_s = self._resources.settings.projection_poll_seconds
         while True:
             self._wake.clear()
-            taken: list[store.Leased] = []
-            room = IN_FLIGHT_MAX - self._busy.total()
-            if room > 0:
-                try:
-                    taken = await self._lease(room)
-                except PASSING as fault:
-                    _log.warning("taking deliveries pauses after: %r", fault)
-                    await asyncio.sleep(PAUSE_AFTER_FAULT_S)
-            for delivery in taken:
-                self._busy[delivery.endpoint_id] += 1
-                group.create_task(self._send(delivery))
-            if not taken:
-                try:
-                    await asyncio.wait_for(self._wake.wait(), poll_s)
-                except TimeoutError:
-                    continue
+            limit = (IN_FLIGHT_MAX - self._taken + 1) // 2
+            if limit and len(await self._start(group, limit)) == limit:
+                continue
+            with suppress(TimeoutError):
+                async with asyncio.timeout(poll_s):
+                    await self._wake.wait()
 
-    async def _lease(self, room: int) -> list[store.Leased]:
+    async def _start(self, group: asyncio.TaskGroup, limit: int) -> list[store.Leased]:
+        try:
+            taken = await self._lease(limit)
+        except PASSING as fault:
+            _log.warning("taking deliveries pauses after: %r", fault)
+            await asyncio.sleep(PAUSE_AFTER_FAULT_S)
+            return []
+        for delivery in taken:
+            self._taken += 1
+            self._busy[delivery.endpoint_id] += 1
+            group.create_task(self._send(delivery))
+        return taken
+
+    async def _lease(self, limit: int) -> list[store.Leased]:
         now = self._resources.clock()
-        async with self._resources.sessions() as session, session.begin():
+        async with self._resources.pool.acquire() as connection:
             return await store.lease(
-                session,
+                connection,
                 busy=dict(self._busy),
-                cap=max(1, min(IN_FLIGHT_PER_ENDPOINT, room // ROOM_SHARE)),
-                limit=max(1, room // 2),
+                cap=max(1, min(IN_FLIGHT_PER_ENDPOINT, limit // LIMIT_SHARE)),
+                limit=limit,
                 now=now,
                 until=now + timedelta(seconds=self._lease_s),
             )
@@ -118,29 +126,33 @@ class Deliverer:
             answer = await self._sender.send(
                 delivery.url, secrets, message_id=str(delivery.delivery_id), body=delivery.body
             )
+        if answer.result == OK:  # a failure keeps its slot until the breaker knows of it
+            self._free(delivery.endpoint_id)
         self._done.put_nowait((delivery, answer))
 
+    def _free(self, endpoint: UUID) -> None:
+        self._busy[endpoint] -= 1
+        if self._busy[endpoint] in REFILL_AT:
+            self._wake.set()
+        if not self._busy[endpoint]:
+            del self._busy[endpoint]
+
     async def _record(self) -> None:
-        """Write down what is done, as much as there is at once; tried again until it is written."""
+        """Write down what is done, as much as there is at once."""
         while True:
             done = [await self._done.get()]
-            while len(done) < RECORDED_AT_ONCE and not self._done.empty():
+            await asyncio.sleep(RECORD_PACE_S)
+            while not self._done.empty():
                 done.append(self._done.get_nowait())
-            while True:
-                try:
-                    async with self._resources.sessions() as session, session.begin():
-                        await self._settle(session, done)
-                    break
-                except PASSING as fault:
-                    _log.warning("%d attempts wait to be written: %r", len(done), fault)
-                    await asyncio.sleep(PAUSE_AFTER_FAULT_S)
-            self._busy -= Counter(delivery.endpoint_id for delivery, _ in done)
+            await self._settle(done)
+            self._taken -= len(done)
+            for delivery, answer in done:
+                if answer.result != OK:
+                    self._free(delivery.endpoint_id)
             self._wake.set()
             await self._counted(Counter(answer.result for _, answer in done))
 
-    async def _settle(
-        self, session: AsyncSession, done: Sequence[tuple[store.Leased, Answer]]
-    ) -> None:
+    async def _settle(self, done: Sequence[tuple[store.Leased, Answer]]) -> None:
         now = self._resources.clock()
         settled = []
         answers: dict[UUID, list[Answer]] = defaultdict(list)
@@ -152,15 +164,26 @@ class Deliverer:
                 due_at = retry_at(tries, now=now, wait_s=answer.wait_s, random=random.random)
                 state = store.FAILED if due_at is None else store.WAITING
             settled.append(store.Settled(delivery, *answer[:6], state=state, due_at=due_at))
-        await store.keep_attempts(session, settled, now)
         well = sorted(e for e, found in answers.items() if any(one.result == OK for one in found))
-        if well:
-            await store.close_breakers(session, well)
-        for endpoint in sorted(answers):
-            failed = [one for one in answers[endpoint] if one.result != OK]
-            if failed:
-                counts = 0 if endpoint in well else len(failed)
-                await self._judge(session, endpoint, failed, counts)
+        failed = {
+            endpoint: [one for one in answers[endpoint] if one.result != OK]
+            for endpoint in sorted(answers)
+        }
+
+        async def keep() -> None:
+            async with self._resources.pool.acquire() as connection:
+                await store.keep_attempts(connection, settled, well=well, now=now)
+
+        async def judge() -> None:
+            async with self._resources.sessions() as session, session.begin():
+                for endpoint, found in failed.items():
+                    if found:
+                        counts = 0 if endpoint in well else len(found)
+                        await self._judge(session, endpoint, found, counts)
+
+        await _until_written(keep, len(done))
+        if any(failed.values()):
+            await _until_written(judge, len(done))
 
     async def _judge(
         self, session: AsyncSession, endpoint: UUID, failed: Sequence[Answer], counts: int
@@ -193,3 +216,13 @@ class Deliverer:
         if row is not None:
             _log.warning("endpoint %s of %s is disabled: %s", endpoint, row["partner"], reason)
             await tell_disabled(session, row, reason, now)
+
+
+async def _until_written(work: Callable[[], Awaitable[None]], attempts: int) -> None:
+    """Tried again until it is written: what is in memory is all that is known of the attempts."""
+    while True:
+        try:
+            return await work()
+        except PASSING as fault:
+            _log.warning("%d attempts wait to be written: %r", attempts, fault)
+            await asyncio.sleep(PAUSE_AFTER_FAULT_S)

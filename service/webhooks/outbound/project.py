@@ -7,7 +7,7 @@ numbers of one person's notices follow the order of that person's facts.
 
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any, NamedTuple
 from uuid import UUID
 
@@ -26,7 +26,10 @@ from service.webhooks.outbound.types import ACTION_TYPES, BATCH, TYPE_OF_OUTCOME
 ROWS_MAX = 100
 ACTIONS_MAX = 5_000  # of one step; a single row may hold as many as a commit
 INTAKE, REVERSAL = "intake", "reversal"
+LAPSED = "points.lapsed"
 BUCKET_BITS = 10
+
+Reporters = dict[tuple[UUID, date, str], list[str]]
 
 
 class Heard(NamedTuple):
@@ -82,12 +85,55 @@ async def _hear(
     if undone and partners:
         for reversal in await store.reversals_of(session, undone):
             reversals[reversal["batch_id"]].append(reversal)
+    reporters = await _reporters(session, rows, endpoints)
     heard: list[Heard] = []
     for row in rows:
         heard += [_of_action(one, row) for one in _in_order(actions[row.batch_id], row.leaves)]
         heard += [_of_reversal(one, row) for one in reversals[row.batch_id]]
-        heard += [_of_notice(one, row) for one in row.notices]
+        for notice in row.notices:
+            if notice["type"] == LAPSED:
+                heard += _of_lapse(notice, row, reporters)
+            else:
+                heard.append(_of_notice(notice, row))
     return heard
+
+
+async def _reporters(
+    session: AsyncSession, rows: Sequence[NoticedRow], endpoints: Sequence[WebhookEndpoint]
+) -> Reporters:
+    """Who reported what the points came of that lapsed."""
+    partners = sorted({endpoint.partner for endpoint in endpoints if LAPSED in endpoint.types})
+    earnings = {
+        (row.bucket, *key)
+        for row in rows
+        for notice in row.notices
+        if notice["type"] == LAPSED
+        for key in _earnings(notice)
+    }
+    return await store.reporters_of(session, earnings, partners) if earnings and partners else {}
+
+
+def _earnings(notice: dict[str, Any]) -> list[tuple[UUID, date, str]]:
+    person = UUID(notice["person_id"])
+    return [
+        (person, date.fromisoformat(one["local_day"]), one["activity"])
+        for one in notice["data"]["earnings"]
+    ]
+
+
+def _of_lapse(notice: dict[str, Any], row: NoticedRow, reporters: Reporters) -> Iterator[Heard]:
+    """Each partner hears of the earnings that its own reports added to, and of no others."""
+    of_partner: dict[str, list[dict[str, Any]]] = defaultdict(list)
+    for key, earning in zip(_earnings(notice), notice["data"]["earnings"], strict=True):
+        for partner in reporters.get(key, ()):
+            of_partner[partner].append(earning)
+    for partner, earnings in sorted(of_partner.items()):
+        data = {
+            **notice["data"],
+            "points": sum(earning["points"] for earning in earnings),
+            "earnings": earnings,
+        }
+        yield Heard(LAPSED, partner, UUID(notice["person_id"]), row.recorded_at, data)
 
 
 def _in_order(actions: Sequence[RowMapping], leaves: bytes) -> list[RowMapping]:

@@ -41,7 +41,7 @@ router = APIRouter(prefix="/v1", tags=["Webhooks"], responses=documented(401, 40
 types_router = APIRouter(prefix="/v1/webhook-types", tags=["Webhooks"], responses=documented(422))
 
 LAST = UUID(int=2**128 - 1)
-OF_ANYBODY = frozenset(("points.lapsed",))
+OF_BALANCES = frozenset(("points.lapsed",))
 _JSON = "application/json"
 _WRITE = documented(400, 404, 409, 413)
 
@@ -58,11 +58,11 @@ async def vault_given(resources: Given) -> Vault:
 
 
 def check_types(caller: Caller, types: Sequence[str]) -> None:
-    """Raises ScopeMissing for what is told of anybody, unless the caller may act for people.
+    """Raises ScopeMissing for what is told of people's points, unless the caller may see them.
 
     The other types tell a partner of its own actions and orders, or of nobody.
     """
-    if OF_ANYBODY.intersection(types):
+    if OF_BALANCES.intersection(types):
         caller.need("points:write")
 
 

@@ -1,16 +1,21 @@
 """SQL of endpoints, deliveries and attempts. No decisions, no commit, no HTTP."""
 
-from collections.abc import Sequence
-from datetime import datetime
-from typing import Any, NamedTuple
+from collections.abc import Collection, Sequence
+from datetime import date, datetime
+from typing import Any, NamedTuple, TypeAlias
 from uuid import UUID
 
+import asyncpg
 from sqlalchemy import RowMapping, text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col, func, select
 
 from service.webhooks.outbound.tables import WebhookEndpoint
+
+Connection: TypeAlias = (  # quoted: generic for the type checker only
+    "asyncpg.Connection[asyncpg.Record] | asyncpg.pool.PoolConnectionProxy[asyncpg.Record]"
+)
 
 WAITING, DELIVERED, FAILED = "waiting", "delivered", "failed"
 BUCKETS = 1024
@@ -36,6 +41,14 @@ _REVERSALS = text("""
     JOIN action ON action.bucket = reversal.bucket AND action.person_id = reversal.person_id
         AND action.local_day = reversal.local_day AND action.action_id = reversal.action_id
 """)
+_REPORTERS = text("""
+    SELECT DISTINCT given.person_id, given.local_day, given.activity, action.partner
+    FROM unnest(CAST(:buckets AS int2[]), CAST(:people AS uuid[]), CAST(:days AS date[]),
+                CAST(:activities AS text[])) AS given(bucket, person_id, local_day, activity)
+    JOIN action ON action.bucket = given.bucket AND action.person_id = given.person_id
+        AND action.local_day = given.local_day AND action.activity = given.activity
+    WHERE partner = ANY (CAST(:partners AS text[]))
+""")
 _COUNT_ON = text("""
     INSERT INTO webhook_sequence AS had (bucket, endpoint_id, person_id, last)
     SELECT * FROM unnest(CAST(:buckets AS int2[]), CAST(:endpoints AS uuid[]),
@@ -54,63 +67,69 @@ _ADD = text("""
 # Each endpoint gives as many as it has room for: what is in flight here counts, and one whose
 # breaker was open gets a single probe. Those with the least in flight are asked first, so that
 # busy ones starve nobody when there is less room than work. Taking a delivery moves its moment
-# behind the longest attempt, so that another sender takes it only if this one died.
-_LEASE = text("""
-    WITH free AS MATERIALIZED (
+# behind the longest attempt, so that another sender takes it only if this one died. Each statement
+# of the sender is a transaction of its own; leases and attempts do not wait for the disk, since
+# what is lost with the server is only sent again.
+_RELAXED = "relaxed AS MATERIALIZED (SELECT set_config('synchronous_commit', 'off', true))"
+_LEASE = f"""
+    WITH {_RELAXED}, free AS MATERIALIZED (
         SELECT endpoint.bucket, endpoint.endpoint_id,
-               CASE WHEN open_until IS NULL THEN :cap ELSE 1 END - coalesce(busy.count, 0) AS room
+               CASE WHEN open_until IS NULL THEN $3::int4 ELSE 1 END
+                   - coalesce(busy.count, 0) AS room
         FROM webhook_endpoint AS endpoint
-        LEFT JOIN unnest(CAST(:busy AS uuid[]), CAST(:counts AS int4[]))
+        LEFT JOIN unnest($1::uuid[], $2::int4[])
              AS busy(endpoint_id, count) USING (endpoint_id)
-        WHERE disabled_at IS NULL AND (open_until IS NULL OR open_until <= :now)
+        WHERE disabled_at IS NULL AND (open_until IS NULL OR open_until <= $5::timestamptz)
         ORDER BY coalesce(busy.count, 0), random()
     ), due AS (
         SELECT queue.bucket, queue.delivery_id
-        FROM free CROSS JOIN LATERAL (
+        FROM relaxed CROSS JOIN free CROSS JOIN LATERAL (
             SELECT bucket, delivery_id FROM webhook_delivery AS delivery
             WHERE delivery.bucket = free.bucket AND delivery.endpoint_id = free.endpoint_id
-              AND state = 'waiting' AND due_at <= :now
+              AND state = 'waiting' AND due_at <= $5::timestamptz
             ORDER BY due_at, delivery_id LIMIT greatest(free.room, 0)
             FOR UPDATE SKIP LOCKED
         ) AS queue
-        LIMIT :limit
+        LIMIT $4
     )
-    UPDATE webhook_delivery AS delivery SET due_at = :until, attempts = attempts + 1
+    UPDATE webhook_delivery AS delivery SET due_at = $6, attempts = attempts + 1
     FROM due, webhook_endpoint AS endpoint
     WHERE delivery.bucket = due.bucket AND delivery.delivery_id = due.delivery_id
       AND endpoint.endpoint_id = delivery.endpoint_id
     RETURNING delivery.bucket, delivery.delivery_id, delivery.endpoint_id, delivery.type,
               delivery.attempts, delivery.earlier, delivery.body, endpoint.url, endpoint.sealed,
-              CASE WHEN endpoint.old_until > :now THEN endpoint.old_sealed END AS old_sealed
-""")
-_RELAXED = text("SET LOCAL synchronous_commit = off")
+              CASE WHEN endpoint.old_until > $5 THEN endpoint.old_sealed END AS old_sealed
+"""
 
-_KEEP_ATTEMPTS = text("""
-    INSERT INTO webhook_attempt (bucket, delivery_id, number, started_at, duration_ms, result,
-                                 status, error, answer)
-    SELECT * FROM unnest(CAST(:buckets AS int2[]), CAST(:ids AS uuid[]), CAST(:numbers AS int4[]),
-                         CAST(:started AS timestamptz[]), CAST(:durations AS int4[]),
-                         CAST(:results AS text[]), CAST(:statuses AS int2[]),
-                         CAST(:errors AS text[]), CAST(:answers AS bytea[]))
-    ON CONFLICT DO NOTHING
-""")
 # Somebody else has it when the number is another: this sender was so slow that it was given up.
-_SETTLE = text("""
+_KEEP_ATTEMPTS = f"""
+    WITH {_RELAXED}, given AS (
+        SELECT * FROM unnest(
+            $1::int2[], $2::uuid[], $3::int4[],
+            $4::timestamptz[], $5::int4[], $6::text[],
+            $7::int2[], $8::text[], $9::bytea[],
+            $10::text[], $11::timestamptz[])
+        AS each(bucket, delivery_id, number, started_at, duration_ms, result, status, error,
+                answer, state, due_at)
+    ), kept AS (
+        INSERT INTO webhook_attempt (bucket, delivery_id, number, started_at, duration_ms, result,
+                                     status, error, answer)
+        SELECT bucket, delivery_id, number, started_at, duration_ms, result, status, error, answer
+        FROM relaxed CROSS JOIN given
+        ON CONFLICT DO NOTHING
+    ), closed AS (
+        UPDATE webhook_endpoint
+        SET failures = 0, trips = 0, failing_since = NULL, open_until = NULL
+        WHERE endpoint_id = ANY ($12::uuid[])
+          AND (failing_since IS NOT NULL OR open_until IS NOT NULL)
+    )
     UPDATE webhook_delivery AS delivery
     SET state = given.state, due_at = coalesce(given.due_at, delivery.due_at),
-        settled_at = CASE WHEN given.state <> 'waiting' THEN CAST(:now AS timestamptz) END
-    FROM unnest(CAST(:buckets AS int2[]), CAST(:ids AS uuid[]), CAST(:numbers AS int4[]),
-                CAST(:states AS text[]), CAST(:due AS timestamptz[]))
-         AS given(bucket, delivery_id, number, state, due_at)
+        settled_at = CASE WHEN given.state <> 'waiting' THEN $13::timestamptz END
+    FROM given
     WHERE delivery.bucket = given.bucket AND delivery.delivery_id = given.delivery_id
       AND delivery.attempts = given.number AND delivery.state = 'waiting'
-""")
-_CLOSE_BREAKERS = text("""
-    UPDATE webhook_endpoint
-    SET failures = 0, trips = 0, failing_since = NULL, open_until = NULL
-    WHERE endpoint_id = ANY (CAST(:endpoints AS uuid[]))
-      AND (failing_since IS NOT NULL OR open_until IS NOT NULL)
-""")
+"""
 _COUNT_FAILURES = text("""
     UPDATE webhook_endpoint SET
         failures = failures + :failures,
@@ -285,6 +304,25 @@ async def reversals_of(
     return (await session.execute(_REVERSALS, named)).mappings().all()
 
 
+async def reporters_of(
+    session: AsyncSession,
+    earnings: Collection[tuple[int, UUID, date, str]],
+    partners: Sequence[str],
+) -> dict[tuple[UUID, date, str], list[str]]:
+    """Which of these partners reported actions behind earnings of (bucket, person, day, activity).
+
+    Partners are in the order of their names.
+    """
+    buckets, people, days, activities = map(list, zip(*earnings, strict=True))
+    named = {"buckets": buckets, "people": people, "days": days, "activities": activities,
+             "partners": list(partners)}  # fmt: skip
+    found: dict[tuple[UUID, date, str], list[str]] = {}
+    for *earning, partner in sorted(map(tuple, await session.execute(_REPORTERS, named))):
+        person, day, activity = earning
+        found.setdefault((person, day, activity), []).append(partner)
+    return found
+
+
 async def count_on(
     session: AsyncSession, counts: Sequence[tuple[int, UUID, UUID, int]]
 ) -> dict[tuple[UUID, UUID], int]:
@@ -308,7 +346,7 @@ async def add_deliveries(
 
 
 async def lease(
-    session: AsyncSession,
+    connection: Connection,
     *,
     busy: dict[UUID, int],
     cap: int,
@@ -317,39 +355,33 @@ async def lease(
     until: datetime,
 ) -> list[Leased]:
     """Take up to `limit` deliveries that are due; they are ours alone until `until`."""
-    await session.execute(_RELAXED)  # a lease that is lost with the server is only sent again
-    named = {"busy": list(busy), "counts": list(busy.values()), "cap": cap, "limit": limit,
-             "now": now, "until": until}  # fmt: skip
-    return [Leased(*row) for row in await session.execute(_LEASE, named)]
+    found = await connection.fetch(_LEASE, list(busy), list(busy.values()), cap, limit, now, until)
+    return [Leased(*row) for row in found]
 
 
-async def keep_attempts(session: AsyncSession, settled: Sequence[Settled], now: datetime) -> None:
-    """Write down what came of attempts, and settle their deliveries or make them wait."""
-    await session.execute(_RELAXED)  # an attempt that is lost with the server is made again
-    keys = {
-        "buckets": [one.delivery.bucket for one in settled],
-        "ids": [one.delivery.delivery_id for one in settled],
-        "numbers": [one.delivery.number for one in settled],
-    }
-    await session.execute(
+async def keep_attempts(
+    connection: Connection, settled: Sequence[Settled], *, well: Sequence[UUID], now: datetime
+) -> None:
+    """Write down what came of attempts, and settle their deliveries or make them wait.
+
+    The failures of endpoints that did `well` are forgotten.
+    """
+    await connection.execute(
         _KEEP_ATTEMPTS,
-        {
-            **keys,
-            "started": [one.started_at for one in settled],
-            "durations": [one.duration_ms for one in settled],
-            "results": [one.result for one in settled],
-            "statuses": [one.status for one in settled],
-            "errors": [one.error for one in settled],
-            "answers": [one.answer for one in settled],
-        },
+        [one.delivery.bucket for one in settled],
+        [one.delivery.delivery_id for one in settled],
+        [one.delivery.number for one in settled],
+        [one.started_at for one in settled],
+        [one.duration_ms for one in settled],
+        [one.result for one in settled],
+        [one.status for one in settled],
+        [one.error for one in settled],
+        [one.answer for one in settled],
+        [one.state for one in settled],
+        [one.due_at for one in settled],
+        list(well),
+        now,
     )
-    states = {"states": [one.state for one in settled], "due": [one.due_at for one in settled]}
-    await session.execute(_SETTLE, {**keys, **states, "now": now})
-
-
-async def close_breakers(session: AsyncSession, endpoints: Sequence[UUID]) -> None:
-    """These endpoints answered well: forget their failures."""
-    await session.execute(_CLOSE_BREAKERS, {"endpoints": list(endpoints)})
 
 
 async def count_failures(

@@ -205,17 +205,52 @@ async def test_live_data_cannot_be_wiped(new_both: NewBoth) -> None:
     assert (answer.status_code, answer.json()["type"]) == (403, "/problems/test-key-needed")
 
 
-async def test_a_test_connector_records_test_events(app: FastAPI, new_both: NewBoth) -> None:
-    both = await new_both()
-    body = {"template": "food-order", "source": both.source}
-    made = (await both.test.post("/v1/connectors", json=body)).json()
+def an_order_message(secret: str) -> tuple[bytes, dict[str, str]]:
+    """The body and headers of a merchant's signed message."""
     order = {
         "id": unique("order"), "status": "delivered", "cutlery_sets": 0, "guests": 1,
         "delivered_at": "2026-06-15T11:38:51+08:00", "customer": {"id": "a"},
         "restaurant": {"country": "CN"},
     }  # fmt: skip
     content = json.dumps({"order": order}).encode()
-    headers = signed_headers([made["secret"]], message_id="m", timestamp=NOW, body=content)
+    return content, signed_headers([secret], message_id="m", timestamp=NOW, body=content)
+
+
+async def test_a_message_that_was_wiped_may_come_again(app: FastAPI, new_both: NewBoth) -> None:
+    both = await new_both()
+    body = {"template": "food-order", "source": both.source}
+    made = (await both.test.post("/v1/connectors", json=body)).json()
+    content, headers = an_order_message(made["secret"])
+    async with client_of(app) as merchant:
+        await merchant.post(made["path"], content=content, headers=headers)
+        assert await messages_and_pointers(app, made["connector_id"], both.source) == (1, 1)
+
+        await both.test.delete("/v1/test-data")
+        assert await messages_and_pointers(app, made["connector_id"], both.source) == (0, 0)
+        again = await merchant.post(made["path"], content=content, headers=headers)
+
+    assert again.json()["counts"] == {"credited": 1}, again.text
+    assert "idempotent-replayed" not in again.headers
+
+
+async def messages_and_pointers(app: FastAPI, connector: str, source: str) -> tuple[int, int]:
+    """What the sandbox keeps of a connector's messages, and of which action an event became."""
+    async with app.state.resources.pool.acquire() as connection:
+        return (
+            await connection.fetchval(
+                "SELECT count(*) FROM sandbox.hook_delivery WHERE connector_id = $1", connector
+            ),
+            await connection.fetchval(
+                "SELECT count(*) FROM sandbox.hook_event WHERE source = $1", source
+            ),
+        )
+
+
+async def test_a_test_connector_records_test_events(app: FastAPI, new_both: NewBoth) -> None:
+    both = await new_both()
+    body = {"template": "food-order", "source": both.source}
+    made = (await both.test.post("/v1/connectors", json=body)).json()
+    content, headers = an_order_message(made["secret"])
 
     async with client_of(app) as merchant:
         answer = await merchant.post(made["path"], content=content, headers=headers)

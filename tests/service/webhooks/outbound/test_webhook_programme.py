@@ -25,7 +25,14 @@ from builders import (
 )
 from fastapi import FastAPI
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
-from webhook_receiver import MANAGER, a_ride_now, an_endpoint, delivering, receiving
+from webhook_receiver import (
+    MANAGER,
+    a_ride_now,
+    an_endpoint,
+    deliveries_of,
+    delivering,
+    receiving,
+)
 
 from service.clock import CLOCK_FILE, LOOK_AGAIN_S, MovedClock
 from service.embedded.clock import move_clock, prepare_clock
@@ -146,6 +153,39 @@ async def test_trees_reversals_and_lapses_are_told(app: FastAPI, moving: Stepped
     assert lapsed == late["points"] == forgetful["points"] == late["earnings"][0]["points"]
     numbers = [t["data"]["sequence"] for t in told if t["data"].get("person") == back["person"]]
     assert sorted(numbers) == list(range(1, len(numbers) + 1))
+
+
+async def test_a_partner_hears_of_lapsed_points_that_its_own_reports_added_to(
+    app: FastAPI, moving: SteppedClock
+) -> None:
+    sessions, subject = app.state.resources.sessions, unique("person")
+    rail = await a_partner(sessions, sources=("metro-bj",), scopes=MANAGER)
+    bikes = await a_partner(sessions, sources=("bike",), scopes=MANAGER)
+    stranger = await a_partner(sessions, sources=("mall",), scopes=MANAGER)
+    async with (
+        client_of(app, rail.key) as railway,
+        client_of(app, bikes.key) as cyclists,
+        client_of(app, stranger.key) as nobody,
+        receiving() as rail_shop,
+        receiving() as bike_shop,
+        receiving() as quiet,
+        delivering(app),
+    ):
+        for client, shop in ((railway, rail_shop), (cyclists, bike_shop)):
+            await an_endpoint(client, shop.url, types=["points.lapsed"])
+        unheard = await an_endpoint(nobody, quiet.url, types=["points.lapsed"])
+        by_rail = await report(railway, a_ride(subject=subject))
+        by_bike = await report(cyclists, a_bike_ride(subject=subject))
+        moving.advance(days=30)
+        await lapse_points({"resources": app.state.resources})
+        (rail_told,), (bike_told,) = await rail_shop.until(1), await bike_shop.until(1)
+
+        assert await deliveries_of(nobody, unheard) == []
+    for got, result in ((rail_told, by_rail), (bike_told, by_bike)):
+        data = got.message["data"]
+        assert data["points"] == result["points"]
+        assert [one["points"] for one in data["earnings"]] == [result["points"]]
+    assert_as_declared([rail_told.message, bike_told.message])
 
 
 async def test_points_lapse_when_the_clock_of_a_demo_is_moved(
