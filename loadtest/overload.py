@@ -21,11 +21,10 @@ import uvloop
 from loadtest.bench.client import BATCH_TYPE, BROKEN, Opened, closed_loop, open_loop, post
 from loadtest.books import Check, Tally, check_identity, check_totals, run_reconcile
 from loadtest.latency import table_of
-from loadtest.mix import Mix
+from loadtest.mix import PEOPLE, Mix
 from loadtest.system import NotRunning, System, actions_in_totals, settled_actions, started
 
 VOID = 3
-PEOPLE = 50_000
 BATCH_EVENTS = 100
 CLOSED_CONNECTIONS = 8
 CALM_SHARE = 0.4  # of the capacity: what "its latency" is compared with
@@ -114,8 +113,7 @@ async def _run(options: argparse.Namespace, system: System) -> int:
         check_totals(tally, before=before, after=after, alone=system.alone),
         await asyncio.to_thread(run_reconcile, system.home),
     ]
-    for check in checks:
-        print(f"{'holds ' if check.holds else 'BROKEN'}  {check.rule}: {check.shown}")
+    print(*checks, sep="\n")
     if hard.void:
         print(f"VOID: the generator sent {hard.behind:.1%} of the requests late")
         return VOID

@@ -34,11 +34,16 @@ class NotRunning(RuntimeError):
 
 @dataclass(frozen=True, slots=True)
 class System:
-    """Where the system is and how to speak to it. `pid` is `saxaul up`'s, when that is ours."""
+    """Where the system is and how to speak to it. `pid` is `saxaul up`'s, when that is ours.
+
+    A key that is not known is empty: what needs it is left out.
+    """
 
     url: str
     home: Path
     partner_key: str
+    webhooks_key: str
+    admin_key: str
     database_url: str | None
     redis_url: str | None
     pid: int | None
@@ -146,6 +151,8 @@ def running(url: str | None, home: Path) -> System:
         url=found_url,
         home=home,
         partner_key=key,
+        webhooks_key=os.environ.get("SAXAUL_WEBHOOKS_KEY") or demo.get("webhooks_key", ""),
+        admin_key=demo.get("admin_key", ""),
         database_url=demo.get("owner_database_url") or demo.get("database_url"),
         redis_url=demo.get("redis_url"),
         pid=None,
@@ -227,6 +234,8 @@ def _await(home: Path, process: subprocess.Popen[bytes], log: Path) -> System:
                 url=demo["url"],
                 home=home,
                 partner_key=demo["partner_key"],
+                webhooks_key=demo["webhooks_key"],
+                admin_key=demo["admin_key"],
                 database_url=demo.get("owner_database_url") or demo["database_url"],
                 redis_url=demo["redis_url"],
                 pid=process.pid,

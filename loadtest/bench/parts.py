@@ -36,10 +36,9 @@ from loadtest.bench.storm import (
     local_day,
 )
 from loadtest.books import Tally
-from loadtest.mix import Mix, probe, probes_in
+from loadtest.mix import PEOPLE, Mix, probe, probes_in
 from loadtest.system import System
 
-PEOPLE = 50_000
 BATCH_CONNECTIONS = 8
 SINGLE_CONNECTIONS = 64
 NAIVE_CONNECTIONS = 16  # as many as it has connections to the database
