@@ -99,11 +99,9 @@ def _told(options: argparse.Namespace, tally: Tally) -> Iterator[str]:
 
 def _add_to(report: Path, text: str) -> None:
     """Put the verdict below Locust's own tables and curves."""
-    page = report.read_text()
-    verdict = (
-        f"<section style='padding: 1em 2em'><h2>Verdict</h2><pre>{escape(text)}</pre></section>"
-    )
-    report.write_text(page.replace("</body>", f"{verdict}</body>"))
+    head, end, tail = report.read_text().rpartition("</body>")  # the page's scripts have one, too
+    look = "padding: 0 2em; white-space: pre-wrap; font-family: monospace"
+    report.write_text(f'{head}<pre style="{look}">{escape(text)}</pre>{end}{tail}')
 
 
 def _seed(options: argparse.Namespace, system: System) -> tuple[int, Tally, Project | None]:
