@@ -129,8 +129,16 @@ class Tally:
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> "Tally":
         """What `as_dict` gave."""
-        read = {"outcomes": Counter, "orders": Counter, "facts": set}
-        return cls(**{name: read.get(name, int)(value) for name, value in values.items()})
+        facts = values.get("facts")
+        return cls(
+            sent=values["sent"],
+            problems=values["problems"],
+            unavailable=values["unavailable"],
+            lost=values["lost"],
+            outcomes=Counter(values["outcomes"]),
+            orders=Counter(values["orders"]),
+            facts=None if facts is None else set(facts),
+        )
 
 
 @dataclass(frozen=True, slots=True)

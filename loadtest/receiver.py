@@ -98,7 +98,7 @@ class Receiver:
                 time.sleep(POLL_S)
 
     def _waits(self, service: httpx.Client) -> bool:
-        asked = {"state": "waiting", "limit": 1}
+        asked = {"state": "waiting", "limit": "1"}
         answer = service.get(f"{PATH}/{self.endpoint}/deliveries", params=asked)
         return bool(answer.raise_for_status().json()["data"])
 

@@ -81,7 +81,7 @@ def _load(options: argparse.Namespace, system: System) -> int:
             return code or 1
         found = json.loads(result.read_text())
         tally = Tally.from_dict(found["tally"])
-        checks = _prove(system, tally, before, receiver, seeded.facts)
+        checks = _prove(system, tally, before, receiver, seeded.facts or ())
         if project is not None and system.alone:
             checks.append(check_stock(tally, project.stock, project.left(system)))
     summary = "\n".join([*_told(options, tally), "", *map(str, checks)])

@@ -8,13 +8,14 @@ import json
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -122,6 +123,49 @@ def started(folder: Path | None, **environment: str) -> Iterator[System]:
 
 
 @contextmanager
+def another_api(
+    system: System, *, below: Sequence[str] = (), **environment: str
+) -> Iterator[tuple[System, int]]:
+    """One more API process beside those of a system of ours, with settings of its own; its id.
+
+    `below` is a command that it runs under. Raises NotRunning when it does not become ready.
+    """
+    port = _free_port()
+    log = system.home.parent / f"api-{port}.log"
+    given = {
+        **os.environ,
+        **{f"SAXAUL_{name.upper()}": key for name, key in _secrets_of(system.home).items()},
+        "DATABASE_URL": system.database_url or "",
+        "REDIS_URL": system.redis_url or "",
+        "SAXAUL_HOME": str(system.home),
+        "SAXAUL_PORT": str(port),
+        "SAXAUL_LOG_LEVEL": "warning",
+        **environment,
+    }
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            [*below, sys.executable, "-m", "service.main"],
+            env=given,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+    url = f"http://127.0.0.1:{port}"
+    try:
+        deadline = time.monotonic() + START_S
+        while not is_ready(url):
+            if process.poll() is not None or time.monotonic() > deadline:
+                end = log.read_bytes()[-TAIL_BYTES:].decode(errors="replace")
+                raise NotRunning(f"another API process did not become ready. It said:\n{end}")
+            time.sleep(POLL_S)
+        yield replace(system, url=url), process.pid
+    finally:
+        process.terminate()
+        process.wait(STOP_S)
+
+
+@contextmanager
 def a_place(folder: Path | None) -> Iterator[Path]:
     """A folder for data folders, removed at the end."""
     place = Path(tempfile.mkdtemp(prefix="saxaul-load-", dir=folder))
@@ -211,6 +255,17 @@ def settled_actions(url: str, expected: int, *, seconds: float) -> int:
         if found >= expected or time.monotonic() > deadline:
             return found
         time.sleep(POLL_S)
+
+
+def _secrets_of(home: Path) -> dict[str, str]:
+    """The keys that `saxaul up` made for itself."""
+    file = home / "secrets.json"
+    return dict(json.loads(file.read_bytes())) if file.exists() else {}
+
+
+def _free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        return int(listener.getsockname()[1])
 
 
 def _get(url: str, path: str) -> tuple[int, bytes]:

@@ -31,7 +31,7 @@ from service.guards import routes as guards_routes
 from service.http import routes as http_routes
 from service.http.door import Door
 from service.http.logs import open_log
-from service.http.metrics import Metrics
+from service.http.metrics import Metrics, Uncounted
 from service.http.problems import add_common_problems, add_problem_handlers
 from service.http.quota import Quota
 from service.intake import routes as intake_routes
@@ -178,7 +178,7 @@ async def _running(
     schema = None if live is None else SANDBOX
     async with open_resources(settings, clock, schema=schema) as resources, AsyncExitStack() as end:
         state = app.state
-        state.metrics = Metrics(VERSION)
+        state.metrics = (Metrics if settings.observe else Uncounted)(VERSION)
         state.is_sandbox = live is not None
         if live is None:
             recognise = Recogniser(settings, resources.sessions, clock)
@@ -307,7 +307,7 @@ def create_app(
     return app
 
 
-def door_of(app: FastAPI, *, slow_seconds: float) -> Door:
+def door_of(app: FastAPI, *, slow_seconds: float | None) -> Door:
     """The application behind its door: what phones and the public page ask for most."""
     return Door(
         app,
@@ -393,7 +393,7 @@ def run(settings: Settings, fd: int | None) -> None:
     app = create_app(settings, clock, catalogue)
     calm_collector()
     config = uvicorn.Config(
-        door_of(app, slow_seconds=settings.slow_seconds),
+        door_of(app, slow_seconds=settings.slow_seconds if settings.observe else None),
         host=settings.host,
         port=settings.port,
         loop="uvloop",

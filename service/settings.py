@@ -155,6 +155,11 @@ class Settings(BaseSettings):
     slow_seconds: Annotated[float, Field(gt=0, le=600)] = Field(
         2.0, description="A request that takes longer is in the log."
     )
+    observe: bool = Field(
+        True,
+        description="Name, time and count requests. False is for `make bench`, which measures "
+        "what that costs: the API's metrics of events and requests then stay at zero.",
+    )
     worker_metrics_port: int = Field(
         0, ge=0, le=65535, description="Port of the worker's metrics; 0 serves none."
     )

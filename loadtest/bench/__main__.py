@@ -18,6 +18,7 @@ from rich.console import Console
 from loadtest.bench import machine, report
 from loadtest.bench.cpu import spy_path
 from loadtest.bench.database import bench_schema
+from loadtest.bench.observe import observability
 from loadtest.bench.parts import FULL, QUICK, Bench, Unsound
 from loadtest.bench.processes import two_processes
 from loadtest.bench.serve import served
@@ -54,6 +55,7 @@ PARTS: dict[str, Callable[[Bench], Awaitable[None]]] = {
     "people": Bench.people,
     "size": sizes,
     "two": two_processes,
+    "observe": observability,
 }
 
 

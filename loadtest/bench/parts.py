@@ -137,6 +137,11 @@ class Bench:
 
     async def single(self) -> None:
         """d) one event a request."""
+        seen, events = await self.send_singles()
+        self.figures["single"].append(events / seen.elapsed_s)
+
+    async def send_singles(self) -> tuple[Closed, int]:
+        """Single events of one measurement: what the loop saw, and how many were accepted."""
         counted = Tally()
         seen = await closed_loop(
             self.system.url,
@@ -145,7 +150,7 @@ class Bench:
             seconds=self.plan.seconds,
             on_answer=counted.add_single,
         )
-        self.figures["single"].append(self._took(counted) / seen.elapsed_s)
+        return seen, self._took(counted)
 
     async def empty_post(self) -> None:
         """d) the same requests, bodies and all, to a route that does nothing."""
@@ -277,9 +282,8 @@ class Bench:
         if system.database_url is None:
             self.notes.append("no orders: the database's URL is not known")
             return
-        told = json.loads((system.home / "demo.json").read_bytes())
         buyers = await make_buyers(system, self.tally)
-        projects = await make_projects(system, str(told["admin_key"]))
+        projects = await make_projects(system)
         for name, project in zip(("orders", "orders one row"), projects, strict=True):
             rate = await orders_per_s(
                 system,

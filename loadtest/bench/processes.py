@@ -20,7 +20,7 @@ async def two_processes(bench: Bench) -> None:
         return
     environment = {"SAXAUL_WORKERS": str(TWO)}
     with started(bench.system.home.parent.parent, **environment) as system:
-        two = Bench(system, bench.plan, bench.naive_url, bench.empty_url)
+        two = Bench(system, bench.plan, bench.naive_url, bench.empty_url, bench.naive_collect_url)
         before = actions_in_totals(system.url)
         await two.warm_up_events()
         await two.batches_500()

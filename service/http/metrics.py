@@ -103,6 +103,19 @@ class Metrics:
         return generate_latest(shared)
 
 
+class Uncounted(Metrics):
+    """Counts nothing of what happens often: what the benchmark holds the others against."""
+
+    def answered(self, outcomes: Tally[str]) -> None:
+        """Nothing."""
+
+    def committed(self, events: int, seconds: float) -> None:
+        """Nothing."""
+
+    def served(self, status: int, seconds: float | None) -> None:
+        """Nothing."""
+
+
 def _forget_dead(folder: Path) -> None:
     """Take processes that have ended out of the gauges that several share."""
     for file in folder.glob("gauge_live*.db"):
