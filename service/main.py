@@ -147,6 +147,7 @@ def make_intake(
                 resources.clock,
                 committed,
                 queue_events=settings.lane_queue_events,
+                queue_seconds=settings.lane_queue_seconds,
                 batch_events=settings.lane_batch_events,
             )
             for _ in range(settings.lanes)

@@ -91,7 +91,12 @@ class Settings(BaseSettings):
         "commits, several keep many cores of a database busy.",
     )
     lane_queue_events: int = Field(
-        5_000, ge=1, description="Events that may wait in one lane before it answers 503."
+        5_000, ge=1, description="Events that may ever wait in one lane: what bounds the memory."
+    )
+    lane_queue_seconds: Annotated[float, Field(gt=0, le=60)] = Field(
+        0.5,
+        description="How long events should wait in a lane at most, by its pace of late: what "
+        "would wait longer gets 503. One full commit may always wait.",
     )
     lane_batch_events: int = Field(
         1_000, ge=1, description="Most events in one commit; larger ones keep readers waiting."

@@ -15,7 +15,7 @@ from loadtest.bench.parts import Bench
 from loadtest.bench.serve import served
 from loadtest.system import another_api
 
-ROUNDS = 6
+ROUNDS = 5
 BARE, WATCHED, TRACED = "bare", "watched", "traced"
 SINGLES, BATCHES = "single", "batch"
 
@@ -46,7 +46,7 @@ async def observability(bench: Bench) -> None:
     share = replace(
         bench.plan,
         single_events=bench.plan.single_events // 4,
-        batched_events=bench.plan.batched_events // 4,
+        batched_events=bench.plan.batched_events // 8,
     )
     with ExitStack() as stack:
         collector = stack.enter_context(served("loadtest.bench.sink"))

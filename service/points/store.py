@@ -30,8 +30,8 @@ _CREATE = text("""
 # the account. The rows that wait for a lock are read again when they get it, so a second collect
 # finds what the first one left; `uncollected` is what the locked row says.
 # When the account has to be waited for, events may have added points to the row meanwhile. An
-# UPDATE first computes its row from the old version and checks it, and only then finds the new one:
-# so what is collected is computed from the row itself, and not from `ripe`, which knows the new one.
+# UPDATE first computes and checks its row from the old version, and only then finds the new one:
+# so what is collected is computed from the row itself, and not from `ripe`, which has the new one.
 _COLLECT = text(f"""
     WITH owner AS (
         SELECT bucket, person_id, balance, last_entry_id FROM account
