@@ -22,7 +22,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
-START_S = 180.0
+START_S = 300.0
 STOP_S = 90.0
 POLL_S = 0.1
 READ_S = 10.0

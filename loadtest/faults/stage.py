@@ -100,7 +100,12 @@ class Stages:
         valkey, redis_url = await self._proxies.enter_async_context(
             proxied(_named(plain.redis_url, "1"))
         )
-        stage = await self._start(NETWORKED, DATABASE_URL=database_url, REDIS_URL=redis_url)
+        stage = await self._start(
+            NETWORKED,
+            DATABASE_URL=database_url,
+            REDIS_URL=redis_url,
+            SAXAUL_WEBHOOK_LOOPBACK="true",  # the receiver is here, as these servers are
+        )
         stage.database, stage.valkey = database, valkey
         self._networked = stage
         return stage
