@@ -96,7 +96,7 @@ class Settings(BaseSettings):
     lane_queue_seconds: Annotated[float, Field(gt=0, le=60)] = Field(
         0.5,
         description="How long events should wait in a lane at most, by its pace of late: what "
-        "would wait longer gets 503. One full commit may always wait.",
+        "would wait longer gets 503.",
     )
     lane_batch_events: int = Field(
         1_000, ge=1, description="Most events in one commit; larger ones keep readers waiting."

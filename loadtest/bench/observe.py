@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 import psutil  # type: ignore[import-untyped]  # ships no types
 
 from loadtest.bench.parts import Bench
+from loadtest.bench.processes import PATIENT
 from loadtest.bench.serve import served
 from loadtest.system import another_api
 
@@ -57,7 +58,7 @@ async def observability(bench: Bench) -> None:
             WATCHED: logs,
             TRACED: {**logs, "SAXAUL_OTLP_TRACES_URL": f"{collector}/v1/traces"},
         }.items():
-            system, pid = stack.enter_context(another_api(bench.system, **environment))
+            system, pid = stack.enter_context(another_api(bench.system, **PATIENT, **environment))
             sides[name] = Side(replace(bench, system=system, plan=share), psutil.Process(pid))
             await sides[name].send(BATCHES)
             await sides[name].send(SINGLES)

@@ -48,7 +48,8 @@ class Metrics:
             registry=registry,
             buckets=(0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10),
         )  # fmt: skip
-        self._by_status: dict[int, Counter] = {}
+        self._by_status: dict[int, Counter] = {}  # looking a label up costs more than counting
+        self._by_outcome: dict[str, Counter] = {}
         self.lane_depth = Gauge(
             "saxaul_lane_events", "Events that wait or are being committed.", registry=registry,
             multiprocess_mode="livesum",
@@ -76,7 +77,10 @@ class Metrics:
     def answered(self, outcomes: Tally[str]) -> None:
         """Count answered events."""
         for outcome, count in outcomes.items():
-            self._events.labels(outcome).inc(count)
+            counter = self._by_outcome.get(outcome)
+            if counter is None:
+                counter = self._by_outcome[outcome] = self._events.labels(outcome)
+            counter.inc(count)
 
     def committed(self, events: int, seconds: float) -> None:
         """Note one commit."""

@@ -21,8 +21,8 @@ from service.intake.outcome import Answer
 TRIES = 6
 FIRST_PAUSE_S = 0.1  # doubles with each try: 0.1 + 0.2 + ... + 1.6 s, then the callers are told
 COMMIT_LIMIT_S = 30.0
-LARGE_SHARE = 0.2  # of the largest commit: smaller ones do not show how quick a busy lane is
-FRESH_SHARE = 0.3  # weight of the newest large commit in the pace
+PACE_SHARE = 0.05  # of the largest commit: smaller ones do not show how quick a busy lane is
+FRESH_SHARE = 0.3  # weight of the newest such commit in the pace
 
 # What another try may mend: connections that broke, a server that starts or stops, deadlocks.
 PASSING = (
@@ -71,9 +71,9 @@ class Lane:
         self._commit = commit
         self._clock = clock
         self._observe = observe
-        self._queue_events = queue_events
+        self.queue_events = queue_events
         self._queue_seconds = queue_seconds
-        self._pace_s = 0.0  # seconds an event of large commits; 0 is not known yet
+        self._pace_s = 0.0  # seconds an event; 0 is not known yet
         self._batch_events = batch_events
         self._waiting: deque[tuple[Sequence[Candidate], Reply]] = deque()
         self._depth = 0
@@ -89,13 +89,11 @@ class Lane:
     def room_events(self) -> int:
         """How many events may be here before new ones should be sent away unread.
 
-        What the lane commits in `queue_seconds` at its pace of late: more would wait longer. One
-        full commit always fits, so that a slow one does not make the next ones small.
+        What the lane commits in `queue_seconds` at its pace of late: more would wait longer.
         """
         if not self._pace_s:
-            return self._queue_events
-        in_time = int(self._queue_seconds / self._pace_s)
-        return min(self._queue_events, max(self._batch_events, in_time))
+            return self.queue_events
+        return min(self.queue_events, max(1, int(self._queue_seconds / self._pace_s)))
 
     def put(self, events: Sequence[Candidate]) -> Reply:
         """Queue events; the reply has an answer for each, or the error that befell it.
@@ -104,7 +102,7 @@ class Lane:
         """
         if self._closing:
             raise ShuttingDown("This process is stopping; send the same request again.")
-        if self._depth + len(events) > self._queue_events:
+        if self._depth + len(events) > self.queue_events:
             raise full(self._depth)
         reply: Reply = asyncio.get_running_loop().create_future()
         self._waiting.append((events, reply))
@@ -141,7 +139,7 @@ class Lane:
                 at += len(some)
 
     def _note_pace(self, events: int, took_s: float) -> None:
-        if events < self._batch_events * LARGE_SHARE:
+        if events < self._batch_events * PACE_SHARE:
             return
         fresh = took_s / events
         known = self._pace_s or fresh
