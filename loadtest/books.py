@@ -5,15 +5,18 @@ A load test that only counts answers proves nothing. Standard library only.
 
 import json
 import os
+import re
 import subprocess
 import sys
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 RECORDED = ("credited", "capped", "zero")  # what the public totals count
 OUTCOMES = (*RECORDED, "refused", "already_claimed", "duplicate")
+NAMED = re.compile(rb'"(?:action|order)_id":"([0-9a-f-]{36})"')
 RECONCILE_WAIT_S = 60
 RECONCILE_LIMIT_S = 900
 
@@ -23,7 +26,8 @@ class Tally:
     """What became of the events that were sent, as the answers told it.
 
     `sent` is what we put into the requests, `outcomes` what came back; `lost` are events without
-    an answer, which may or may not be recorded.
+    an answer, which may or may not be recorded. `facts` are the ids of all actions and orders that
+    answers named, kept where receivers of webhooks are asked about them; None keeps none.
     """
 
     sent: int = 0
@@ -31,6 +35,8 @@ class Tally:
     unavailable: int = 0
     lost: int = 0
     outcomes: Counter[str] = field(default_factory=Counter)
+    orders: Counter[str] = field(default_factory=Counter)
+    facts: set[str] | None = None
 
     def add_batch(self, events: int, status: int, body: bytes) -> None:
         """Count the answer to a batch of `events` events."""
@@ -38,6 +44,7 @@ class Tally:
             self._add_failure(events, status)
             return
         self.sent += events
+        self._note_facts(body)
         counts = counts_of(body)
         self.problems += counts.pop("problem", 0)
         self.outcomes.update(counts)
@@ -48,10 +55,21 @@ class Tally:
             self._add_failure(1, status)
             return
         self.sent += 1
+        self._note_facts(body)
         if b'"duplicate":true' in body:
             self.outcomes["duplicate"] += 1
         else:
             self.outcomes[body.partition(b'"outcome":"')[2].partition(b'"')[0].decode()] += 1
+
+    def add_order(self, status: int, body: bytes) -> None:
+        """Count the answer to an order: placed, or the problem that it met."""
+        if status == 201:
+            self._note_facts(body)
+            self.orders["placed"] += 1
+        elif status == 0:
+            self.orders["lost"] += 1
+        else:
+            self.orders[body.partition(b'"/problems/')[2].partition(b'"')[0].decode()] += 1
 
     def add(self, other: "Tally") -> None:
         """Count what another tally counted."""
@@ -60,11 +78,21 @@ class Tally:
         self.unavailable += other.unavailable
         self.lost += other.lost
         self.outcomes.update(other.outcomes)
+        self.orders.update(other.orders)
+        if self.facts is not None and other.facts is not None:
+            self.facts |= other.facts
 
     def clear(self) -> None:
         """Forget everything; it was handed on."""
         self.sent = self.problems = self.unavailable = self.lost = 0
         self.outcomes.clear()
+        self.orders.clear()
+        if self.facts is not None:
+            self.facts.clear()
+
+    def _note_facts(self, body: bytes) -> None:
+        if self.facts is not None:
+            self.facts.update(name.decode() for name in NAMED.findall(body))
 
     def _add_failure(self, events: int, status: int) -> None:
         if status == 0:
@@ -94,14 +122,38 @@ class Tally:
             "unavailable": self.unavailable,
             "lost": self.lost,
             "outcomes": dict(self.outcomes),
+            "orders": dict(self.orders),
+            **({} if self.facts is None else {"facts": sorted(self.facts)}),
         }
 
     @classmethod
-    def from_dict(cls, values: Mapping[str, object]) -> "Tally":
+    def from_dict(cls, values: Mapping[str, Any]) -> "Tally":
         """What `as_dict` gave."""
-        rest = {name: value for name, value in values.items() if name != "outcomes"}
-        outcomes: Counter[str] = Counter(values["outcomes"])  # type: ignore[call-overload]  # JSON
-        return cls(**rest, outcomes=outcomes)  # type: ignore[arg-type]  # JSON
+        facts = values.get("facts")
+        return cls(
+            sent=values["sent"],
+            problems=values["problems"],
+            unavailable=values["unavailable"],
+            lost=values["lost"],
+            outcomes=Counter(values["outcomes"]),
+            orders=Counter(values["orders"]),
+            facts=None if facts is None else set(facts),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What a receiver of webhooks kept, once it had put away what came again with the same id.
+
+    `facts` is how often each action or order was told, `gaps` the people whose notices are not
+    numbered 1, 2, 3 and so on.
+    """
+
+    deliveries: int
+    again: int
+    badly_signed: int
+    facts: Mapping[str, int]
+    gaps: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +163,9 @@ class Check:
     rule: str
     holds: bool
     shown: str
+
+    def __str__(self) -> str:
+        return f"{'holds ' if self.holds else 'BROKEN'}  {self.rule}: {self.shown}"
 
 
 def counts_of(body: bytes) -> dict[str, int]:
@@ -148,6 +203,45 @@ def check_totals(tally: Tally, *, before: int, after: int, alone: bool) -> Check
         holds,
         f"{grown:,} actions more {relation} {tally.recorded:,} credited, capped or zero",
     )
+
+
+def check_stock(tally: Tally, stock: int, left: int) -> Check:
+    """The project that only we ordered from sold what was answered, and no more than it had."""
+    placed = tally.orders["placed"]
+    exact = not tally.orders["lost"]
+    sold = stock - left
+    holds = 0 <= sold <= stock and (sold == placed if exact else sold >= placed)
+    shown = f"{sold:,} of {stock:,} trees sold {'=' if exact else '>='} {placed:,} orders placed"
+    return Check("no more is sold than there is", holds, shown)
+
+
+def check_told(answered: set[str], told: Told, *, exact: bool) -> Check:
+    """Every action and order that an answer named was told once, after de-duplication.
+
+    `exact`: and nothing else was, since we were alone and no answer was lost.
+    """
+    missing, strange = answered - told.facts.keys(), told.facts.keys() - answered
+    twice = [name for name, times in told.facts.items() if times > 1]
+    wrong = {
+        "never told": missing,
+        "told under two ids": twice,
+        "told and never answered": strange if exact else (),
+    }
+    shown = (
+        f"{len(told.facts):,} actions and orders told {'=' if exact else '>='} {len(answered):,} "
+        f"answered, in {told.deliveries:,} deliveries and {told.again:,} repeats of them"
+    )
+    shown += "".join(
+        f"; {len(names):,} {what}, such as {next(iter(names))}"
+        for what, names in wrong.items()
+        if names
+    )
+    if told.badly_signed:
+        shown += f"; {told.badly_signed:,} badly signed"
+    if told.gaps:
+        shown += f"; notices about {told.gaps:,} people are not numbered without a gap"
+    holds = not any(wrong.values()) and not told.badly_signed and not told.gaps
+    return Check("receivers of webhooks were told each action once", holds, shown)
 
 
 def run_reconcile(home: Path) -> Check:

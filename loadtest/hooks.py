@@ -77,7 +77,7 @@ class HookMerchant(Speaker):
             raise StopUser
         return str(self.connector["path"])
 
-    def _order(self) -> tuple[str, bytes]:
+    def _order(self) -> tuple[str, str]:
         name = secrets.token_hex(8)
         order = {
             "id": f"order-{name}",
@@ -88,9 +88,9 @@ class HookMerchant(Speaker):
             "customer": {"id": MIX.person()},
             "restaurant": {"country": "CN"},
         }
-        return f"msg_{name}", json.dumps({"order": order}).encode()
+        return f"msg_{name}", json.dumps({"order": order})
 
-    def _send(self, message: str, body: bytes, *, again: bool = False) -> bytes:
+    def _send(self, message: str, body: str, *, again: bool = False) -> bytes:
         """Deliver a message; the results that it was answered."""
         path = self._path()
         assert self.connector is not None
@@ -109,11 +109,11 @@ class HookMerchant(Speaker):
         return json.dumps(told["results"]).encode()
 
 
-def signed(secret: str, message: str, body: bytes) -> dict[str, str]:
+def signed(secret: str, message: str, body: str) -> dict[str, str]:
     """The headers of a message that a `whsec_` secret signs now."""
     moment = str(int(time.time()))
     key = base64.b64decode(secret.removeprefix("whsec_"))
-    digest = hmac.new(key, f"{message}.{moment}.".encode() + body, hashlib.sha256).digest()
+    digest = hmac.new(key, f"{message}.{moment}.{body}".encode(), hashlib.sha256).digest()
     return {
         "Content-Type": "application/json",
         "webhook-id": message,

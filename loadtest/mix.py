@@ -27,6 +27,7 @@ BEIJING = timezone(timedelta(hours=8))
 TIMES = 2_000  # different times in a mix; made once, since making one costs more than an event
 TIMES_SPAN_S = 48 * 3600
 
+PEOPLE = 50_000
 HOT_PEOPLE = 0.01
 HOT_EVENTS = 0.10
 REPEATS = 0.010
@@ -112,10 +113,17 @@ class Mix:
 
     def person(self) -> str:
         """A subject: a hot one for a tenth of the calls."""
-        hot = max(1, int(self.people * HOT_PEOPLE))
         if self._random.random() < HOT_EVENTS:
-            return f"load-{self._random.randrange(hot):07d}"
-        return f"load-{self._random.randrange(hot, max(self.people, hot + 1)):07d}"
+            return subject(self._random.randrange(self._hot))
+        return subject(self._random.randrange(self._hot, max(self.people, self._hot + 1)))
+
+    def seeded(self, number: int) -> str:
+        """The subject of one of those who have points before the load begins: half are hot."""
+        return subject(number // 2 if number % 2 == 0 else self._hot + number // 2)
+
+    @property
+    def _hot(self) -> int:
+        return max(1, int(self.people * HOT_PEOPLE))
 
     def _new(self, *, implausible: bool) -> Made:
         if implausible:
@@ -139,6 +147,11 @@ class Mix:
             f'"time":"{time}","data":{data}}}'
         )
         return Made(text, activity, data, time)
+
+
+def subject(number: int) -> str:
+    """The app's id of a person."""
+    return f"load-{number:07d}"
 
 
 def probe(name: str) -> str:

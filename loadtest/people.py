@@ -5,14 +5,19 @@ back, the trees and the totals 1 each. Of all users 60 % are people with the app
 the public page, 20 % merchants. These shares are a choice, as those of the mix are.
 """
 
+import os
 import random
 import uuid
 
 from locust import between, task
 
 from loadtest.features import ORDERS, can
-from loadtest.speaker import MIX, Speaker
+from loadtest.speaker import MIX, Speaker, content_of
+from loadtest.verdict import TALLY
 
+SEEDED = int(os.environ.get("SAXAUL_LOAD_SEEDED", "0"))  # people with points from the start
+SEEDED_SHARE = 0.5
+PROJECT = os.environ.get("SAXAUL_LOAD_PROJECT", "")  # the one that everybody wants
 PLANTED = (201, 409)  # too few points, sold out and out of season are true answers
 
 
@@ -23,9 +28,10 @@ class Person(Speaker):
     wait_time = between(4, 8)
 
     def on_start(self) -> None:
-        """Each is one person of the mix: hot ones have much to collect, cold ones little."""
+        """Each is one person of the mix; half of them have points that are ripe."""
         super().on_start()
-        self.subject = MIX.person()
+        rich = SEEDED and random.random() < SEEDED_SHARE
+        self.subject = MIX.seeded(random.randrange(SEEDED)) if rich else MIX.person()
         self.can_plant = can(self.client, ORDERS)
 
     @task(4)
@@ -49,20 +55,22 @@ class Person(Speaker):
 
     @task(1)
     def plant(self) -> None:
-        """Spend points on a tree of the first project, which everybody wants."""
+        """Collect, look at the projects, and buy a tree of the one that everybody wants."""
         if not self.can_plant:
             return
+        self.collect()
         listed = self.client.get("/v1/projects", headers=self.headers(), name="GET /v1/projects")
         projects = listed.json()["data"] if listed.status_code == 200 else []
         if not projects:
             return
         with self.client.post(
             ORDERS,
-            json={"project_id": projects[0]["project_id"], "subject": self.subject},
+            json={"project_id": PROJECT or projects[0]["project_id"], "subject": self.subject},
             headers={**self.headers("application/json"), "Idempotency-Key": str(uuid.uuid4())},
             name="POST /v1/orders",
             catch_response=True,
         ) as answer:
+            TALLY.add_order(answer.status_code or 0, content_of(answer))
             if answer.status_code in PLANTED:
                 answer.success()
 

@@ -14,17 +14,27 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
+from html import escape
 from pathlib import Path
 
 import uvloop
 
 from loadtest.bench.client import SINGLE_TYPE, Opened, open_loop, post
-from loadtest.books import Tally, check_identity, check_totals, run_reconcile
+from loadtest.books import (
+    Check,
+    Tally,
+    check_identity,
+    check_stock,
+    check_told,
+    check_totals,
+    run_reconcile,
+)
 from loadtest.latency import table_of
-from loadtest.mix import HOT_PEOPLE, Mix
-from loadtest.seed import seed
+from loadtest.mix import PEOPLE, Mix
+from loadtest.receiver import Receiver, receiving
+from loadtest.seed import Project, open_project, seed
 from loadtest.system import (
     NotRunning,
     System,
@@ -39,10 +49,12 @@ from loadtest.system import (
 
 LOCUSTFILE = Path(__file__).with_name("locustfile.py")
 SETTLE_S = 60.0
+TELL_S = 180.0  # what a receiver did not answer well comes again within some ten seconds
 STOP_S = 30
 GRACE_S = 120.0
-PEOPLE = 50_000
 VOID = 3
+SPARE_STOCK = 1_000_000  # trees of a project that is not meant to sell out
+SOLD_PER_S = 1.2  # at scale 1: about half of what `sellout`'s people ask for before its end
 
 
 def main() -> int:
@@ -59,46 +71,64 @@ def main() -> int:
 
 
 def _load(options: argparse.Namespace, system: System) -> int:
-    before = _seed(options, system)
     report = options.html or _default_report()
-    with tempfile.TemporaryDirectory() as folder:
+    with receiving(system) as receiver, tempfile.TemporaryDirectory() as folder:
+        before, seeded, project = _seed(options, system)
         result = Path(folder) / "result.json"
-        code = _run_locust(options, system, report, result)
+        code = _run_locust(options, system, report, result, project)
         if not result.exists():
             print(f"Locust ended with {code} and without a result.", file=sys.stderr)
             return code or 1
-        tally = Tally.from_dict(json.loads(result.read_text())["tally"])
-    proven = _prove(system, tally, before)
-    print(f"Report: {report}")
-    return code or int(not proven)
+        found = json.loads(result.read_text())
+        tally = Tally.from_dict(found["tally"])
+        checks = _prove(system, tally, before, receiver, seeded.facts or ())
+        if project is not None and system.alone:
+            checks.append(check_stock(tally, project.stock, project.left(system)))
+    summary = "\n".join([*_told(options, tally), "", *map(str, checks)])
+    print(f"\n{summary}\nReport: {report}")
+    _add_to(report, "\n".join([*found["budget"], "", summary]))
+    return code or int(not all(check.holds for check in checks))
 
 
-def _seed(options: argparse.Namespace, system: System) -> int:
-    """Give some people points; the actions in the totals when these are counted."""
+def _told(options: argparse.Namespace, tally: Tally) -> Iterator[str]:
+    """What was done, in numbers."""
+    yield f"Events: {tally.sent:,} in {options.seconds} s, {tally.sent / options.seconds:,.0f}/s"
+    if tally.orders:
+        yield "Orders: " + ", ".join(f"{n:,} {what}" for what, n in tally.orders.most_common())
+
+
+def _add_to(report: Path, text: str) -> None:
+    """Put the verdict below Locust's own tables and curves."""
+    head, end, tail = report.read_text().rpartition("</body>")  # the page's scripts have one, too
+    look = "padding: 0 2em; white-space: pre-wrap; font-family: monospace"
+    report.write_text(f'{head}<pre style="{look}">{escape(text)}</pre>{end}{tail}')
+
+
+def _seed(options: argparse.Namespace, system: System) -> tuple[int, Tally, Project | None]:
+    """Give some people points, and a project to spend them on.
+
+    Also the actions in the totals when these are counted.
+    """
     is_described(system.url)  # made at the first question, which should disturb nobody
-    before = actions_in_totals(system.url)
+    tally = Tally(facts=set())
     if not options.seed:
-        return before
+        return actions_in_totals(system.url), tally, None
+    before = actions_in_totals(system.url)
     print(f"Giving {options.seed} people something to collect ...", file=sys.stderr)
-    tally = seed(system, people=options.seed, hot=int(PEOPLE * HOT_PEOPLE))
-    return settled_actions(system.url, before + tally.recorded, seconds=SETTLE_S)
-
-
-def _webhooks_key(system: System) -> str:
-    """A key that may make connectors; empty where we cannot make one."""
-    done = subprocess.run(
-        [sys.executable, "-m", "service.cli", "keys", "add", "demo", "--days", "1",
-         "--scope", "webhooks:manage", "--scope", "events:write"],
-        env={**os.environ, "SAXAUL_HOME": str(system.home)},
-        capture_output=True, text=True, check=False,
-    )  # fmt: skip
-    return done.stdout.strip() if done.returncode == 0 else ""
+    seed(system, tally, people=options.seed)
+    before = settled_actions(system.url, before + tally.recorded, seconds=SETTLE_S)
+    stock = SPARE_STOCK
+    if options.shape == "sellout":
+        stock = max(1, round(SOLD_PER_S * options.seconds * options.scale))
+    return before, tally, open_project(system, stock=stock)
 
 
 def _open(options: argparse.Namespace, system: System) -> int:
     """An open loop over single events of the mix."""
-    before, tally = actions_in_totals(system.url), Tally()
-    seen = asyncio.Runner(loop_factory=uvloop.new_event_loop).run(_send(options, system, tally))
+    with receiving(system) as receiver:
+        before, tally = actions_in_totals(system.url), Tally(facts=set())
+        seen = asyncio.Runner(loop_factory=uvloop.new_event_loop).run(_send(options, system, tally))
+        checks = _prove(system, tally, before, receiver)
     print(table_of({"from the intended start": seen.latencies, "from sending": seen.service_times}))
     print(
         f"{len(seen.latencies):,} events at {options.open:,.0f}/s, {seen.failed:,} not taken; "
@@ -107,11 +137,11 @@ def _open(options: argparse.Namespace, system: System) -> int:
     if options.hdr:
         seen.latencies.write(options.hdr)
         print(f"Histogram: {options.hdr}")
-    proven = _prove(system, tally, before)
+    print("", *checks, sep="\n")
     if seen.void:
         print("VOID: the generator fell behind by more than 1 %; these latencies say nothing")
         return VOID
-    return int(not proven)
+    return int(not all(check.holds for check in checks))
 
 
 async def _send(options: argparse.Namespace, system: System, tally: Tally) -> Opened:
@@ -132,20 +162,33 @@ async def _send(options: argparse.Namespace, system: System, tally: Tally) -> Op
     )
 
 
-def _prove(system: System, tally: Tally, before: int) -> bool:
+def _prove(
+    system: System,
+    tally: Tally,
+    before: int,
+    receiver: Receiver | None,
+    seeded: Collection[str] = (),
+) -> list[Check]:
+    """The rules of the books; `seeded` are facts that were recorded before the run."""
     after = settled_actions(system.url, before + tally.recorded, seconds=SETTLE_S)
-    checks = (
+    checks = [
         check_identity(tally),
         check_totals(tally, before=before, after=after, alone=system.alone),
-        run_reconcile(system.home),
-    )
-    print()
-    for check in checks:
-        print(f"{'holds ' if check.holds else 'BROKEN'}  {check.rule}: {check.shown}")
-    return all(check.holds for check in checks)
+    ]
+    if receiver is not None and tally.facts is not None:
+        facts = tally.facts.union(seeded)
+        told = receiver.settled(facts, seconds=TELL_S)
+        checks.append(check_told(facts, told, exact=system.alone and tally.lost == 0))
+    return [*checks, run_reconcile(system.home)]
 
 
-def _run_locust(options: argparse.Namespace, system: System, report: Path, result: Path) -> int:
+def _run_locust(
+    options: argparse.Namespace,
+    system: System,
+    report: Path,
+    result: Path,
+    project: Project | None,
+) -> int:
     command = [
         sys.executable, "-m", "locust", "--locustfile", str(LOCUSTFILE), "--headless",
         "--host", system.url, "--html", str(report), "--only-summary",
@@ -155,8 +198,10 @@ def _run_locust(options: argparse.Namespace, system: System, report: Path, resul
         **os.environ,
         "SAXAUL_HOME": str(system.home),
         "SAXAUL_PARTNER_KEY": system.partner_key,
-        "SAXAUL_WEBHOOKS_KEY": os.environ.get("SAXAUL_WEBHOOKS_KEY") or _webhooks_key(system),
+        "SAXAUL_WEBHOOKS_KEY": system.webhooks_key,
         "SAXAUL_LOAD_RESULT": str(result),
+        "SAXAUL_LOAD_SEEDED": str(options.seed),
+        "SAXAUL_LOAD_PROJECT": "" if project is None else project.name,
     }
     if options.shape:
         environment |= {
@@ -213,7 +258,7 @@ def _options() -> argparse.Namespace:
         "--scale", type=float, default=0.2, help="share of the documented rates; default 0.2"
     )
     parser.add_argument(
-        "--seed", type=int, default=100, help="people with ripe points; default 100"
+        "--seed", type=int, default=200, help="people with ripe points; default 200"
     )
     parser.add_argument("--open", type=float, metavar="RATE", help="single events a second")
     parser.add_argument("--hdr", type=Path, metavar="FILE", help="the open loop's histogram")

@@ -1,49 +1,79 @@
 """People who have something to collect and to spend before the load begins: rides of three days.
 
-What was earned on each of the last three days is ripe and not lapsed, and is enough for a tree of
-the demo. Half of them are hot people of the mix, half cold ones.
+What was earned on each of the last three days is ripe and not lapsed, and is worth several trees of
+the project that is opened for the run. Half of them are hot people of the mix, half cold ones.
 """
 
 import json
 import secrets
 from collections.abc import Iterator
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 import httpx
 
 from loadtest.books import Tally
-from loadtest.mix import BEIJING, SOURCES
+from loadtest.mix import BEIJING, PEOPLE, SOURCES, Mix
 from loadtest.system import System
 
 DAYS = (1, 2, 3)  # before today: they ripen at 07:00 of the next day and lapse 72 hours later
 # Up to the daily caps; long enough for that, and short enough not to look implausible.
 RIDES = (("transit.metro", "12.0"),) * 8 + (("transit.bus", "8.0"),) * 5
 BATCH_EVENTS = 500
+PRICE_POINTS = 1_000  # what one of these days brings is worth several trees
 ANSWER_S = 60.0
 
 
-def seed(system: System, *, people: int, hot: int) -> Tally:
-    """Report the rides of `people` people; what became of them. `hot` is the mix's count of hot."""
-    tally, events = Tally(), list(_rides(people, hot))
-    with httpx.Client(base_url=system.url, timeout=ANSWER_S, trust_env=False) as client:
+@dataclass(frozen=True, slots=True)
+class Project:
+    """Trees on offer for this run alone."""
+
+    name: str
+    stock: int
+
+    def left(self, system: System) -> int:
+        """How many are still to be had."""
+        with _client(system, system.partner_key) as client:
+            answer = client.get(f"/v1/projects/{self.name}").raise_for_status()
+        return int(answer.json()["stock_left"])
+
+
+def seed(system: System, tally: Tally, *, people: int) -> None:
+    """Report the rides of so many people; `tally` counts what became of them."""
+    events, kind = list(_rides(people)), "application/cloudevents-batch+json"
+    with _client(system, system.partner_key) as client:
         for at in range(0, len(events), BATCH_EVENTS):
             some = events[at : at + BATCH_EVENTS]
             answer = client.post(
-                "/v1/events",
-                content=json.dumps(some),
-                headers={
-                    "Authorization": f"Bearer {system.partner_key}",
-                    "Content-Type": "application/cloudevents-batch+json",
-                },
+                "/v1/events", content=json.dumps(some), headers={"Content-Type": kind}
             )
             tally.add_batch(len(some), answer.status_code, answer.content)
-    return tally
 
 
-def _rides(people: int, hot: int) -> Iterator[dict[str, object]]:
-    token, now = secrets.token_hex(5), datetime.now(BEIJING)
+def open_project(system: System, *, stock: int) -> Project | None:
+    """A project of `stock` trees at PRICE_POINTS; None where no key may make one."""
+    if not system.admin_key:
+        return None
+    project, today = Project(f"load-{secrets.token_hex(4)}", stock), datetime.now(BEIJING).date()
+    given = {
+        "project_id": project.name, "name": "Under load", "species": "saxaul", "place": "a test",
+        "region": "CN-NM", "planting_partner": "nobody", "price_points": PRICE_POINTS,
+        "opens_on": str(today - timedelta(days=1)), "closes_on": str(today + timedelta(days=1)),
+        "stock": stock,
+    }  # fmt: skip
+    with _client(system, system.admin_key) as client:
+        client.post("/v1/admin/projects", json=given).raise_for_status()
+    return project
+
+
+def _client(system: System, key: str) -> httpx.Client:
+    headers = {"Authorization": f"Bearer {key}"}
+    return httpx.Client(base_url=system.url, headers=headers, timeout=ANSWER_S, trust_env=False)
+
+
+def _rides(people: int) -> Iterator[dict[str, object]]:
+    mix, token, now = Mix(PEOPLE, seed=0), secrets.token_hex(5), datetime.now(BEIJING)
     for number in range(people):
-        person = number // 2 if number % 2 == 0 else hot + number // 2
         for day in DAYS:
             for count, (activity, km) in enumerate(RIDES):
                 name = f"seed-{token}-{number}-{day}-{count}"
@@ -53,7 +83,7 @@ def _rides(people: int, hot: int) -> Iterator[dict[str, object]]:
                     "id": name,
                     "source": SOURCES[activity],
                     "type": activity,
-                    "subject": f"load-{person:07d}",
+                    "subject": mix.seeded(number),
                     "time": moment.isoformat(timespec="seconds"),
                     "data": {"distance_km": km, "trip_id": name, "region": "CN"},
                 }

@@ -5,13 +5,12 @@ import os
 from locust import FastHttpUser
 from locust.contrib.fasthttp import FastResponse
 
-from loadtest.mix import Mix
+from loadtest.mix import PEOPLE, Mix
 from loadtest.system import default_home, demo_of
 from loadtest.verdict import TALLY
 
 _DEMO = demo_of(default_home())
 KEY = os.environ.get("SAXAUL_PARTNER_KEY") or _DEMO.get("partner_key", "")
-PEOPLE = 50_000
 # One mix for all users of this process: repeats and second reporters come from other users, too.
 MIX = Mix(PEOPLE, seed=int.from_bytes(os.urandom(4)))
 

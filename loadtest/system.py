@@ -8,20 +8,21 @@ import json
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import FrameType
 from typing import Any
 from urllib.parse import urlsplit
 
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
-START_S = 180.0
+START_S = 300.0
 STOP_S = 90.0
 POLL_S = 0.1
 READ_S = 10.0
@@ -34,11 +35,16 @@ class NotRunning(RuntimeError):
 
 @dataclass(frozen=True, slots=True)
 class System:
-    """Where the system is and how to speak to it. `pid` is `saxaul up`'s, when that is ours."""
+    """Where the system is and how to speak to it. `pid` is `saxaul up`'s, when that is ours.
+
+    A key that is not known is empty: what needs it is left out.
+    """
 
     url: str
     home: Path
     partner_key: str
+    webhooks_key: str
+    admin_key: str
     database_url: str | None
     redis_url: str | None
     pid: int | None
@@ -116,6 +122,49 @@ def started(folder: Path | None, **environment: str) -> Iterator[System]:
 
 
 @contextmanager
+def another_api(
+    system: System, *, below: Sequence[str] = (), **environment: str
+) -> Iterator[tuple[System, int]]:
+    """One more API process beside those of a system of ours, with settings of its own; its id.
+
+    `below` is a command that it runs under. Raises NotRunning when it does not become ready.
+    """
+    port = _free_port()
+    log = system.home.parent / f"api-{port}.log"
+    given = {
+        **os.environ,
+        **{f"SAXAUL_{name.upper()}": key for name, key in _secrets_of(system.home).items()},
+        "DATABASE_URL": system.database_url or "",
+        "REDIS_URL": system.redis_url or "",
+        "SAXAUL_HOME": str(system.home),
+        "SAXAUL_PORT": str(port),
+        "SAXAUL_LOG_LEVEL": "warning",
+        **environment,
+    }
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            [*below, sys.executable, "-m", "service.main"],
+            env=given,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+    url = f"http://127.0.0.1:{port}"
+    try:
+        deadline = time.monotonic() + START_S
+        while not is_ready(url):
+            if process.poll() is not None or time.monotonic() > deadline:
+                end = log.read_bytes()[-TAIL_BYTES:].decode(errors="replace")
+                raise NotRunning(f"another API process did not become ready. It said:\n{end}")
+            time.sleep(POLL_S)
+        yield replace(system, url=url), process.pid
+    finally:
+        process.terminate()
+        process.wait(STOP_S)
+
+
+@contextmanager
 def a_place(folder: Path | None) -> Iterator[Path]:
     """A folder for data folders, removed at the end."""
     place = Path(tempfile.mkdtemp(prefix="saxaul-load-", dir=folder))
@@ -145,6 +194,8 @@ def running(url: str | None, home: Path) -> System:
         url=found_url,
         home=home,
         partner_key=key,
+        webhooks_key=os.environ.get("SAXAUL_WEBHOOKS_KEY") or demo.get("webhooks_key", ""),
+        admin_key=demo.get("admin_key", ""),
         database_url=demo.get("owner_database_url") or demo.get("database_url"),
         redis_url=demo.get("redis_url"),
         pid=None,
@@ -205,6 +256,17 @@ def settled_actions(url: str, expected: int, *, seconds: float) -> int:
         time.sleep(POLL_S)
 
 
+def _secrets_of(home: Path) -> dict[str, str]:
+    """The keys that `saxaul up` made for itself."""
+    file = home / "secrets.json"
+    return dict(json.loads(file.read_bytes())) if file.exists() else {}
+
+
+def _free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        return int(listener.getsockname()[1])
+
+
 def _get(url: str, path: str) -> tuple[int, bytes]:
     parts = urlsplit(url)
     kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
@@ -226,6 +288,8 @@ def _await(home: Path, process: subprocess.Popen[bytes], log: Path) -> System:
                 url=demo["url"],
                 home=home,
                 partner_key=demo["partner_key"],
+                webhooks_key=demo["webhooks_key"],
+                admin_key=demo["admin_key"],
                 database_url=demo.get("owner_database_url") or demo["database_url"],
                 redis_url=demo["redis_url"],
                 pid=process.pid,

@@ -19,7 +19,7 @@ from loadtest.books import Tally, check_identity
 
 BUDGET = Path(__file__).with_name("budget.toml")
 RESULT = "SAXAUL_LOAD_RESULT"  # a file that the tally and the verdict are written to
-TALLY = Tally()
+TALLY = Tally(facts=set())
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,4 +90,7 @@ def _end(environment: Environment, **_: object) -> None:
     good = bool(judged) and all(one.kept for one in judged) and identity.holds
     environment.process_exit_code = 0 if good else 1
     if file := os.environ.get(RESULT):
-        Path(file).write_text(json.dumps({"tally": TALLY.as_dict(), "kept": good}))
+        budget = [str(one) for one in judged]
+        Path(file).write_text(
+            json.dumps({"tally": TALLY.as_dict(), "kept": good, "budget": budget})
+        )

@@ -20,7 +20,7 @@ from service.friends import routes as friends_routes
 from service.guards import routes as guards_routes
 from service.http import routes as http_routes
 from service.http.door import Door
-from service.http.metrics import Metrics
+from service.http.metrics import Metrics, Uncounted
 from service.http.problems import add_problem_handlers
 from service.http.quota import Quota
 from service.intake import routes as intake_routes
@@ -132,7 +132,7 @@ async def _running(
     schema = None if live is None else SANDBOX
     async with open_resources(settings, clock, schema=schema) as resources, AsyncExitStack() as end:
         state = app.state
-        state.metrics = Metrics(VERSION)
+        state.metrics = (Metrics if settings.observe else Uncounted)(VERSION)
         state.is_sandbox = live is not None
         if live is None:
             recognise = Recogniser(settings, resources.sessions, clock)
@@ -228,6 +228,7 @@ def make_intake(
                 resources.clock,
                 committed,
                 queue_events=settings.lane_queue_events,
+                queue_seconds=settings.lane_queue_seconds,
                 batch_events=settings.lane_batch_events,
             )
             for _ in range(settings.lanes)
@@ -246,7 +247,7 @@ def open_tracing(settings: Settings) -> "Tracing | None":
     return Tracing(settings, VERSION)
 
 
-def door_of(app: FastAPI, *, slow_seconds: float) -> Door:
+def door_of(app: FastAPI, *, slow_seconds: float | None) -> Door:
     """The application behind its door: what phones and the public page ask for most."""
     return Door(
         app,

@@ -64,7 +64,7 @@ def run(settings: Settings, fd: int | None) -> None:
     app = create_app(settings, clock, catalogue)
     calm_collector()
     config = uvicorn.Config(
-        door_of(app, slow_seconds=settings.slow_seconds),
+        door_of(app, slow_seconds=settings.slow_seconds if settings.observe else None),
         host=settings.host,
         port=settings.port,
         loop="uvloop",

@@ -91,7 +91,12 @@ class Settings(BaseSettings):
         "commits, several keep many cores of a database busy.",
     )
     lane_queue_events: int = Field(
-        5_000, ge=1, description="Events that may wait in one lane before it answers 503."
+        5_000, ge=1, description="Events that may ever wait in one lane: what bounds the memory."
+    )
+    lane_queue_seconds: Annotated[float, Field(gt=0, le=60)] = Field(
+        0.5,
+        description="How long events should wait in a lane at most, by its pace of late: what "
+        "would wait longer gets 503.",
     )
     lane_batch_events: int = Field(
         1_000, ge=1, description="Most events in one commit; larger ones keep readers waiting."
@@ -154,6 +159,11 @@ class Settings(BaseSettings):
     )
     slow_seconds: Annotated[float, Field(gt=0, le=600)] = Field(
         2.0, description="A request that takes longer is in the log."
+    )
+    observe: bool = Field(
+        True,
+        description="Name, time and count requests. False is for `make bench`, which measures "
+        "what that costs: the API's metrics of events and requests then stay at zero.",
     )
     worker_metrics_port: int = Field(
         0, ge=0, le=65535, description="Port of the worker's metrics; 0 serves none."

@@ -18,8 +18,9 @@ from rich.console import Console
 from loadtest.bench import machine, report
 from loadtest.bench.cpu import spy_path
 from loadtest.bench.database import bench_schema
+from loadtest.bench.observe import observability
 from loadtest.bench.parts import FULL, QUICK, Bench, Unsound
-from loadtest.bench.processes import two_processes
+from loadtest.bench.processes import PATIENT, two_processes
 from loadtest.bench.serve import served
 from loadtest.bench.size import sizes
 from loadtest.books import Check, check_identity, check_totals, run_reconcile
@@ -54,6 +55,7 @@ PARTS: dict[str, Callable[[Bench], Awaitable[None]]] = {
     "people": Bench.people,
     "size": sizes,
     "two": two_processes,
+    "observe": observability,
 }
 
 
@@ -131,7 +133,7 @@ def _system(options: argparse.Namespace) -> Iterator[System]:
             refuse_remote(system.url)
         yield system
         return
-    with started(options.dir, SAXAUL_WORKERS=str(options.workers)) as system:
+    with started(options.dir, SAXAUL_WORKERS=str(options.workers), **PATIENT) as system:
         yield system
 
 

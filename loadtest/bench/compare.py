@@ -6,6 +6,7 @@ libraries and its own code; what is compared are its figures, and their ratios r
 
 import argparse
 import json
+import os
 import subprocess
 import sys
 import tempfile
@@ -96,9 +97,10 @@ def _measure(tree: Path, options: argparse.Namespace) -> dict[str, list[float]]:
     command = [sys.executable, "-m", "loadtest.bench", "--repeats", "1", "--json", str(file)]
     command += ["--quick"] if options.quick else []
     command += ["--only", options.only] if options.only else []
-    # The folder in which a module is run comes before what the environment has installed.
+    # Before what the environment has installed, in whatever folder a program is started.
+    own = {**os.environ, "PYTHONPATH": str(tree)}
     done = subprocess.run(
-        command, cwd=tree, capture_output=True, text=True, check=False, timeout=LIMIT_S
+        command, cwd=tree, env=own, capture_output=True, text=True, check=False, timeout=LIMIT_S
     )
     if done.returncode != 0:
         raise Failed(
@@ -106,7 +108,7 @@ def _measure(tree: Path, options: argparse.Namespace) -> dict[str, list[float]]:
         )
     told = json.loads(file.read_text())
     cpu = {f"{name} us/event": v for name, v in told["cpu_microseconds_per_event"].items()}
-    return {**told["figures"], **cpu}
+    return {**told["ratios"], **told["figures"], **cpu}
 
 
 def _show(

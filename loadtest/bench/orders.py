@@ -67,7 +67,7 @@ async def make_buyers(system: System, tally: Tally) -> Buyers:
     return Buyers(names)
 
 
-async def make_projects(system: System, admin_key: str) -> tuple[str, str]:
+async def make_projects(system: System) -> tuple[str, str]:
     """Two projects of trees for one point: stock in cells as usual, and in a single row."""
     assert system.database_url is not None
     run = secrets.token_hex(4)
@@ -83,7 +83,7 @@ async def make_projects(system: System, admin_key: str) -> tuple[str, str]:
         for name in names
     ]  # fmt: skip
     await _all_succeed(
-        system, [_post(system, "/v1/admin/projects", one, admin_key) for one in given]
+        system, [_post(system, "/v1/admin/projects", one, system.admin_key) for one in given]
     )
     connection = await asyncpg.connect(system.database_url)
     try:

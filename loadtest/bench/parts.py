@@ -36,10 +36,9 @@ from loadtest.bench.storm import (
     local_day,
 )
 from loadtest.books import Tally
-from loadtest.mix import Mix, probe, probes_in
+from loadtest.mix import PEOPLE, Mix, probe, probes_in
 from loadtest.system import System
 
-PEOPLE = 50_000
 BATCH_CONNECTIONS = 8
 SINGLE_CONNECTIONS = 64
 NAIVE_CONNECTIONS = 16  # as many as it has connections to the database
@@ -138,6 +137,11 @@ class Bench:
 
     async def single(self) -> None:
         """d) one event a request."""
+        seen, events = await self.send_singles()
+        self.figures["single"].append(events / seen.elapsed_s)
+
+    async def send_singles(self) -> tuple[Closed, int]:
+        """Single events of one measurement: what the loop saw, and how many were accepted."""
         counted = Tally()
         seen = await closed_loop(
             self.system.url,
@@ -146,7 +150,7 @@ class Bench:
             seconds=self.plan.seconds,
             on_answer=counted.add_single,
         )
-        self.figures["single"].append(self._took(counted) / seen.elapsed_s)
+        return seen, self._took(counted)
 
     async def empty_post(self) -> None:
         """d) the same requests, bodies and all, to a route that does nothing."""
@@ -277,9 +281,8 @@ class Bench:
         if system.database_url is None:
             self.notes.append("no orders: the database's URL is not known")
             return
-        told = json.loads((system.home / "demo.json").read_bytes())
         buyers = await make_buyers(system, self.tally)
-        projects = await make_projects(system, str(told["admin_key"]))
+        projects = await make_projects(system)
         for name, project in zip(("orders", "orders one row"), projects, strict=True):
             before = times_of(system)
             sold = await orders_sold(

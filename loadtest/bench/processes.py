@@ -8,6 +8,7 @@ from loadtest.system import actions_in_totals, settled_actions, started
 
 TWO = 2
 SETTLE_S = 60.0
+PATIENT = {"SAXAUL_LANE_QUEUE_SECONDS": "60"}  # how much goes through, not how long it takes
 
 
 async def two_processes(bench: Bench) -> None:
@@ -18,9 +19,9 @@ async def two_processes(bench: Bench) -> None:
     if not bench.system.alone:
         bench.notes.append("no second API process: the system is not ours to start")
         return
-    environment = {"SAXAUL_WORKERS": str(TWO)}
+    environment = {"SAXAUL_WORKERS": str(TWO), **PATIENT}
     with started(bench.system.home.parent.parent, **environment) as system:
-        two = Bench(system, bench.plan, bench.naive_url, bench.empty_url)
+        two = Bench(system, bench.plan, bench.naive_url, bench.empty_url, bench.naive_collect_url)
         before = actions_in_totals(system.url)
         await two.warm_up_events()
         await two.batches_500()

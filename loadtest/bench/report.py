@@ -7,6 +7,7 @@ from statistics import median
 from rich.console import Console
 from rich.table import Table
 
+from loadtest.bench.observe import BARE, BATCHES, SINGLES, TRACED, WATCHED
 from loadtest.bench.parts import Bench
 from loadtest.books import Check
 
@@ -43,6 +44,7 @@ class Ratio:
     goal: Goal
 
 
+WATCH_COST = Goal(1.1, at_most=True)
 RATIOS = (
     Ratio("batches of 500 / plain FastAPI + SQLModel", "batch500", "naive", Goal(25)),
     Ratio("batches of 1,000 / plain FastAPI + SQLModel", "batch1000", "naive", Goal(25)),
@@ -59,6 +61,11 @@ RATIOS = (
     Ratio("GET /v1/totals / empty FastAPI route", "totals", "empty GET", Goal(0.8)),
     Ratio("2 API processes / 1, batches of 500", "batch500 two", "batch500", Goal(1.0)),
     Ratio("2 API processes / 1, single events", "single two", "single", Goal(1.0)),
+    *(
+        Ratio(f"API's time, {what} / {BARE}, {kind}", f"{key} {side}", f"{key} {BARE}", WATCH_COST)
+        for side, what in ((WATCHED, "watched"), (TRACED, "watched and traced"))
+        for key, kind in ((SINGLES, "single events"), (BATCHES, "batches of 500"))
+    ),
 )
 ABSOLUTE: Mapping[str, tuple[str, str, Goal | None]] = {
     "batch500": ("POST /v1/events, batches of 500", "events/s", Goal(10_000, aim=20_000)),
@@ -119,6 +126,11 @@ ABSOLUTE: Mapping[str, tuple[str, str, Goal | None]] = {
         for table in ("action", "claim", "earning", "account", "journal", "day_total")
     },
     "Valkey grew": ("bytes that Valkey grew by, all in all", "", None),
+    **{
+        f"{key} {side}": (f"processor time of the API, {what}, {kind}", "us an event", None)
+        for side, what in ((BARE, "bare"), (WATCHED, "watched"), (TRACED, "watched and traced"))
+        for key, kind in ((SINGLES, "single"), (BATCHES, "batches of 500"))
+    },
     "lag": ("longest time from answer to totals, under load", "s", Goal(1, at_most=True)),
 }
 

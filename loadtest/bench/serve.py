@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import uvicorn
-from fastapi import FastAPI
+from starlette.types import ASGIApp
 
 BACKLOG = 2048
 START_S = 30.0
@@ -18,7 +18,7 @@ STOP_S = 30.0
 POLL_S = 0.05
 
 
-def serve(app: FastAPI) -> None:
+def serve(app: ASGIApp) -> None:
     """Serve `app` on the inherited socket of `--fd`, until SIGTERM."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--fd", type=int, required=True)

@@ -1,18 +1,15 @@
 """A merchant's server that takes everything at once, or at /hang nothing ever."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
-from typing import Any
+
+from starlette.types import Receive, Scope, Send
 
 from loadtest.bench.serve import serve
-
-Receive = Callable[[], Awaitable[dict[str, Any]]]
-Send = Callable[[dict[str, Any]], Awaitable[None]]
 
 _taken = 0
 
 
-async def app(scope: dict[str, Any], receive: Receive, send: Send) -> None:
+async def app(scope: Scope, receive: Receive, send: Send) -> None:
     """POST /taken is counted, GET /taken says how many there were, /hang does not answer."""
     global _taken  # noqa: PLW0603  (the one number of this program)
     if scope["type"] == "lifespan":

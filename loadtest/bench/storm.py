@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from loadtest.bench.client import BATCH_TYPE, post
 
 RIPE_DAYS_AGO = 3  # points of a late event ripen at once, at any time of the day
-ACTIVITIES = {
+ACTIVITIES: dict[str, tuple[str, int, dict[str, object], str]] = {
     "transit.metro": ("metro-bj", 794, {"distance_km": "12.4"}, "trip_id"),
     "food.no_cutlery": ("eats", 12, {"sets": 1}, "order_id"),
 }

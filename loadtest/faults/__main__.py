@@ -1,8 +1,9 @@
 """`python -m loadtest.faults [NAME ...]`: break things one by one under load, prove the books.
 
 Starts systems of its own. After each fault everything that was sent is sent again: what was
-acknowledged must be answered as before, the totals must have grown by exactly that, and
-`saxaul reconcile` must pass. Exit code 0 when all of it holds, 1 when something does not.
+acknowledged must be answered as before, the totals must have grown by exactly that, a receiver of
+webhooks must have heard of each action once, and `saxaul reconcile` must pass. Exit code 0 when
+all of it holds, 1 when something does not.
 """
 
 import argparse
@@ -19,7 +20,7 @@ from rich.table import Table
 
 from loadtest.books import Check
 from loadtest.faults.harm import FAULTS, Fault
-from loadtest.faults.proof import figures_of, prove
+from loadtest.faults.proof import figures_of, prove, told_by
 from loadtest.faults.stage import Skipped, Stages
 from loadtest.faults.witness import NotBack, Witness
 from loadtest.system import NotRunning, a_place, terminable
@@ -89,7 +90,11 @@ async def _run(options: argparse.Namespace, place: Path, err: Console) -> list[R
 async def _one(fault: Fault, stages: Stages, options: argparse.Namespace) -> Result:
     result, began = Result(fault.name), time.monotonic()
     try:
-        async with asyncio.timeout(FAULT_LIMIT_S), fault.scene(stages) as scene:
+        async with (
+            asyncio.timeout(FAULT_LIMIT_S),
+            fault.scene(stages) as scene,
+            told_by(scene.stage.system) as receiver,
+        ):
             stage = scene.stage
             before = await asyncio.to_thread(figures_of, stage.system)
             witness = Witness(stage.system, stage.urls, options.clients)
@@ -102,7 +107,7 @@ async def _one(fault: Fault, stages: Stages, options: argparse.Namespace) -> Res
                 await asyncio.sleep(options.seconds * BEFORE_SHARE)
             result.sent, result.unanswered = len(seen.sent), len(set(seen.sent) - set(seen.answers))
             result.refusals, result.slowest_s = dict(seen.refusals), seen.slowest_s
-            result.checks = await prove(witness, before)
+            result.checks = await prove(witness, before, receiver)
     except* Skipped as group:
         result.skipped = _first(group)
     except* (NotBack, NotRunning) as group:

@@ -2,15 +2,18 @@
 
 import asyncio
 import time
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
+from contextlib import ExitStack, asynccontextmanager
 from typing import Any
 
-from loadtest.books import Check, run_reconcile
+from loadtest.books import Check, check_told, run_reconcile
 from loadtest.faults.witness import Witness
+from loadtest.receiver import Receiver, receiving
 from loadtest.system import System, totals_of
 
 FIGURES = ("actions", "avoided_mg", "points")
 SETTLE_S = 60.0
+TELL_S = 120.0  # what failed while the network was bad comes again, the later the more often
 POLL_S = 0.1
 
 
@@ -20,8 +23,21 @@ def figures_of(system: System) -> dict[str, int]:
     return {name: int(totals[name]) for name in FIGURES}
 
 
-async def prove(witness: Witness, before: Mapping[str, int]) -> list[Check]:
-    """Send everything again, twice; compare the totals with the answers; reconcile.
+@asynccontextmanager
+async def told_by(system: System) -> AsyncIterator[Receiver | None]:
+    """A receiver of webhooks for the time of the block, started and ended beside this loop."""
+    with ExitStack() as stack:
+        receiver = await asyncio.to_thread(stack.enter_context, receiving(system))
+        try:
+            yield receiver
+        finally:
+            await asyncio.to_thread(stack.close)
+
+
+async def prove(
+    witness: Witness, before: Mapping[str, int], receiver: Receiver | None
+) -> list[Check]:
+    """Send everything again, twice; compare totals and webhooks with the answers; reconcile.
 
     The first time also brings in what had no answer, so the second must change nothing.
     """
@@ -33,6 +49,11 @@ async def prove(witness: Witness, before: Mapping[str, int]) -> list[Check]:
     grown = {name: after[name] - before[name] for name in FIGURES}
     expected = _expected(dict.fromkeys(FIGURES, 0), witness)
     again = await asyncio.to_thread(figures_of, system)
+    told = []
+    if receiver is not None:
+        facts = {str(one["action_id"]) for one in seen.answers.values()}
+        kept = await asyncio.to_thread(receiver.settled, facts, seconds=TELL_S)
+        told.append(check_told(facts, kept, exact=True))
     reconciled = await asyncio.to_thread(run_reconcile, system.home)
     return [
         Check(
@@ -54,6 +75,7 @@ async def prove(witness: Witness, before: Mapping[str, int]) -> list[Check]:
             "; ".join(seen.wrong[:3])
             or "no answer changed, and each refusal was 429 or 503 and said when to come back",
         ),
+        *told,
         reconciled,
     ]
 

@@ -4,12 +4,10 @@ import asyncio
 import os
 import shutil
 import signal
-import socket
 import subprocess
-import sys
 import time
-from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, ExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from email.utils import parsedate_to_datetime
 from pathlib import Path
@@ -21,7 +19,7 @@ import psutil  # type: ignore[import-untyped]  # ships no types
 from redis.asyncio import Redis
 
 from loadtest.faults.proxy import Proxy, proxied
-from loadtest.system import System, Up, is_ready
+from loadtest.system import NotRunning, System, Up, another_api
 
 PROGRAMS = {
     "api": "service.main",
@@ -29,10 +27,7 @@ PROGRAMS = {
     "postgres": "bin/postgres",
     "valkey": "valkey.conf",
 }
-PERSON_KEY = os.urandom(32).hex()
-READY_S = 60.0
 NETWORKED = "networked"
-POLL_S = 0.05
 
 
 class Skipped(RuntimeError):
@@ -105,7 +100,12 @@ class Stages:
         valkey, redis_url = await self._proxies.enter_async_context(
             proxied(_named(plain.redis_url, "1"))
         )
-        stage = await self._start(NETWORKED, DATABASE_URL=database_url, REDIS_URL=redis_url)
+        stage = await self._start(
+            NETWORKED,
+            DATABASE_URL=database_url,
+            REDIS_URL=redis_url,
+            SAXAUL_WEBHOOK_LOOPBACK="true",  # the receiver is here, as these servers are
+        )
         stage.database, stage.valkey = database, valkey
         self._networked = stage
         return stage
@@ -140,29 +140,15 @@ class Stages:
         if program is None:
             raise Skipped("faketime is not installed (Debian: apt install faketime)")
         plain = await self.plain()
-        port = _free_port()
-        url = f"http://127.0.0.1:{port}"
-        assert plain.system.database_url is not None
-        assert plain.system.redis_url is not None
-        environment = {
-            **os.environ,
-            "DATABASE_URL": plain.system.database_url,
-            "REDIS_URL": plain.system.redis_url,
-            "SAXAUL_PERSON_KEY": PERSON_KEY,
-            "SAXAUL_HOME": str(plain.system.home),
-            "SAXAUL_PORT": str(port),
-            "SAXAUL_LOG_LEVEL": "warning",
-            "FAKETIME_DONT_FAKE_MONOTONIC": "1",
-        }
-        command = (program, "-f", f"{ahead_s:+d}s", sys.executable, "-m", "service.main")
-        process = _spawn(command, environment, self.place / "skewed.log")
-        try:
-            await _until_ready(url, process)
-            skewed = Stage(plain.up, plain.system, (*plain.urls, url))
-            yield skewed, await _clock_ahead(url)
-        finally:
-            process.terminate()
-            await asyncio.to_thread(process.wait, READY_S)
+        with ExitStack() as stack:
+            below = (program, "-f", f"{ahead_s:+d}s")
+            started = another_api(plain.system, below=below, FAKETIME_DONT_FAKE_MONOTONIC="1")
+            try:
+                skewed, _ = stack.enter_context(started)
+            except NotRunning as error:
+                raise Skipped("an API process with another clock does not start") from error
+            urls = (*plain.urls, skewed.url)
+            yield Stage(plain.up, plain.system, urls), await _clock_ahead(skewed.url)
 
     async def stop(self) -> None:
         """Stop what still runs, the newest first."""
@@ -173,7 +159,7 @@ class Stages:
     async def _start(self, name: str, **environment: str) -> Stage:
         folder = self.place / name
         folder.mkdir(exist_ok=True, mode=0o711)
-        up = Up(folder, SAXAUL_PERSON_KEY=PERSON_KEY, **environment)
+        up = Up(folder, **environment)
         self._ups.append(up)
         system = await asyncio.to_thread(up.start)
         return Stage(up, system, (system.url,))
@@ -201,26 +187,6 @@ def _mount(disk: Path, size_mib: int) -> None:
     )
     if done.returncode != 0:
         raise Skipped(f"a small disk cannot be mounted: {done.stderr.strip()}")
-
-
-def _spawn(
-    command: Sequence[str], environment: Mapping[str, str], log: Path
-) -> subprocess.Popen[bytes]:
-    with log.open("wb") as output:
-        return subprocess.Popen(command, env=environment, stdout=output, stderr=subprocess.STDOUT)
-
-
-def _free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return int(listener.getsockname()[1])
-
-
-async def _until_ready(url: str, process: subprocess.Popen[bytes]) -> None:
-    deadline = time.monotonic() + READY_S
-    while not await asyncio.to_thread(is_ready, url):
-        if process.poll() is not None or time.monotonic() > deadline:
-            raise Skipped("an API process with another clock does not start")
-        await asyncio.sleep(POLL_S)
 
 
 async def _clock_ahead(url: str) -> float:

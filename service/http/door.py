@@ -40,9 +40,12 @@ class Door:
         choose: Choose,
         *,
         endless: frozenset[str],
-        slow_seconds: float,
+        slow_seconds: float | None,
     ) -> None:
-        """`endless` are the paths whose answers last as long as their readers like."""
+        """`endless` are the paths whose answers last as long as their readers like.
+
+        Without `slow_seconds` requests are neither named nor timed nor counted.
+        """
         self.app = app
         self._answers = answers
         self._choose = choose
@@ -53,6 +56,9 @@ class Door:
         """Serve one ASGI connection."""
         if scope["type"] != "http":
             await self.app(scope, receive, send)
+            return
+        if self._slow_seconds is None:
+            await self._serve(scope, receive, send)
             return
         request_id = request_id_of(scope["headers"])
         header = (REQUEST_ID, request_id.encode())
@@ -76,7 +82,7 @@ class Door:
                 traced.append(status)
         finally:
             took = seconds() - started
-            self._count(scope, status, took)
+            self._count(scope, status, took, self._slow_seconds)
             REQUEST.reset(token)
 
     async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -109,11 +115,11 @@ class Door:
                 found = self._answers.get((method, f"{higher}/*/{last}"))
         return found
 
-    def _count(self, scope: Scope, status: int, took_s: float) -> None:
+    def _count(self, scope: Scope, status: int, took_s: float, slow_s: float) -> None:
         metrics: Metrics = self.app.state.metrics
         is_endless = scope["path"] in self._endless
         metrics.served(status, None if is_endless else took_s)
-        if status >= 500 or (took_s > self._slow_seconds and not is_endless):
+        if status >= 500 or (took_s > slow_s and not is_endless):
             _log.warning(
                 "%s %s was answered %d after %.3f s",
                 scope["method"],

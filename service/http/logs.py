@@ -5,7 +5,7 @@ Every line that is written while a request is answered carries the request's id.
 
 import logging
 import re
-import uuid
+import secrets
 from contextvars import ContextVar
 from datetime import UTC, datetime
 
@@ -24,7 +24,7 @@ def request_id_of(headers: list[tuple[bytes, bytes]]) -> str:
     for name, value in headers:
         if name == REQUEST_ID and _WELL_FORMED.fullmatch(value):
             return value.decode("ascii")
-    return uuid.uuid4().hex
+    return secrets.token_hex(16)
 
 
 class _Request(logging.Filter):

@@ -21,6 +21,8 @@ from service.intake.outcome import Answer
 TRIES = 6
 FIRST_PAUSE_S = 0.1  # doubles with each try: 0.1 + 0.2 + ... + 1.6 s, then the callers are told
 COMMIT_LIMIT_S = 30.0
+PACE_SHARE = 0.05  # of the largest commit: smaller ones do not show how quick a busy lane is
+FRESH_SHARE = 0.3  # weight of the newest such commit in the pace
 
 # What another try may mend: connections that broke, a server that starts or stops, deadlocks.
 PASSING = (
@@ -59,13 +61,19 @@ class Lane:
         observe: Callable[[int, float], None],
         *,
         queue_events: int,
+        queue_seconds: float,
         batch_events: int,
     ) -> None:
-        """`observe` is told of each commit: events, and seconds with all tries."""
+        """`observe` is told of each commit: events, and seconds with all tries.
+
+        `queue_events` bounds the memory, `queue_seconds` how long events wait.
+        """
         self._commit = commit
         self._clock = clock
         self._observe = observe
         self.queue_events = queue_events
+        self._queue_seconds = queue_seconds
+        self._pace_s = 0.0  # seconds an event; 0 is not known yet
         self._batch_events = batch_events
         self._waiting: deque[tuple[Sequence[Candidate], Reply]] = deque()
         self._depth = 0
@@ -76,6 +84,16 @@ class Lane:
     def depth(self) -> int:
         """Events that wait or are being committed."""
         return self._depth
+
+    @property
+    def room_events(self) -> int:
+        """How many events may be here before new ones should be sent away unread.
+
+        What the lane commits in `queue_seconds` at its pace of late: more would wait longer.
+        """
+        if not self._pace_s:
+            return self.queue_events
+        return min(self.queue_events, max(1, int(self._queue_seconds / self._pace_s)))
 
     def put(self, events: Sequence[Candidate]) -> Reply:
         """Queue events; the reply has an answer for each, or the error that befell it.
@@ -110,13 +128,22 @@ class Lane:
             events = [event for some, _ in taken for event in some]
             started = seconds()
             answers = await self._answer(events, uuid7(self._clock()))
-            self._observe(len(events), seconds() - started)
+            took_s = seconds() - started
+            self._observe(len(events), took_s)
+            self._note_pace(len(events), took_s)
             self._depth -= len(events)
             at = 0
             for some, reply in taken:
                 if not reply.done():  # the caller may have gone; its events are recorded
                     reply.set_result(answers[at : at + len(some)])
                 at += len(some)
+
+    def _note_pace(self, events: int, took_s: float) -> None:
+        if events < self._batch_events * PACE_SHARE:
+            return
+        fresh = took_s / events
+        known = self._pace_s or fresh
+        self._pace_s = known + FRESH_SHARE * (fresh - known)
 
     def _take(self) -> list[tuple[Sequence[Candidate], Reply]]:
         taken: list[tuple[Sequence[Candidate], Reply]] = []

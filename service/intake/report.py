@@ -40,12 +40,13 @@ class Intake:
     _preparing: int = 0
 
     def need_room(self, events: int = 1) -> None:
-        """Raises LaneFull when the lanes cannot take so many more events.
+        """Raises LaneFull when the lanes cannot take so many more events, or not in time.
 
         Ask before working on them: work on what is sent away would be taken from what was taken.
         """
         waiting = self._preparing + sum(lane.depth for lane in self.lanes)
-        if waiting + events > sum(lane.queue_events for lane in self.lanes):
+        fits = waiting + events <= sum(lane.queue_events for lane in self.lanes)
+        if not fits or waiting >= sum(lane.room_events for lane in self.lanes):
             raise full(waiting)
 
     async def report(self, events: Sequence[CloudEvent | Flawed], caller: Caller) -> list[Result]:

@@ -106,8 +106,9 @@ async def report_events(request: Request) -> Response:
     intake.need_room()
     caller, parsed = await received(request)
     results = await intake.report(parsed.events, caller)
-    cast("Metrics", request.app.state.metrics).answered(Counter(map(_name, results)))
-    return _batch(results) if parsed.is_batch else _single(results[0])
+    counts = Counter(map(_name, results))
+    cast("Metrics", request.app.state.metrics).answered(counts)
+    return _batch(results, counts) if parsed.is_batch else _single(results[0])
 
 
 def _name(result: Result) -> str:
@@ -126,9 +127,8 @@ def _single(result: Result) -> Response:
     )
 
 
-def _batch(results: list[Result]) -> Response:
+def _batch(results: list[Result], counts: Counter[str]) -> Response:
     rows: list[dict[str, object]] = []
-    counts = Counter(map(_name, results))
     for result in results:
         if isinstance(result, Rejected):
             problem = problem_of(result.error)

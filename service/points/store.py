@@ -29,6 +29,9 @@ _CREATE = text("""
 # One statement for everything: at seven in the morning everybody comes, and each round trip holds
 # the account. The rows that wait for a lock are read again when they get it, so a second collect
 # finds what the first one left; `uncollected` is what the locked row says.
+# When the account has to be waited for, events may have added points to the row meanwhile. An
+# UPDATE first computes and checks its row from the old version, and only then finds the new one:
+# so what is collected is computed from the row itself, and not from `ripe`, which has the new one.
 _COLLECT = text(f"""
     WITH owner AS (
         SELECT bucket, person_id, balance, last_entry_id FROM account
@@ -41,7 +44,7 @@ _COLLECT = text(f"""
           AND (CAST(:activity AS text) IS NULL OR activity = CAST(:activity AS text))
         FOR UPDATE OF earning
     ), taken AS (
-        UPDATE earning SET collected = collected + uncollected FROM ripe
+        UPDATE earning SET collected = collected + ({LEFT}) FROM ripe
         WHERE bucket = :bucket AND person_id = :person AND earning.local_day = ripe.local_day
           AND earning.activity = ripe.activity AND earning.round = ripe.round
         RETURNING ripe.local_day, ripe.activity, uncollected

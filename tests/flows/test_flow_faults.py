@@ -49,5 +49,5 @@ async def test_nothing_is_lost_and_nothing_counts_twice_whatever_breaks(tmp_path
     for one in results:
         if one["name"] in proven:
             assert one["sent"] > 0
-            assert len(one["checks"]) == 4
+            assert len(one["checks"]) == 5
             assert all(check["holds"] for check in one["checks"])

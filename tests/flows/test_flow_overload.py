@@ -28,5 +28,5 @@ async def test_at_four_times_the_capacity_the_system_stays_up_and_balances(tmp_p
             await process.wait()
 
     assert process.returncode in (0, VOID), text
-    assert len(re.findall(r"^holds ", text, re.MULTILINE)) == 8, text
+    assert len(re.findall(r"^holds ", text, re.MULTILINE)) == 9, text
     assert "BROKEN" not in text

@@ -1,8 +1,10 @@
 """The lanes under trouble: a poison event, a full queue, a shutdown, a connection that dies."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from typing import cast
+from uuid import UUID
 
 import asyncpg
 import httpx
@@ -27,9 +29,11 @@ from fastapi import FastAPI
 
 from methodologies.exclusive import load_exclusions
 from service.errors import ShuttingDown
+from service.intake.candidate import Candidate
 from service.intake.commit import Committer
 from service.intake.event import CloudEvent
 from service.intake.lane import Lane
+from service.intake.outcome import Answer
 from service.partners.caller import Caller
 from service.points.policy import load_policy
 from service.settings import Settings
@@ -97,6 +101,26 @@ async def test_more_than_a_lane_holds_is_503(new_settings: NewSettings) -> None:
     assert answer.json()["type"] == "/problems/lane-full"
     assert int(answer.headers["retry-after"]) >= 1
     assert fits.json()["counts"] == {"credited": 5}
+
+
+async def test_a_lane_has_room_for_what_it_commits_in_time() -> None:
+    async def slowly(events: Sequence[Candidate], _: UUID) -> list[Answer]:
+        await asyncio.sleep(len(events) * 0.001)
+        return [cast("Answer", None)] * len(events)
+
+    lane = Lane(
+        slowly, SteppedClock(), lambda *_: None,
+        queue_events=5_000, queue_seconds=0.2, batch_events=100,
+    )  # fmt: skip
+    before = lane.room_events
+    running = asyncio.create_task(lane.run())
+    for events in (100, 1):  # a lonely event shows nothing of a busy lane's pace
+        await lane.put([cast("Candidate", None)] * events)
+    lane.close()
+    await running
+
+    assert before == 5_000
+    assert 1 <= lane.room_events <= 200  # a thousand a second at the most
 
 
 async def test_a_full_queue_refuses_and_keeps_what_it_took(new_settings: NewSettings) -> None:
@@ -186,7 +210,14 @@ async def dying_lane(app: FastAPI, settings: Settings) -> AsyncIterator[Lane]:
         settings.database_url, min_size=0, max_size=2, connection_class=Dying
     ) as pool:
         committer = Committer(pool, load_policy(), clock, load_exclusions())
-        lane = Lane(committer.commit, clock, lambda *_: None, queue_events=100, batch_events=100)
+        lane = Lane(
+            committer.commit,
+            clock,
+            lambda *_: None,
+            queue_events=100,
+            queue_seconds=1,
+            batch_events=100,
+        )
         task = asyncio.create_task(lane.run())
         yield lane
         Dying.dies_before = Dying.dies_after = 0

@@ -1,7 +1,9 @@
 """A person's points and carbon: statement, earnings, entries, collecting, lists."""
 
+import asyncio
 from datetime import timedelta
 
+import asyncpg
 import httpx
 import pytest
 from builders import (
@@ -15,6 +17,8 @@ from builders import (
     report_all,
     unique,
 )
+from fastapi import FastAPI
+from webhook_receiver import eventually
 
 DAY = timedelta(days=1)
 
@@ -130,6 +134,32 @@ async def test_collecting_moves_what_is_ripe_to_the_balance(
     assert again == {"points": 0, "balance": 806, "earnings": []}
     points = await points_of(partner, subject)
     assert (points["balance"], points["collectable"], points["issued"]) == (806, 0, 806)
+
+
+async def test_points_that_arrive_while_collecting_waits_are_collected_too(
+    app: FastAPI, partner: httpx.AsyncClient, clock: SteppedClock
+) -> None:
+    subject = unique("person")
+    told = await report(partner, an_event(subject=subject))
+    clock.advance(hours=19)
+    action = "SELECT bucket, person_id FROM action WHERE action_id = $1"
+    waits = "SELECT bool_or($1 = ANY (pg_blocking_pids(pid))) FROM pg_stat_activity"
+
+    async def blocked(by: asyncpg.Connection) -> object:
+        return await by.fetchval(waits, by.get_server_pid())
+
+    async with app.state.resources.pool.acquire() as event:
+        owner = await event.fetchrow(action, told["action_id"])
+        whose = "WHERE bucket = $1 AND person_id = $2"
+        async with event.transaction():  # as a lane commits another ride of that day
+            await event.execute(f"SELECT 1 FROM account {whose} FOR UPDATE", *owner)
+            await event.execute(f"UPDATE earning SET points = points + 100 {whose}", *owner)
+            collecting = asyncio.create_task(partner.post(f"/v1/people/{subject}/collect"))
+            await eventually(lambda: blocked(event))
+        answer = await collecting
+
+    assert answer.status_code == 200
+    assert answer.json()["points"] == told["points"] + 100
 
 
 async def test_lapsed_points_cannot_be_collected(
