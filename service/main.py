@@ -20,6 +20,9 @@ from service.resources import clock_of
 from service.settings import Settings
 
 GRACEFUL_S = 20  # running requests may take this long after a signal; streams end by themselves
+# Longer than load balancers keep an idle connection (60 s is usual): who hangs up while the other
+# one sends loses a request, and a phone that waits some seconds between two is the usual case.
+KEEP_ALIVE_S = 75
 BACKLOG = 2048
 COLLECT_AFTER = 50_000  # new containers between two looks at the young ones
 
@@ -76,6 +79,7 @@ def run(settings: Settings, fd: int | None) -> None:
         date_header=True,
         proxy_headers=False,
         backlog=BACKLOG,
+        timeout_keep_alive=KEEP_ALIVE_S,
         timeout_graceful_shutdown=GRACEFUL_S,
     )
     _Server(config).run(sockets=None if fd is None else [inherited(fd)])

@@ -22,7 +22,7 @@ RIDE_POINTS = 794
 PRICE = 700  # a ride pays one tree
 NO_QUOTA = {"SAXAUL_PARTNER_QUOTA_PER_MINUTE": "0"}
 pytestmark = pytest.mark.timeout(LIMIT_S)
-Request = tuple[str, Mapping[str, object]]
+Request = tuple[str, Mapping[str, object] | None]
 
 
 @pytest.fixture(scope="module")
@@ -119,7 +119,7 @@ async def test_what_both_collect_while_events_come_is_what_was_earned(
     clients: list[httpx.AsyncClient],
 ) -> None:
     subject = unique("person")
-    collect: Request = (f"/v1/people/{subject}/collect", {})
+    collect: Request = (f"/v1/people/{subject}/collect", None)
     rides = [("/v1/events", of_the_demo(a_bus_ride(subject=subject))) for _ in range(30)]
 
     answers = await in_turn(clients, [one for ride in rides for one in (ride, collect, collect)])
