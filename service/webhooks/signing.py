@@ -36,8 +36,12 @@ SIGNATURES_MAX = 16  # more than anybody has secrets at a time; each costs one c
 ID_CHARACTERS_MAX = 256
 HEADER_CHARACTERS_MAX = 4096
 
-# No full stop: it separates the parts of what is signed, and two readings must not be possible.
+# A full stop separates the parts of what is signed, and two readings must not be possible: what we
+# sign has none in its id. What others sign may, as the standard lets senders that choose their ids,
+# but then nothing that JSON could begin with or quote: read with a shorter id, the body would start
+# with the rest of it, and `rest.timestamp.{...}` is never JSON.
 _MESSAGE_ID = re.compile(r"[!-\-/-~]{1,256}")
+_GIVEN_ID = re.compile(rf"{_MESSAGE_ID.pattern}|[A-Za-z0-9._~:-]{{1,256}}")
 _WHOLE_SECONDS = re.compile(r"[0-9]{1,12}")
 _HMAC, _ED25519 = "v1", "v1a"
 
@@ -154,10 +158,11 @@ def verify(
     for a secret of ours that is none.
     """
     message_id, stamp = _header(headers, ID), _header(headers, TIMESTAMP)
-    if _MESSAGE_ID.fullmatch(message_id) is None:
+    if _GIVEN_ID.fullmatch(message_id) is None:
         raise SignatureHeaderMalformed(
-            f"The header {ID} must be 1 to {ID_CHARACTERS_MAX} visible ASCII characters without a "
-            "full stop, the same for every attempt at one message."
+            f"The header {ID} must be 1 to {ID_CHARACTERS_MAX} visible ASCII characters, the same "
+            "for every attempt at one message. One with a full stop may else hold only letters, "
+            "digits and _ ~ : -."
         )
     if _WHOLE_SECONDS.fullmatch(stamp) is None:
         raise SignatureHeaderMalformed(

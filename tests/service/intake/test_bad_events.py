@@ -109,6 +109,23 @@ async def test_a_body_of_five_mebibytes_is_refused(
     assert (problem["status"], problem["type"]) == (413, "/problems/body-too-large")
 
 
+async def test_a_body_of_up_to_twice_the_limit_is_read_so_that_its_sender_hears_the_answer(
+    partner: httpx.AsyncClient,
+) -> None:
+    taken = []
+
+    async def parts():
+        for part in range(5):
+            taken.append(part)
+            yield b" " * (1024 * 1024)
+
+    headers = {**SINGLE, "Content-Length": str(5 * 1024 * 1024)}
+    answer = await partner.post("/v1/events", content=parts(), headers=headers)
+
+    assert answer.status_code == 413
+    assert len(taken) == 5
+
+
 async def test_a_body_that_does_not_say_its_size_is_refused_too(
     partner: httpx.AsyncClient,
 ) -> None:

@@ -1,11 +1,14 @@
 """Our signatures are those of others: each side reads what the other one made."""
 
+import base64
+import hmac
 import json
 import shutil
 import subprocess
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 import standardwebhooks
@@ -14,7 +17,13 @@ from builders import NOW
 from hypothesis import given
 from hypothesis import strategies as some
 
-from service.errors import DeliveryTooOld, SignatureHeaderMalformed, SignatureInvalid
+from service.errors import (
+    BodyNotJson,
+    DeliveryTooOld,
+    SignatureHeaderMalformed,
+    SignatureInvalid,
+)
+from service.webhooks.inbound.mapping import read_payload
 from service.webhooks.signing import (
     ID,
     PRIVATE,
@@ -204,6 +213,44 @@ def test_a_message_within_tolerance_is_taken(seconds: int) -> None:
 def test_what_was_not_signed_is_refused(change: Mapping[str, str]) -> None:
     with pytest.raises(SignatureInvalid):
         verify([SECRET, PAIR.public], headers={**signed(), **change}, body=b"{}", now=NOW)
+
+
+def signed_by_another(message_id: str, content: bytes) -> dict[str, str]:
+    """Headers of a sender that signs any id at all."""
+    stamp = str(int(NOW.timestamp()))
+    key = base64.b64decode(SECRET.removeprefix("whsec_"))
+    mac = hmac.digest(key, f"{message_id}.{stamp}.".encode() + content, "sha256")
+    signature = f"v1,{base64.b64encode(mac).decode()}"
+    return {ID: message_id, TIMESTAMP: stamp, SIGNATURE: signature}
+
+
+def test_an_id_of_a_sender_may_hold_full_stops() -> None:
+    message = verify(
+        [SECRET], headers=signed_by_another("order.17.paid", b"{}"), body=b"{}", now=NOW
+    )
+
+    assert message.id == "order.17.paid"
+
+
+@pytest.mark.parametrize("message_id", ['a.{"b":"c', "a.[", "a.b c", "a.1/2", 'a."', "a.é"])
+def test_an_id_with_a_full_stop_holds_nothing_that_could_be_a_body(message_id: str) -> None:
+    with pytest.raises(SignatureHeaderMalformed, match="full stop"):
+        verify([SECRET], headers=signed_by_another(message_id, b"{}"), body=b"{}", now=NOW)
+
+
+@given(
+    some.from_regex(r"[A-Za-z0-9._~:-]{1,40}", fullmatch=True),
+    some.dictionaries(some.text(max_size=5), some.integers(), max_size=3),
+)
+def test_a_message_read_with_a_shorter_id_is_no_json(message_id: str, payload: Any) -> None:
+    body = json.dumps(payload).encode()
+    content = f"{message_id}.{int(NOW.timestamp())}.".encode() + body
+
+    for at in (place for place, one in enumerate(content) if one == ord(".")):
+        _, _, rest = content[at + 1 :].partition(b".")
+        if rest != body and body in rest:
+            with pytest.raises(BodyNotJson):
+                read_payload(rest)
 
 
 def test_another_body_is_refused() -> None:

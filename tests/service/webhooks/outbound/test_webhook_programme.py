@@ -159,7 +159,7 @@ async def test_a_partner_hears_of_lapsed_points_that_its_own_reports_added_to(
     app: FastAPI, moving: SteppedClock
 ) -> None:
     sessions, subject = app.state.resources.sessions, unique("person")
-    rail = await a_partner(sessions, sources=("metro-bj",), scopes=MANAGER)
+    rail = await a_partner(sessions, sources=("metro",), scopes=MANAGER)
     bikes = await a_partner(sessions, sources=("bike",), scopes=MANAGER)
     stranger = await a_partner(sessions, sources=("mall",), scopes=MANAGER)
     async with (
