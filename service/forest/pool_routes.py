@@ -2,7 +2,7 @@
 
 from collections.abc import Awaitable, Callable
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Any
 from uuid import UUID
 
 from fastapi import APIRouter, Query, Response
@@ -167,20 +167,7 @@ async def _once(
 
 async def _view(session: AsyncSession, pool: Pool, person: PersonId) -> PoolView:
     return PoolView(
-        pool_id=pool.pool_id,
-        project_id=pool.project,
-        name=pool.name,
-        code=pool.code,
-        state=pool.state,
-        points=pool.points,
-        collected=pool.collected,
-        missing=pool.missing,
-        daily_points=pool.daily_points,
-        serial=pool.serial,
-        certificate_url=pool.serial and f"/v1/certificates/{pool.serial}",
-        created_at=pool.created_at,
-        expires_at=pool.expires_at,
-        ended_at=pool.ended_at,
+        **shown(pool),
         members=[
             PoolMemberView(
                 number=member.number,
@@ -192,3 +179,23 @@ async def _view(session: AsyncSession, pool: Pool, person: PersonId) -> PoolView
             for member in await store.members_of(session, pool)
         ],
     )
+
+
+def shown(pool: Pool) -> dict[str, Any]:
+    """The fields of PoolShown."""
+    return {
+        "pool_id": pool.pool_id,
+        "project_id": pool.project,
+        "name": pool.name,
+        "code": pool.code,
+        "state": pool.state,
+        "points": pool.points,
+        "collected": pool.collected,
+        "missing": pool.missing,
+        "daily_points": pool.daily_points,
+        "serial": pool.serial,
+        "certificate_url": pool.serial and f"/v1/certificates/{pool.serial}",
+        "created_at": pool.created_at,
+        "expires_at": pool.expires_at,
+        "ended_at": pool.ended_at,
+    }

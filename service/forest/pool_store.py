@@ -25,6 +25,13 @@ _FIND = text(f"{_POOL} WHERE bucket = :bucket AND pool_id = :pool")
 _HOLD = text(f"{_POOL} WHERE bucket = :bucket AND pool_id = :pool FOR UPDATE")
 _BY_CODE = text(f"{_POOL} WHERE bucket = :bucket AND code = :code")
 _EXPIRED = text(f"{_POOL} WHERE state = 'open' AND expires_at <= :now ORDER BY expires_at LIMIT :n")
+_OF_PERSON = text("""
+    SELECT bucket, pool_id, project, name, code, pool.points, daily_points, collected, state,
+           serial, partner, created_at, expires_at, ended_at, pool_member.points AS your_points
+    FROM pool_member JOIN pool USING (bucket, pool_id)
+    WHERE person_bucket = :bucket AND person_id = :person AND left_at IS NULL AND pool_id < :before
+    ORDER BY pool_id DESC LIMIT :limit
+""")
 _SET = text("""
     UPDATE pool SET collected = :collected, state = :state, serial = :serial, ended_at = :ended
     WHERE bucket = :bucket AND pool_id = :pool
@@ -130,6 +137,18 @@ async def find_by_code(session: AsyncSession, bucket: int, code: str) -> Pool | 
     found = await session.execute(_BY_CODE, {"bucket": bucket, "code": code})
     row = found.mappings().one_or_none()
     return None if row is None else Pool(**row)
+
+
+async def pools_before(
+    session: AsyncSession, person: PersonId, *, before: UUID, limit: int
+) -> list[tuple[Pool, int]]:
+    """Pools that a person is in, before an id, newest first; with the points they hold in each."""
+    given = {"bucket": person.bucket, "person": person.id, "before": before, "limit": limit}
+    rows = (await session.execute(_OF_PERSON, given)).mappings()
+    return [
+        (Pool(**{name: row[name] for name in row if name != "your_points"}), row["your_points"])
+        for row in rows
+    ]
 
 
 async def hold_pool(session: AsyncSession, pool: Pool) -> Pool:

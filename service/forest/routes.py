@@ -6,7 +6,7 @@ from zoneinfo import ZoneInfo
 
 from fastapi import APIRouter, Response
 
-from service.forest import admin_routes, pool_routes, store
+from service.forest import admin_routes, pool_routes, pool_store, store
 from service.forest.catalogue import find_project, find_projects
 from service.forest.given import may_order_for
 from service.forest.redeem import place_order
@@ -17,6 +17,7 @@ from service.forest.schemas import (
     OrderPlaced,
     OrderRefunded,
     OrderView,
+    PoolOfPerson,
     Projects,
     ProjectView,
     SeasonWindow,
@@ -191,6 +192,17 @@ async def orders(
     rows = await store.orders_before(session, person, before=before, limit=limit + 1)
     found = [OrderView(**_shown(row)) for row in rows]
     return page_of(found, limit, lambda row: (row.order_id,))
+
+
+@orders_router.get("/people/{subject}/pools")
+async def pools(
+    person: ThisPerson, session: Transaction, limit: Limit = PAGE_DEFAULT, cursor: Cursor = None
+) -> Page[PoolOfPerson]:
+    """Pools that a person is in, newest first; those that they left are not shown."""
+    before = read_cursor(cursor, lambda parts: UUID(parts[0]), _LAST)
+    rows = await pool_store.pools_before(session, person, before=before, limit=limit + 1)
+    found = [PoolOfPerson(**pool_routes.shown(pool), your_points=points) for pool, points in rows]
+    return page_of(found, limit, lambda row: (row.pool_id,))
 
 
 def _shown(order: Order) -> dict[str, object]:

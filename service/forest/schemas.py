@@ -273,8 +273,8 @@ class PoolMemberView(BaseModel):
     has_left: bool
 
 
-class PoolView(BaseModel):
-    """A pool as its members see it."""
+class PoolShown(BaseModel):
+    """A group that shares one tree, and how far it is."""
 
     pool_id: UUID
     project_id: str
@@ -290,7 +290,18 @@ class PoolView(BaseModel):
     created_at: datetime
     expires_at: datetime
     ended_at: datetime | None
+
+
+class PoolView(PoolShown):
+    """A pool as its members see it."""
+
     members: list[PoolMemberView]
+
+
+class PoolOfPerson(PoolShown):
+    """A pool as a list of one person's pools shows it."""
+
+    your_points: int = Field(description="What this person holds in it.")
 
 
 class PoolPoured(PoolView):

@@ -551,7 +551,7 @@ def test_everything_is_as_in_the_model(own_settings: Settings) -> None:
         run_state_machine_as_test(
             lambda: EverythingMachine(running, Ledger(catalogue, policies)),
             settings=settings(
-                max_examples=10,
+                max_examples=8,
                 stateful_step_count=24,
                 phases=[Phase.reuse, Phase.generate],  # making it smaller would take minutes
                 deadline=None,

@@ -183,3 +183,25 @@ async def test_a_stranger_sees_and_pours_nothing(app: FastAPI, partner: httpx.As
     assert (await join(partner, wrong, eve)).json()["type"] == "/problems/pool-not-found"
     typed = {**pool, "code": pool["code"].lower().replace("-", " ")}
     assert (await join(partner, typed, eve)).status_code == 200
+
+
+async def test_people_find_their_pools(
+    app: FastAPI, partner: httpx.AsyncClient, clock: SteppedClock
+) -> None:
+    project = await a_project(app)
+    alice, bob = await with_points(app, PRICE), unique("bob")
+    first = await a_pool(partner, project, bob)
+    clock.advance(seconds=1)
+    second = await a_pool(partner, project, alice)
+    await join(partner, first, alice)
+    await join(partner, second, bob)
+    await pour(partner, first, alice, 30)
+    await leave(partner, second, bob)
+
+    page = (await partner.get(f"/v1/people/{alice}/pools?limit=1")).json()
+    rest = (await partner.get(f"/v1/people/{alice}/pools?cursor={page['next_cursor']}")).json()
+
+    found = [(one["pool_id"], one["your_points"]) for one in (*page["data"], *rest["data"])]
+    assert found == [(second["pool_id"], 0), (first["pool_id"], 30)]
+    of_bob = (await partner.get(f"/v1/people/{bob}/pools")).json()["data"]
+    assert [one["pool_id"] for one in of_bob] == [first["pool_id"]]
