@@ -141,10 +141,12 @@ class Deliverer:
         """Write down what is done, as much as there is at once."""
         while True:
             done = [await self._done.get()]
-            await asyncio.sleep(RECORD_PACE_S)
-            while not self._done.empty():
-                done.append(self._done.get_nowait())
-            await self._settle(done)
+            try:
+                await asyncio.sleep(RECORD_PACE_S)
+            finally:  # also when we are stopped: what was taken need not be sent again
+                while not self._done.empty():
+                    done.append(self._done.get_nowait())
+                await self._settle(done)
             self._taken -= len(done)
             for delivery, answer in done:
                 if answer.result != OK:
