@@ -1,12 +1,9 @@
 """HTTP for operators and planting partners: catalogue, lots, reports, liability. Scope admin."""
 
-from collections.abc import Awaitable, Callable
-from datetime import datetime
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Depends, Query, Request, Response
 from pydantic import BaseModel
-from sqlalchemy.ext.asyncio import AsyncSession
 
 from service.errors import FieldsInvalid, NameTaken, SpeciesNotFound, UnsupportedType
 from service.forest import store
@@ -38,9 +35,8 @@ from service.forest.tables import Project, Species
 from service.http.given import Given, Now, Transaction, limited_body
 from service.http.pages import PAGE_DEFAULT, Cursor, Limit, Page, page_of, read_cursor
 from service.http.problems import documented
-from service.http.repeatable import IdempotencyKey, once
 from service.partners.caller import Caller
-from service.partners.given import ThisCaller
+from service.partners.given import Once, ThisCaller
 
 MEDIA = {"text/csv": "csv", "application/json": "json"}
 
@@ -84,8 +80,7 @@ async def new_species(
     given: SpeciesGiven,
     admin: Admin,
     session: Transaction,
-    now: Now,
-    idempotency_key: IdempotencyKey = None,
+    once: Once,
 ) -> Response:
     """Add a species."""
 
@@ -93,7 +88,7 @@ async def new_species(
         await add_species(session, Species(**given.model_dump()))
         return SpeciesView(**given.model_dump())
 
-    return await _once(session, admin, idempotency_key, "species", given, now, write, status=201)
+    return await once(write, "species", given, status=201)
 
 
 @router.patch("/species/{species}", response_model=SpeciesView)
@@ -103,7 +98,7 @@ async def changed_species(
     admin: Admin,
     session: Transaction,
     now: Now,
-    idempotency_key: IdempotencyKey = None,
+    once: Once,
 ) -> Response:
     """Change a species. A new price holds for projects that are added from now on."""
 
@@ -111,7 +106,7 @@ async def changed_species(
         changed = await change_species(session, species, _said(given))
         return SpeciesView(**changed.model_dump())
 
-    return await _once(session, admin, idempotency_key, f"species {species}", given, now, write)
+    return await once(write, f"species {species}", given)
 
 
 @router.post("/projects", status_code=201, response_model=ProjectSaved, responses=documented(409))
@@ -120,7 +115,7 @@ async def new_project(
     admin: Admin,
     session: Transaction,
     now: Now,
-    idempotency_key: IdempotencyKey = None,
+    once: Once,
 ) -> Response:
     """Put trees on offer. Its first lot is opened with it."""
 
@@ -135,7 +130,7 @@ async def new_project(
             raise NameTaken(f"There is a project {given.project_id!r} already.")
         return ProjectSaved(project_id=given.project_id)
 
-    return await _once(session, admin, idempotency_key, "project", given, now, write, status=201)
+    return await once(write, "project", given, status=201)
 
 
 @router.patch("/projects/{project_id}", response_model=ProjectSaved)
@@ -144,8 +139,7 @@ async def changed_project(
     given: ProjectChanges,
     admin: Admin,
     session: Transaction,
-    now: Now,
-    idempotency_key: IdempotencyKey = None,
+    once: Once,
 ) -> Response:
     """Change a project: open or close it, its season, price, stock or budget."""
 
@@ -162,7 +156,7 @@ async def changed_project(
         await change_project(session, project_id, changes)
         return ProjectSaved(project_id=project_id)
 
-    return await _once(session, admin, idempotency_key, f"project {project_id}", given, now, write)
+    return await once(write, f"project {project_id}", given)
 
 
 @router.get("/lots")
@@ -291,25 +285,3 @@ def _columns(given: ProjectGiven | ProjectChanges) -> dict[str, Any]:
         empty = dict.fromkeys(("currency", "budget_cents", "cost_cents"))
         values |= empty if given.budget is None else given.budget.model_dump()
     return values
-
-
-async def _once(
-    session: AsyncSession,
-    admin: Caller,
-    key: str | None,
-    what: str,
-    given: BaseModel,
-    now: datetime,
-    write: Callable[[], Awaitable[BaseModel]],
-    *,
-    status: int = 200,
-) -> Response:
-    answered = await once(
-        session,
-        caller=admin.name,
-        key=key,
-        request=f"{what} {given.model_dump_json(exclude_unset=True)}".encode(),
-        now=now,
-        write=write,
-    )
-    return Response(answered.body, status, answered.headers, media_type="application/json")

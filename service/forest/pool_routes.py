@@ -1,12 +1,9 @@
 """HTTP for pooled trees: a group shares one tree."""
 
-from collections.abc import Awaitable, Callable
-from datetime import datetime
 from typing import Annotated, Any
 from uuid import UUID
 
 from fastapi import APIRouter, Query, Response
-from pydantic import BaseModel
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from service.forest import pool_store as store
@@ -24,9 +21,7 @@ from service.forest.schemas import (
 )
 from service.http.given import Now, Transaction
 from service.http.problems import documented
-from service.http.repeatable import IdempotencyKey, once
-from service.partners.caller import Caller
-from service.partners.given import People, ThisCaller
+from service.partners.given import Once, People, ThisCaller
 from service.partners.people import PersonId
 
 router = APIRouter(
@@ -41,7 +36,7 @@ async def create(
     people: People,
     session: Transaction,
     now: Now,
-    idempotency_key: IdempotencyKey = None,
+    once: Once,
 ) -> Response:
     """Found a pool for one tree; its code invites others."""
     person = may_order_for(given.subject, caller, people)
@@ -60,7 +55,7 @@ async def create(
         )
         return await _view(session, pool, person)
 
-    return await _once(session, caller, idempotency_key, person, given, now, write, status=201)
+    return await once(write, "pool found", person.id, given, status=201)
 
 
 @router.post("/join", response_model=PoolView)
@@ -70,7 +65,7 @@ async def join(
     people: People,
     session: Transaction,
     now: Now,
-    idempotency_key: IdempotencyKey = None,
+    once: Once,
 ) -> Response:
     """Join by an invitation's code."""
     person = may_order_for(given.subject, caller, people)
@@ -81,7 +76,7 @@ async def join(
         )
         return await _view(session, pool, person)
 
-    return await _once(session, caller, idempotency_key, person, given, now, write)
+    return await once(write, "pool join", person.id, given)
 
 
 @router.get("/{pool_id}")
@@ -105,7 +100,7 @@ async def contribute(
     people: People,
     session: Transaction,
     now: Now,
-    idempotency_key: IdempotencyKey = None,
+    once: Once,
 ) -> Response:
     """Pour points in. The contribution that completes the pool is cut to what is missing."""
     person = may_order_for(given.subject, caller, people)
@@ -115,9 +110,7 @@ async def contribute(
         view = await _view(session, done.pool, person)
         return PoolPoured(**view.model_dump(), taken=done.points, returned=0, balance=done.balance)
 
-    return await _once(
-        session, caller, idempotency_key, person, given, now, write, status=201, about=pool_id
-    )
+    return await once(write, "pool pour", person.id, given, pool_id, status=201)
 
 
 @router.post("/{pool_id}/leave", response_model=PoolPoured)
@@ -128,7 +121,7 @@ async def leave(
     people: People,
     session: Transaction,
     now: Now,
-    idempotency_key: IdempotencyKey = None,
+    once: Once,
 ) -> Response:
     """Leave an open pool; what was poured in comes back."""
     person = may_order_for(given.subject, caller, people)
@@ -138,31 +131,7 @@ async def leave(
         view = await _view(session, done.pool, person)
         return PoolPoured(**view.model_dump(), taken=0, returned=done.points, balance=done.balance)
 
-    return await _once(session, caller, idempotency_key, person, given, now, write, about=pool_id)
-
-
-async def _once(
-    session: AsyncSession,
-    caller: Caller,
-    key: str | None,
-    person: PersonId,
-    given: BaseModel,
-    now: datetime,
-    write: Callable[[], Awaitable[BaseModel]],
-    *,
-    status: int = 200,
-    about: UUID | None = None,
-) -> Response:
-    what = f"{type(given).__name__} {about} {given.model_dump_json()}".encode()
-    answered = await once(
-        session,
-        caller=caller.name,
-        key=key,
-        request=what + person.id.bytes,
-        now=now,
-        write=write,
-    )
-    return Response(answered.body, status, answered.headers, media_type="application/json")
+    return await once(write, "pool leave", person.id, given, pool_id)
 
 
 async def _view(session: AsyncSession, pool: Pool, person: PersonId) -> PoolView:

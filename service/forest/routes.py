@@ -30,8 +30,7 @@ from service.forest.tables import Project, Species
 from service.http.given import Now, Transaction
 from service.http.pages import PAGE_DEFAULT, Cursor, Limit, Page, page_of, read_cursor
 from service.http.problems import documented
-from service.http.repeatable import IdempotencyKey, once
-from service.partners.given import People, ThisCaller, ThisPerson
+from service.partners.given import Once, People, ThisCaller, ThisPerson
 
 router = APIRouter()
 projects_router = APIRouter(
@@ -93,7 +92,7 @@ async def order(
     people: People,
     session: Transaction,
     now: Now,
-    idempotency_key: IdempotencyKey = None,
+    once: Once,
 ) -> Response:
     """Spend points on a tree. Debit, stock and certificate happen together or not at all."""
     person = may_order_for(wanted.subject, caller, people)
@@ -122,15 +121,7 @@ async def order(
             balance=placed.balance,
         )
 
-    answered = await once(
-        session,
-        caller=caller.name,
-        key=idempotency_key,
-        request=b"order " + person.id.bytes + wanted.model_dump_json().encode(),
-        now=now,
-        write=write,
-    )
-    return Response(answered.body, 201, answered.headers, media_type=_JSON)
+    return await once(write, "order", person.id, wanted, status=201)
 
 
 @orders_router.get("/orders/{order_id}")
@@ -162,7 +153,7 @@ async def refund(
     people: People,
     session: Transaction,
     now: Now,
-    idempotency_key: IdempotencyKey = None,
+    once: Once,
 ) -> Response:
     """Undo an order before its tree is planted: points back, certificate void."""
     caller.need("points:write")
@@ -172,15 +163,7 @@ async def refund(
         refunded, balance = await refund_order(session, found, now=now)
         return OrderRefunded(**_shown(refunded), balance=balance)
 
-    answered = await once(
-        session,
-        caller=caller.name,
-        key=idempotency_key,
-        request=b"refund " + order_id.bytes,
-        now=now,
-        write=write,
-    )
-    return Response(answered.body, 200, answered.headers, media_type=_JSON)
+    return await once(write, "refund", order_id)
 
 
 @orders_router.get("/people/{subject}/orders")

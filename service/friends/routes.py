@@ -36,8 +36,7 @@ from service.friends.water import water_friend
 from service.http.given import Given, Now, Transaction
 from service.http.pages import PAGE_DEFAULT, Cursor, Limit, Page, page_of, read_cursor
 from service.http.problems import documented
-from service.http.repeatable import IdempotencyKey, once
-from service.partners.given import People, ThisCaller, ThisPerson
+from service.partners.given import Once, People, ThisCaller, ThisPerson
 from service.partners.people import PersonId
 from service.points.policy_file import Gifts
 from service.points.policy_routes import ThisPolicy
@@ -73,34 +72,16 @@ async def handle_of(people: People) -> Handle:
 
 
 class _Writing:
-    """A write that can be repeated: its transaction, caller, key and time."""
+    """A write that can be repeated: its person, transaction and time."""
 
-    def __init__(
-        self,
-        person: ThisPerson,
-        caller: ThisCaller,
-        session: Transaction,
-        now: Now,
-        idempotency_key: IdempotencyKey = None,
-    ) -> None:
-        self.person, self.session, self.now = person, session, now
-        self._caller, self._key = caller, idempotency_key
+    def __init__(self, person: ThisPerson, session: Transaction, now: Now, once: Once) -> None:
+        self.person, self.session, self.now, self._once = person, session, now, once
 
     async def answer(
         self, what: str, write: Callable[[], Awaitable[BaseModel]], status: int = 200
     ) -> Response:
         """Do it once for each key; `what` makes two requests the same."""
-        answered = await once(
-            self.session,
-            caller=self._caller.name,
-            key=self._key,
-            request=what.encode() + self.person.id.bytes,
-            now=self.now,
-            write=write,
-        )
-        return Response(
-            answered.body, status, headers=answered.headers, media_type="application/json"
-        )
+        return await self._once(write, what, self.person.id, status=status)
 
 
 Writing = Annotated[_Writing, Depends()]

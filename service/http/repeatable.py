@@ -8,9 +8,10 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime
 from hashlib import sha256
-from typing import Annotated
+from typing import Annotated, Any
 
-from fastapi import Header, Request
+import orjson
+from fastapi import Header, Request, Response
 from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel
 from sqlalchemy import text
@@ -98,3 +99,10 @@ async def once(
     body = (await write()).model_dump_json().encode()
     await session.execute(_KEEP, {**named, "body": body})
     return Answered(body, replayed=False)
+
+
+def add_unstored(answer: Response, **fields: Any) -> Response:
+    """Add to a JSON answer what must not be stored with it: a secret."""
+    answer.body = orjson.dumps({**orjson.loads(bytes(answer.body)), **fields})
+    answer.headers["content-length"] = str(len(answer.body))
+    return answer

@@ -12,7 +12,6 @@ from service.http.metrics import Metrics
 from service.http.pages import PAGE_DEFAULT, Cursor, Limit, Page, page_of, read_cursor
 from service.http.problems import documented, problem_of
 from service.http.quota import REQUEST_COST
-from service.http.repeatable import IdempotencyKey, once
 from service.intake import read
 from service.intake.estimate import estimate_batch, estimate_event
 from service.intake.event import BATCHED, PLAIN, STRUCTURED, CloudEvent, Parsed, parse
@@ -39,7 +38,7 @@ from service.intake.schemas import (
 )
 from service.intake.transfer import transfer_action
 from service.partners.caller import Caller
-from service.partners.given import People, ThisCaller, ThisPerson, caller_of, charge
+from service.partners.given import Once, People, ThisCaller, ThisPerson, caller_of, charge
 from service.points import store as points
 from service.points.policy import Policy
 from service.points.schemas import Points
@@ -196,7 +195,7 @@ async def reverse(
     session: Transaction,
     intake: ThisIntake,
     now: Now,
-    idempotency_key: IdempotencyKey = None,
+    once: Once,
 ) -> Response:
     """Undo an action. Carbon is taken back always, points by policy; a planted tree stays."""
     caller.need("events:write")
@@ -221,15 +220,9 @@ async def reverse(
             recorded_at=done.recorded_at,
         )
 
-    answered = await once(
-        session,
-        caller=caller.name,
-        key=idempotency_key,
-        request=b"reversal " + action_id.bytes + why.reason.encode(),
-        now=now,
-        write=write,
-    )
-    return Response(answered.body, status, answered.headers, media_type=_JSON)
+    answer = await once(write, "reversal", action_id, why)
+    answer.status_code = status
+    return answer
 
 
 @router.post(
@@ -250,7 +243,7 @@ async def transfer(
     session: Transaction,
     intake: ThisIntake,
     now: Now,
-    idempotency_key: IdempotencyKey = None,
+    once: Once,
 ) -> Response:
     """Say that another scheme sold or credited an action's carbon: it leaves the total."""
     caller.need_key()
@@ -280,15 +273,9 @@ async def transfer(
             recorded_at=done.recorded_at,
         )
 
-    answered = await once(
-        session,
-        caller=caller.name,
-        key=idempotency_key,
-        request=b"transfer " + action_id.bytes + to.model_dump_json().encode(),
-        now=now,
-        write=write,
-    )
-    return Response(answered.body, status, answered.headers, media_type=_JSON)
+    answer = await once(write, "transfer", action_id, to)
+    answer.status_code = status
+    return answer
 
 
 @router.get("/people/{subject}", tags=["People and points"])

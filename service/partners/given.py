@@ -1,13 +1,16 @@
 """What FastAPI gives to routes about the caller."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Annotated
 
-from fastapi import Depends, Request
+from fastapi import Depends, Request, Response
+from pydantic import BaseModel
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from service.errors import KeyInvalid
+from service.http.given import Now, Transaction
 from service.http.quota import REQUEST_COST, SPENT
+from service.http.repeatable import IdempotencyKey, once
 from service.partners.caller import Caller
 from service.partners.people import Hasher, PersonId
 
@@ -33,6 +36,49 @@ async def charge(request: Request, caller: Caller, cost: int) -> None:
 
 
 ThisCaller = Annotated[Caller, Depends(caller_of)]
+
+
+class _Once:
+    """What does a route's write once for the caller's `Idempotency-Key`."""
+
+    def __init__(
+        self,
+        caller: ThisCaller,
+        session: Transaction,
+        now: Now,
+        idempotency_key: IdempotencyKey = None,
+    ) -> None:
+        self._caller = caller
+        self._session = session
+        self._now = now
+        self._key = idempotency_key
+
+    async def __call__(
+        self, write: Callable[[], Awaitable[BaseModel]], *about: object, status: int = 200
+    ) -> Response:
+        """Answer with what `write` returns, or returned before for this key.
+
+        `about` is what makes two requests the same: names, ids, the body. IdempotencyKeyReused for
+        another request.
+        """
+        parts = [
+            one.model_dump_json(exclude_unset=True) if isinstance(one, BaseModel) else str(one)
+            for one in about
+        ]
+        answered = await once(
+            self._session,
+            caller=self._caller.name,
+            key=self._key,
+            request="\n".join(parts).encode(),
+            now=self._now,
+            write=write,
+        )
+        return Response(
+            answered.body, status, headers=answered.headers, media_type="application/json"
+        )
+
+
+Once = Annotated[_Once, Depends()]
 
 
 async def registry_of(request: Request) -> AsyncIterator[AsyncSession]:

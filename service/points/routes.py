@@ -16,9 +16,9 @@ from service.http.given import (
 )
 from service.http.pages import PAGE_DEFAULT, Cursor, Limit, Page, page_of, read_cursor
 from service.http.problems import documented
-from service.http.repeatable import KEY_CHARS_MAX, KEY_SAID, IdempotencyKey, key_of, once
+from service.http.repeatable import KEY_CHARS_MAX, KEY_SAID, key_of, once
 from service.partners.caller import Caller
-from service.partners.given import People, ThisCaller, ThisPerson, caller_of, person_of
+from service.partners.given import Once, People, ThisCaller, ThisPerson, caller_of, person_of
 from service.points import store
 from service.points.collect import Which, collect_ripe
 from service.points.grant import grant_points
@@ -127,7 +127,7 @@ async def grant(
     people: People,
     session: Transaction,
     now: Now,
-    idempotency_key: IdempotencyKey = None,
+    once: Once,
 ) -> Response:
     """Give points that no action earned: a campaign, or a gesture. Needs the scope `admin`."""
     caller.need("admin")
@@ -144,15 +144,7 @@ async def grant(
         )
         return Granted(entry_id=done.entry_id, points=done.points, balance=done.balance)
 
-    answered = await once(
-        session,
-        caller=caller.name,
-        key=idempotency_key,
-        request=b"grant " + person.id.bytes + request.model_dump_json().encode(),
-        now=now,
-        write=write,
-    )
-    return Response(answered.body, 201, headers=answered.headers, media_type=_JSON)
+    return await once(write, "grant", person.id, request, status=201)
 
 
 @router.get("/{subject}/earnings")

@@ -17,7 +17,7 @@ import uvicorn
 from builders import PERSON_KEY
 
 from service.app import create_app
-from service.cli import app as command_line
+from service.cli import COMMANDS
 from service.demo import put_demo
 from service.partners.people import Hasher, PersonId
 from service.points.store import append_entry, lock_account
@@ -152,10 +152,6 @@ def test_a_link_leads_somewhere(page: Path) -> None:
 
 
 def test_the_readme_names_every_command() -> None:
-    commands = {one.name or one.callback.__name__ for one in command_line.registered_commands
-                if one.callback is not None and not one.hidden}  # fmt: skip
-    groups = {one.name for one in command_line.registered_groups}
-
     named = set(re.findall(r"^\| `saxaul (\w+)", README, re.MULTILINE))
 
-    assert named == {(name or "").replace("_", "-") for name in commands | groups}
+    assert named == {name for name, place in COMMANDS.items() if not place.hidden}

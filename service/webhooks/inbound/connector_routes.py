@@ -13,11 +13,11 @@ from service.errors import DeliveryNotFound, FieldsInvalid, ServiceError
 from service.http.given import Now, Transaction, limited_body
 from service.http.pages import PAGE_DEFAULT, Cursor, Limit, Page, page_of, read_cursor
 from service.http.problems import documented, problem_of
-from service.http.repeatable import IdempotencyKey, once
+from service.http.repeatable import add_unstored
 from service.intake.estimate import estimate_event
 from service.intake.event import CloudEvent
 from service.partners.caller import Caller
-from service.partners.given import ThisCaller
+from service.partners.given import Once, ThisCaller
 from service.webhooks import signing
 from service.webhooks.inbound import connectors as use
 from service.webhooks.inbound import store
@@ -156,7 +156,7 @@ async def make(
     session: Transaction,
     hooks: TheseHooks,
     now: Now,
-    idempotency_key: IdempotencyKey = None,
+    once: Once,
 ) -> Response:
     """Make a connector. Its secret is shown once; a repeated request does not show it again."""
     overrides = {
@@ -174,18 +174,9 @@ async def make(
         )
         return _view(await use.seen(session, caller, made.connector_id))
 
-    answered = await once(
-        session,
-        caller=caller.name,
-        key=idempotency_key,
-        request=b"connector " + new.model_dump_json().encode(),
-        now=now,
-        write=write,
-    )
-    body = answered.body
-    if fresh is not None:  # the stored answer is without it: secrets are not kept in the clear
-        body = orjson.dumps({**orjson.loads(body), "secret": fresh})
-    return Response(body, 201, answered.headers, media_type="application/json")
+    answer = await once(write, "connector", new, status=201)
+    # The stored answer is without it: secrets are not kept in the clear.
+    return answer if fresh is None else add_unstored(answer, secret=fresh)
 
 
 @router.get("/connectors")

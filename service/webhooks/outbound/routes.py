@@ -1,22 +1,22 @@
 """HTTP for endpoints and deliveries: parse, call one use case, answer. No SQL, no rules."""
 
 import base64
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from typing import Annotated, Any, Literal, cast
 from uuid import UUID
 
 import orjson
 from fastapi import APIRouter, Depends, Query, Response
-from pydantic import AwareDatetime, BaseModel
+from pydantic import AwareDatetime
 from sqlalchemy import RowMapping
 
 from service.errors import PageNotFound
 from service.http.given import Given, Now, Transaction
 from service.http.pages import PAGE_DEFAULT, Cursor, Limit, Page, page_of, read_cursor
 from service.http.problems import documented
-from service.http.repeatable import IdempotencyKey, once
+from service.http.repeatable import add_unstored
 from service.partners.caller import Caller
-from service.partners.given import ThisCaller
+from service.partners.given import Once, ThisCaller
 from service.webhooks.outbound import endpoint as use
 from service.webhooks.outbound import store
 from service.webhooks.outbound.schemas import (
@@ -78,7 +78,7 @@ async def create(
     resources: Given,
     vault: ThisVault,
     now: Now,
-    idempotency_key: IdempotencyKey = None,
+    once: Once,
 ) -> Response:
     """Make an endpoint. What is recorded after this answer is told; the secret is shown once."""
     check_types(caller, wanted.types)
@@ -94,8 +94,7 @@ async def create(
         )
         return EndpointView(**_view(made, now))
 
-    asked = b"webhook-endpoint " + wanted.model_dump_json().encode()
-    answer = await _once(session, caller, idempotency_key, asked, now, write, 201)
+    answer = await once(write, "webhook-endpoint", wanted, status=201)
     return await _with_secret(session, vault, caller, answer)
 
 
@@ -159,7 +158,7 @@ async def rotate(
     session: Transaction,
     vault: ThisVault,
     now: Now,
-    idempotency_key: IdempotencyKey = None,
+    once: Once,
 ) -> Response:
     """A new secret, shown once. For 24 hours deliveries are signed with the old one, too."""
     found = await use.find(session, caller.partner, endpoint_id, lock=True)
@@ -168,8 +167,7 @@ async def rotate(
         made = await use.rotate_secret(session, vault, found, now=now)
         return EndpointView(**_view(made, now))
 
-    asked = b"webhook-rotate " + endpoint_id.bytes
-    answer = await _once(session, caller, idempotency_key, asked, now, write, 200)
+    answer = await once(write, "webhook-rotate", endpoint_id)
     return await _with_secret(session, vault, caller, answer)
 
 
@@ -184,8 +182,8 @@ async def send_example(
     caller: Manager,
     session: Transaction,
     now: Now,
+    once: Once,
     wanted: TestRequest | None = None,
-    idempotency_key: IdempotencyKey = None,
 ) -> Response:
     """Send an example to an endpoint; what came of it is among its deliveries."""
     found = await use.find(session, caller.partner, endpoint_id)
@@ -194,8 +192,7 @@ async def send_example(
     async def write() -> Queued:
         return Queued(delivery_id=await use.send_test(session, found, name, now=now))
 
-    asked = b"webhook-test " + endpoint_id.bytes + name.encode()
-    return await _once(session, caller, idempotency_key, asked, now, write, 202)
+    return await once(write, "webhook-test", endpoint_id, name, status=202)
 
 
 @router.get("/webhook-endpoints/{endpoint_id}/deliveries", responses=documented(404))
@@ -242,7 +239,7 @@ async def redeliver_range(
     caller: Manager,
     session: Transaction,
     now: Now,
-    idempotency_key: IdempotencyKey = None,
+    once: Once,
 ) -> Response:
     """Send settled deliveries of a time again, or only those that failed; with the same ids."""
     found = await use.find(session, caller.partner, endpoint_id)
@@ -253,8 +250,7 @@ async def redeliver_range(
         )
         return Redelivered(deliveries=count)
 
-    asked = b"webhook-redeliver " + endpoint_id.bytes + wanted.model_dump_json().encode()
-    return await _once(session, caller, idempotency_key, asked, now, write, 202)
+    return await once(write, "webhook-redeliver", endpoint_id, wanted, status=202)
 
 
 @router.post(
@@ -268,7 +264,7 @@ async def redeliver(
     caller: Manager,
     session: Transaction,
     now: Now,
-    idempotency_key: IdempotencyKey = None,
+    once: Once,
 ) -> Response:
     """Send one delivery again, now, whatever became of it; with the same id."""
 
@@ -276,8 +272,7 @@ async def redeliver(
         await use.redeliver(session, caller.partner, delivery_id, now=now)
         return Queued(delivery_id=delivery_id)
 
-    asked = b"webhook-redeliver " + delivery_id.bytes
-    return await _once(session, caller, idempotency_key, asked, now, write, 202)
+    return await once(write, "webhook-redeliver", delivery_id, status=202)
 
 
 @types_router.get("")
@@ -303,30 +298,14 @@ def _type(name: str) -> WebhookType:
     )
 
 
-async def _once(
-    session: Transaction,
-    caller: Caller,
-    key: str | None,
-    request: bytes,
-    now: Now,
-    write: Callable[[], Awaitable[BaseModel]],
-    status: int,
-) -> Response:
-    answered = await once(
-        session, caller=caller.name, key=key, request=request, now=now, write=write
-    )
-    return Response(answered.body, status, answered.headers, media_type=_JSON)
-
-
 async def _with_secret(
     session: Transaction, vault: Vault, caller: Caller, answer: Response
 ) -> Response:
     """The answer with the endpoint's secret; it is added here, so that it is not stored."""
-    view = orjson.loads(bytes(answer.body))
-    view["secret"] = await use.secret_of(session, vault, caller.partner, UUID(view["endpoint_id"]))
-    answer.body = orjson.dumps(view)
-    answer.headers["content-length"] = str(len(answer.body))
-    return answer
+    endpoint = UUID(orjson.loads(bytes(answer.body))["endpoint_id"])
+    return add_unstored(
+        answer, secret=await use.secret_of(session, vault, caller.partner, endpoint)
+    )
 
 
 def _view(shown: use.Shown, now: Now) -> dict[str, Any]:

@@ -55,6 +55,7 @@ PEOPLE = {
     "POST /v1/people/{subject}/collect",
     "GET /v1/people/{subject}/statement",
     "GET /v1/people/{subject}/orders",
+    "GET /v1/people/{subject}/pools",
     "GET /v1/people/{subject}/profile",
     "PUT /v1/people/{subject}/profile",
     "POST /v1/people/{subject}/shield",
