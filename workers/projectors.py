@@ -110,7 +110,9 @@ class Follower:
                 if await step():
                     await asyncio.sleep(PACE_S)
                 else:
-                    await asyncio.wait_for(wake.wait(), poll_s)
+                    # In Python 3.11 wait_for may swallow a cancellation.
+                    async with asyncio.timeout(poll_s):
+                        await wake.wait()
             except PASSING as fault:
                 if not isinstance(fault, TimeoutError):
                     _log.warning("%s pause after: %r", name, fault)

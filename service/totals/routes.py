@@ -135,7 +135,8 @@ async def _changes(request: Request, live: LiveTotals | TestTotals) -> AsyncIter
                 quiet_s = 0.0
                 yield b": still here\n\n"
             try:
-                await asyncio.wait_for(stopping.wait(), STREAM_PAUSE_S)
+                async with asyncio.timeout(STREAM_PAUSE_S):
+                    await stopping.wait()
             except TimeoutError:
                 quiet_s += STREAM_PAUSE_S
     finally:
