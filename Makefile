@@ -7,7 +7,7 @@ RUNTIME := .venv/.runtime-installed
 DEV := .venv/.dev-installed
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --require-hashes
 # A process for each processor, each with servers of its own; who is done takes over from the others.
-PYTEST := $(BIN)/python -m pytest --numprocesses logical --maxprocesses 8 --dist worksteal
+PYTEST := $(BIN)/python -m pytest --numprocesses logical --maxprocesses 8 --dist worksteal --durations 10
 # Universal: one lock for every system and every Python from 3.11.0 on.
 COMPILE := $(UV) pip compile pyproject.toml --universal --python-version 3.11 --extra embedded \
 	--generate-hashes --no-header --no-annotate --no-emit-index-url --quiet

@@ -28,6 +28,8 @@ PROGRAMS = {
 }
 finds_children = pytest.mark.skipif(sys.platform != "linux", reason="they are found in /proc")
 
+PATIENCE_S = 120
+
 
 @dataclass(frozen=True)
 class Up:
@@ -94,7 +96,7 @@ def running_up(home: Path) -> Iterator[Up]:
         ) as process,
     ):
         up = Up(home, process)
-        wait_until(lambda: "}}'" in up.output or process.poll() is not None, seconds=60)
+        wait_until(lambda: "}}'" in up.output or process.poll() is not None, seconds=PATIENCE_S)
         try:
             assert process.poll() is None, up.output
             yield up
@@ -131,13 +133,15 @@ def test_it_shows_no_password(up: Up) -> None:
 @finds_children
 @pytest.mark.parametrize("program", PROGRAMS)
 def test_a_killed_program_comes_back(up: Up, program: str) -> None:
+    # The program killed before may have taken this one with it for a moment.
+    assert wait_until(lambda: up.pid(program) is not None, seconds=PATIENCE_S)
     before = up.pid(program)
     assert before is not None
 
     os.kill(before, signal.SIGKILL)
 
-    assert wait_until(lambda: up.pid(program) not in (None, before), seconds=20)
-    assert wait_until(up.ready, seconds=20)
+    assert wait_until(lambda: up.pid(program) not in (None, before), seconds=PATIENCE_S)
+    assert wait_until(up.ready, seconds=PATIENCE_S)
 
 
 def test_a_second_up_is_told_where_the_first_is(up: Up) -> None:
