@@ -36,10 +36,10 @@ async def test_every_line_adds_up(
         assert one["taken_back"] == sum(a["reversed_points"] for a in one["actions"])
     metro = next(one for one in told["earnings"] if one["activity"] == "transit.metro")
     capped = [action for action in metro["actions"] if action["cap"]]
-    assert {action["cap"] for action in capped} == {
-        "points_per_day", "methodology_actions_per_day",
-    }  # fmt: skip
-    assert capped[0]["cap_said"] == "The cap points_per_day of 6000 was reached."
+    assert {action["cap"]: action["cap_said"] for action in capped} == {
+        "points_per_day": "The cap points_per_day of 6000 was reached.",
+        "methodology_actions_per_day": "The methodology credits no more than this for one day.",
+    }
     assert metro["rule"].startswith("1 points for each full gram; at most 12 actions a day;")
     assert [entry["kind"] for entry in told["entries"]] == ["collect", "reversal", "grant"]
     assert told["entries"][2]["what_for"] == "Points were granted. Welcome."
