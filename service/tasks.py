@@ -5,6 +5,16 @@ import asyncio
 INSIST_EVERY_S = 1.0
 
 
+def is_ending() -> bool:
+    """Whether the running task was told to end. A loop asks at each turn.
+
+    A client library may turn the cancellation into an error of its own, or swallow it, and a group
+    of tasks cancels each of them only once.
+    """
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0
+
+
 async def end(task: "asyncio.Task[None]") -> None:
     """Cancel a task until it has ended.
 

@@ -14,6 +14,7 @@ from service.guards.store import active_holds
 from service.guards.watch import load_plausible, watch
 from service.journal.notify import JOURNAL_CHANNEL
 from service.resources import Resources
+from service.tasks import is_ending
 from service.totals.apply import DAYS, LIVE, apply_days, apply_live
 from service.totals.counters import Counters, CountersLost
 from service.totals.rebuild import rebuild_live
@@ -68,7 +69,7 @@ class Projectors:
         Moves are made one journal row at a time, and the next one waits until this one is counted.
         """
         resources, since = self._resources, datetime.min.replace(year=2000, tzinfo=UTC)
-        while True:
+        while not is_ending():
             looked, moved = system_clock(), 0  # as the database writes down when a total changed
             try:
                 async with resources.sessions() as session, session.begin():
@@ -105,12 +106,11 @@ class Follower:
         wake = asyncio.Event()
         self._wakes.append(wake)
         poll_s = self._resources.settings.projection_poll_seconds
-        while True:
+        while not is_ending():
             try:
                 if await step():
                     await asyncio.sleep(PACE_S)
                 else:
-                    # In Python 3.11 wait_for may swallow a cancellation.
                     async with asyncio.timeout(poll_s):
                         await wake.wait()
             except PASSING as fault:
@@ -122,11 +122,11 @@ class Follower:
 
     async def _listen(self) -> None:
         """Wake the loops when a batch was committed; they look by themselves anyway."""
-        while True:
+        while not is_ending():
             try:
                 async with self._resources.valkey.pubsub() as channel:
                     await channel.subscribe(JOURNAL_CHANNEL)
-                    while True:
+                    while not is_ending():
                         if await channel.get_message(ignore_subscribe_messages=True, timeout=1.0):
                             for wake in self._wakes:
                                 wake.set()

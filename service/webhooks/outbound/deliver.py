@@ -14,6 +14,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from datetime import timedelta
 from functools import lru_cache
+from itertools import count
 from uuid import UUID
 
 from sqlalchemy.exc import DBAPIError
@@ -22,6 +23,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from service.intake import lane
 from service.resources import Resources
+from service.tasks import is_ending
 from service.webhooks.outbound import store
 from service.webhooks.outbound.endpoint import about, tell_disabled
 from service.webhooks.outbound.schedule import (
@@ -41,6 +43,7 @@ LIMIT_SHARE = 2  # the fuller we are the less one endpoint may add, so that ther
 LEASE_TIMEOUTS = 4  # a lease outlives the longest attempt by far, and a dead sender not for long
 RECORD_PACE_S = 0.05  # attempts that end in this time are written down together
 PAUSE_AFTER_FAULT_S = 0.5
+LAST_TRIES = 5  # to write down, when we are stopped
 GONE = 410
 PAUSING = (429, 503)  # with Retry-After these speak for the endpoint, not for one delivery
 OPENED_SECRETS_MAX = 4096
@@ -80,7 +83,7 @@ class Deliverer:
 
     async def _take(self, group: asyncio.TaskGroup) -> None:
         poll_s = self._resources.settings.projection_poll_seconds
-        while True:
+        while not is_ending():
             self._wake.clear()
             limit = (IN_FLIGHT_MAX - self._taken + 1) // 2
             if limit and len(await self._start(group, limit)) == limit:
@@ -95,6 +98,8 @@ class Deliverer:
         except PASSING as fault:
             _log.warning("taking deliveries pauses after: %r", fault)
             await asyncio.sleep(PAUSE_AFTER_FAULT_S)
+            return []
+        if is_ending():  # they are sent once their lease is over
             return []
         for delivery in taken:
             self._taken += 1
@@ -139,7 +144,7 @@ class Deliverer:
 
     async def _record(self) -> None:
         """Write down what is done, as much as there is at once."""
-        while True:
+        while not is_ending():
             done = [await self._done.get()]
             try:
                 await asyncio.sleep(RECORD_PACE_S)
@@ -221,10 +226,17 @@ class Deliverer:
 
 
 async def _until_written(work: Callable[[], Awaitable[None]], attempts: int) -> None:
-    """Tried again until it is written: what is in memory is all that is known of the attempts."""
-    while True:
+    """Tried again until it is written: what is in memory is all that is known of the attempts.
+
+    When we are stopped it is tried a few times; then they are sent again once their lease is over.
+    """
+    for number in count(1):
         try:
-            return await work()
+            await work()
         except PASSING as fault:
             _log.warning("%d attempts wait to be written: %r", attempts, fault)
+            if is_ending() and number >= LAST_TRIES:
+                return
             await asyncio.sleep(PAUSE_AFTER_FAULT_S)
+        else:
+            return
