@@ -7,7 +7,7 @@ import logging
 import signal
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -49,15 +49,20 @@ class Child:
         self.start_at = None
         self.process = self.start()
 
-    def check(self) -> None:
-        """Notice a death, or end the wait after one. Raises StartupError after too many."""
+    def check(self) -> bool:
+        """Notice a death, or end the wait after one; True when it was started again.
+
+        Raises StartupError after too many deaths.
+        """
         if self.running:
-            return
+            return False
         now = clock_s()
         if self.start_at is None:
             self.start_at = now + self.mourn(now)
         elif now >= self.start_at:
             self.begin()
+            return True
+        return False
 
     def mourn(self, now: float) -> float:
         """Record one death; the seconds to wait before the next start."""
@@ -85,10 +90,11 @@ class Supervisor:
     """Use as `with Supervisor() as supervisor`: the end of the block stops all that was started.
 
     SIGINT, SIGTERM and SIGHUP raise KeyboardInterrupt in the block, once; the next one hastens the
-    stop.
+    stop. `on_start` is called after every start with the process ids of all children by name.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, on_start: Callable[[Mapping[str, int]], None] | None = None) -> None:
+        self._on_start = on_start
         self._groups: list[list[Child]] = []
         self._stopping = False
         self._hastened = False
@@ -122,12 +128,13 @@ class Supervisor:
         self._groups.append(list(children))
         for child in children:
             child.begin()
+        self._report()
 
     def check(self) -> None:
         """Look at every child once. Call this often, also while waiting for one of them."""
-        for group in self._groups:
-            for child in group:
-                child.check()
+        started = [child.check() for group in self._groups for child in group]
+        if any(started):
+            self._report()
 
     def wait_for(self, ready: Callable[[], bool], *, seconds: float) -> bool:
         """Keep the children running until `ready`; False when that took too long."""
@@ -144,6 +151,14 @@ class Supervisor:
         while True:
             self.check()
             time.sleep(WATCH_S)
+
+    def _report(self) -> None:
+        if self._on_start is None:
+            return
+        children = [child for group in self._groups for child in group]
+        self._on_start(
+            {child.name: child.process.pid for child in children if child.process is not None}
+        )
 
     def _on_signal(self, number: int, frame: FrameType | None) -> None:
         if self._stopping:

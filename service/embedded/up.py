@@ -25,6 +25,7 @@ from service.embedded.listener import listen, url_of
 from service.embedded.postgres import await_postgres, prepare_postgres, spawn_postgres
 from service.embedded.postgres_data import FAST, IMMEDIATE
 from service.embedded.process import STAY, Process, StartupError, spawn, stop, tail
+from service.embedded.running_file import RunningFile
 from service.embedded.supervisor import Child, Supervisor
 from service.embedded.valkey import TERMINATE, await_valkey, prepare_valkey, spawn_valkey
 from service.embedded.welcome import Running, show_welcome
@@ -60,8 +61,13 @@ def run_up(settings: Settings, *, clock: bool = False) -> int:
     with calm_log(console):
         try:
             check_clock(settings, wanted=clock)
-            with hold_home(settings.home) as home, Supervisor() as supervisor:
-                up(Stage(settings, home.path, console, supervisor), home)
+            with hold_home(settings.home) as home:
+                running_file = RunningFile(home.path)
+                try:
+                    with Supervisor(running_file.set_programs) as supervisor:
+                        up(Stage(settings, home.path, console, supervisor), home, running_file)
+                finally:
+                    running_file.remove()
         except StartupError as error:
             console.print(
                 f"\n{error}\n", style="red", markup=False, highlight=False, soft_wrap=True
@@ -72,7 +78,7 @@ def run_up(settings: Settings, *, clock: bool = False) -> int:
     return 0
 
 
-def up(stage: Stage, home: Home) -> None:
+def up(stage: Stage, home: Home, running_file: RunningFile) -> None:
     with listen(stage.settings.host, stage.settings.port) as listener:
         url = url_of(listener)
         home.note(f"API at {url}")
@@ -97,6 +103,7 @@ def up(stage: Stage, home: Home) -> None:
         embedded = stage.settings.database_url is None
         running = Running(url, stage.home, database_url, embedded_database=embedded)
         show_welcome(stage.console, running, now=system_clock())
+        running_file.set_ready()
         stage.supervisor.watch()
 
 

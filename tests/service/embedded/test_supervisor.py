@@ -65,6 +65,25 @@ def test_a_died_child_is_started_again(tmp_path: Path) -> None:
     assert lines(journal) == ["started api", "started api", "stopped api"]
 
 
+def test_every_start_is_reported_with_all_process_ids(tmp_path: Path) -> None:
+    journal = tmp_path / "journal"
+    first, second = a_child("api", journal), a_child("worker", journal)
+    reported: list[dict[str, int]] = []
+
+    with Supervisor(lambda programs: reported.append(dict(programs))) as supervisor:
+        supervisor.start(first)
+        supervisor.start(second)
+        assert supervisor.wait_for(lambda: len(lines(journal)) == 2, seconds=10)
+        first.signal(signal.SIGKILL)
+        assert supervisor.wait_for(lambda: len(lines(journal)) == 3, seconds=10)
+
+    assert [set(programs) for programs in reported] == [
+        {"api"}, {"api", "worker"}, {"api", "worker"},
+    ]  # fmt: skip
+    assert reported[2]["worker"] == reported[1]["worker"]
+    assert reported[2]["api"] != reported[1]["api"]
+
+
 def test_a_child_that_dies_again_and_again_is_given_up_visibly(tmp_path: Path) -> None:
     child = a_child("api", tmp_path / "journal")
     child.log.write_text("the reason\n")
