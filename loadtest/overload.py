@@ -20,10 +20,11 @@ import uvloop
 
 from loadtest.bench.client import BATCH_TYPE, BROKEN, Opened, closed_loop, open_loop, post
 from loadtest.books import Check, Tally, check_identity, check_told, check_totals, run_reconcile
+from loadtest.harness import NotRunning
 from loadtest.latency import table_of
 from loadtest.mix import PEOPLE, Mix
 from loadtest.receiver import Receiver, receiving
-from loadtest.system import NotRunning, System, actions_in_totals, settled_actions, started
+from loadtest.system import System, actions_in_totals, settled_actions, started
 
 VOID = 3
 BATCH_EVENTS = 100

@@ -31,12 +31,12 @@ from loadtest.books import (
     check_totals,
     run_reconcile,
 )
+from loadtest.harness import NotRunning
 from loadtest.latency import table_of
 from loadtest.mix import PEOPLE, Mix
 from loadtest.receiver import Receiver, receiving
 from loadtest.seed import Project, open_project, seed
 from loadtest.system import (
-    NotRunning,
     System,
     actions_in_totals,
     default_home,

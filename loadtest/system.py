@@ -9,7 +9,6 @@ import os
 import shutil
 import signal
 import socket
-import subprocess
 import sys
 import tempfile
 import time
@@ -21,16 +20,19 @@ from types import FrameType
 from typing import Any
 from urllib.parse import urlsplit
 
+from loadtest.harness import (
+    START_S,
+    NotRunning,
+    SystemUnderTest,
+    demo_of,
+    program,
+    tail,
+    wait_until,
+)
+
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
-START_S = 300.0
-STOP_S = 90.0
 POLL_S = 0.1
 READ_S = 10.0
-TAIL_BYTES = 4_000
-
-
-class NotRunning(RuntimeError):
-    """There is no system to send load to; the message says what to do."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,57 +57,6 @@ class System:
         return self.pid is not None
 
 
-class Up:
-    """`saxaul up` on a data folder of ours: started, ended in any way, started again.
-
-    It is at the same address each time. `environment` holds settings of its own.
-    """
-
-    def __init__(self, place: Path, **environment: str) -> None:
-        self.home = place / "home"
-        self._log = place / "up.log"
-        self._environment = environment
-        self._process: subprocess.Popen[bytes] | None = None
-
-    def start(self) -> System:
-        """Start it and wait until it is ready. Raises NotRunning when it does not become so."""
-        known = demo_of(self.home).get("url", ":0")
-        environment = {
-            **os.environ,
-            "SAXAUL_LOG_LEVEL": "warning",
-            **self._environment,
-            "SAXAUL_HOME": str(self.home),
-            "SAXAUL_PORT": known.rpartition(":")[2],
-        }
-        with self._log.open("ab") as output:
-            self._process = subprocess.Popen(
-                [sys.executable, "-m", "service.cli", "up"],
-                env=environment,
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,  # Ctrl-C is for us; we stop it in order
-            )
-        return _await(self.home, self._process, self._log)
-
-    def kill(self) -> None:
-        """End the supervisor as a power cut would: it cannot stop anything in order."""
-        assert self._process is not None
-        self._process.kill()
-        self._process.wait()
-
-    def stop(self) -> None:
-        """Stop it in order, as Ctrl-C does. Idempotent."""
-        if self._process is None:
-            return
-        self._process.send_signal(signal.SIGTERM)
-        try:
-            self._process.wait(STOP_S)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
-
-
 @contextmanager
 def started(folder: Path | None, **environment: str) -> Iterator[System]:
     """Run a system with a data folder of its own, and remove both at the end.
@@ -114,11 +65,34 @@ def started(folder: Path | None, **environment: str) -> Iterator[System]:
     NotRunning when it does not start.
     """
     with a_place(folder) as place, terminable():
-        up = Up(place, **environment)
+        tested = system_in(place, **environment)
         try:
-            yield up.start()
+            tested.start()
+            yield system_of(tested)
         finally:
-            up.stop()
+            tested.stop()
+
+
+def system_in(place: Path, **environment: str) -> SystemUnderTest:
+    """A system that is not started yet, with its data folder in `place`."""
+    settings = {**os.environ, "SAXAUL_LOG_LEVEL": "warning", **environment}
+    settings.pop("SAXAUL_PORT", None)  # a free one, and after a restart the same again
+    return SystemUnderTest(place / "home", settings)
+
+
+def system_of(tested: SystemUnderTest) -> System:
+    """How to speak to a system of ours that is running."""
+    demo = tested.demo
+    return System(
+        url=demo["url"],
+        home=tested.home,
+        partner_key=demo["partner_key"],
+        webhooks_key=demo["webhooks_key"],
+        admin_key=demo["admin_key"],
+        database_url=demo.get("owner_database_url") or demo["database_url"],
+        redis_url=demo["redis_url"],
+        pid=tested.process.pid,
+    )
 
 
 @contextmanager
@@ -131,7 +105,7 @@ def another_api(
     """
     port = _free_port()
     log = system.home.parent / f"api-{port}.log"
-    given = {
+    settings = {
         **os.environ,
         **{f"SAXAUL_{name.upper()}": key for name, key in _secrets_of(system.home).items()},
         "DATABASE_URL": system.database_url or "",
@@ -141,27 +115,13 @@ def another_api(
         "SAXAUL_LOG_LEVEL": "warning",
         **environment,
     }
-    with log.open("wb") as output:
-        process = subprocess.Popen(
-            [*below, sys.executable, "-m", "service.main"],
-            env=given,
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-        )
+    command = (*below, sys.executable, "-m", "service.main")
     url = f"http://127.0.0.1:{port}"
-    try:
-        deadline = time.monotonic() + START_S
-        while not is_ready(url):
-            if process.poll() is not None or time.monotonic() > deadline:
-                end = log.read_bytes()[-TAIL_BYTES:].decode(errors="replace")
-                raise NotRunning(f"another API process did not become ready. It said:\n{end}")
-            time.sleep(POLL_S)
+    with program(command, environment=settings, output=log) as process:
+        wait_until(lambda: is_ready(url) or process.poll() is not None, seconds=START_S)
+        if process.poll() is not None or not is_ready(url):
+            raise NotRunning(f"another API process did not become ready. It said:\n{tail(log)}")
         yield replace(system, url=url), process.pid
-    finally:
-        process.terminate()
-        process.wait(STOP_S)
 
 
 @contextmanager
@@ -200,12 +160,6 @@ def running(url: str | None, home: Path) -> System:
         redis_url=demo.get("redis_url"),
         pid=None,
     )
-
-
-def demo_of(home: Path) -> dict[str, Any]:
-    """`demo.json`, or nothing where `saxaul up` never ran."""
-    file = home / "demo.json"
-    return dict(json.loads(file.read_bytes())) if file.exists() else {}
 
 
 def default_home() -> Path:
@@ -277,26 +231,6 @@ def _get(url: str, path: str) -> tuple[int, bytes]:
         return answer.status, answer.read()
     finally:
         connection.close()
-
-
-def _await(home: Path, process: subprocess.Popen[bytes], log: Path) -> System:
-    deadline = time.monotonic() + START_S
-    while time.monotonic() < deadline and process.poll() is None:
-        demo = demo_of(home)
-        if demo and process.poll() is None and is_ready(demo["url"]):
-            return System(
-                url=demo["url"],
-                home=home,
-                partner_key=demo["partner_key"],
-                webhooks_key=demo["webhooks_key"],
-                admin_key=demo["admin_key"],
-                database_url=demo.get("owner_database_url") or demo["database_url"],
-                redis_url=demo["redis_url"],
-                pid=process.pid,
-            )
-        time.sleep(POLL_S)
-    end = log.read_bytes()[-TAIL_BYTES:].decode(errors="replace")
-    raise NotRunning(f"`saxaul up` did not become ready. It said:\n{end}")
 
 
 @contextmanager

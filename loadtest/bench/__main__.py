@@ -24,8 +24,8 @@ from loadtest.bench.processes import PATIENT, two_processes
 from loadtest.bench.serve import served
 from loadtest.bench.size import sizes
 from loadtest.books import Check, check_identity, check_totals, run_reconcile
+from loadtest.harness import NotRunning
 from loadtest.system import (
-    NotRunning,
     System,
     actions_in_totals,
     default_home,

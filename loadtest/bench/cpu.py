@@ -3,21 +3,19 @@
 import os
 import shutil
 import subprocess
+import sys
 import tempfile
-from collections import Counter
+from collections import Counter, defaultdict
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-import psutil  # type: ignore[import-untyped]  # ships no types
+import psutil
 
+from loadtest.harness import programs_of
 from loadtest.system import System
 
-PROCESSES = {
-    "API": ("service.main",),
-    "worker": ("workers.main",),
-    "Valkey": ("valkey-server",),
-    "PostgreSQL": ("postgres",),
-}
+NAMES = {"api": "API", "worker": "worker", "valkey": "Valkey", "postgres": "PostgreSQL"}
 GENERATOR = "generator"
 SPY_RATE = 200
 
@@ -54,43 +52,37 @@ class Times:
 def times_of(system: System) -> Times:
     """Processor seconds of the system's processes and of ourselves; ours alone when it is not ours.
 
-    Counts processes that still run, and ended children of PostgreSQL's first process.
+    Those of processes that they started count, too, whether they still run or have ended.
     """
-    seconds: Counter[str] = Counter()
+    seconds: dict[str, float] = defaultdict(float)
     for name, process in processes_of(system):
-        with_children = name == "PostgreSQL" and "-D" in process.cmdline()
-        try:
-            used = process.cpu_times()
-        except psutil.NoSuchProcess:
-            continue
-        seconds[name] += used.user + used.system
-        if with_children:
-            seconds[name] += used.children_user + used.children_system
+        with suppress(psutil.NoSuchProcess):
+            for one in (process, *process.children(recursive=True)):
+                with suppress(psutil.NoSuchProcess):
+                    used = one.cpu_times()
+                    seconds[name] += used.user + used.system
+            ended = process.cpu_times()
+            seconds[name] += ended.children_user + ended.children_system
     own = psutil.Process().cpu_times()
     seconds[GENERATOR] = own.user + own.system
     return Times(dict(seconds))
 
 
 def processes_of(system: System) -> list[tuple[str, psutil.Process]]:
-    """The processes below `saxaul up`, with what they are."""
+    """The processes that `saxaul up` keeps running, with what they are."""
     if system.pid is None:
         return []
-    found = []
-    for process in psutil.Process(system.pid).children(recursive=True):
-        try:
-            command = " ".join(process.cmdline())
-        except (psutil.NoSuchProcess, psutil.ZombieProcess):
-            continue
-        for name, words in PROCESSES.items():
-            if any(word in command for word in words):
-                found.append((name, process))
-                break
-    return found
+    return [
+        (NAMES[program], process)
+        for program, processes in programs_of(system.home, system.pid).items()
+        for process in processes
+    ]
 
 
 def spy_path() -> str | None:
-    """py-spy's program, where it is installed; PY_SPY names another place."""
-    return os.environ.get("PY_SPY") or shutil.which("py-spy")
+    """py-spy's program; PY_SPY names one, else it is beside this interpreter or in PATH."""
+    beside = Path(sys.executable).with_name("py-spy")
+    return os.environ.get("PY_SPY") or shutil.which(beside) or shutil.which("py-spy")
 
 
 class Spy:

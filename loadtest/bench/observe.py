@@ -9,7 +9,7 @@ from collections import Counter
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 
-import psutil  # type: ignore[import-untyped]  # ships no types
+import psutil
 
 from loadtest.bench.parts import Bench
 from loadtest.bench.processes import PATIENT

@@ -23,7 +23,8 @@ from loadtest.faults.harm import FAULTS, Fault
 from loadtest.faults.proof import figures_of, prove, told_by
 from loadtest.faults.stage import Skipped, Stages
 from loadtest.faults.witness import NotBack, Witness
-from loadtest.system import NotRunning, a_place, terminable
+from loadtest.harness import NotRunning
+from loadtest.system import a_place, terminable
 
 WIDTH = 130
 FAULT_LIMIT_S = 300.0

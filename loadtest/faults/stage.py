@@ -15,18 +15,12 @@ from urllib.parse import urlsplit, urlunsplit
 
 import asyncpg
 import httpx
-import psutil  # type: ignore[import-untyped]  # ships no types
 from redis.asyncio import Redis
 
 from loadtest.faults.proxy import Proxy, proxied
-from loadtest.system import NotRunning, System, Up, another_api
+from loadtest.harness import NotRunning, SystemUnderTest
+from loadtest.system import System, another_api, system_in, system_of
 
-PROGRAMS = {
-    "api": "service.main",
-    "worker": "workers.main",
-    "postgres": "bin/postgres",
-    "valkey": "valkey.conf",
-}
 NETWORKED = "networked"
 
 
@@ -38,7 +32,7 @@ class Skipped(RuntimeError):
 class Stage:
     """One system under test; `urls` are all addresses of its API."""
 
-    up: Up
+    tested: SystemUnderTest
     system: System
     urls: tuple[str, ...]
     database: Proxy | None = None
@@ -46,13 +40,8 @@ class Stage:
 
     def strike(self, program: str, number: signal.Signals) -> None:
         """Send a signal to the supervisor's children that run a program."""
-        assert self.system.pid is not None
-        children = psutil.Process(self.system.pid).children()
-        struck = [child for child in children if _runs(child, PROGRAMS[program])]
-        if not struck:
+        if not self.tested.send_signal(program, number):
             raise Skipped(f"no {program} runs below `saxaul up`")
-        for child in struck:
-            child.send_signal(number)
 
     async def flush(self) -> None:
         """Forget everything that is in Valkey."""
@@ -62,8 +51,9 @@ class Stage:
 
     async def restart(self) -> None:
         """Kill the supervisor, which takes everything with it, and start again."""
-        await asyncio.to_thread(self.up.kill)
-        self.system = await asyncio.to_thread(self.up.start)
+        await asyncio.to_thread(self.tested.kill)
+        await asyncio.to_thread(self.tested.start)
+        self.system = system_of(self.tested)
 
 
 @dataclass(slots=True)
@@ -71,7 +61,7 @@ class Stages:
     """Makes stages in one folder, each when it is first wanted, and stops them all at the end."""
 
     place: Path
-    _ups: list[Up] = field(default_factory=list)
+    _tested: list[SystemUnderTest] = field(default_factory=list)
     _plain: Stage | None = None
     _networked: Stage | None = None
     _proxies: AsyncExitStack = field(default_factory=AsyncExitStack)
@@ -127,7 +117,7 @@ class Stages:
             yield stage, disk
         finally:
             if stage is not None:
-                await asyncio.to_thread(stage.up.stop)
+                await asyncio.to_thread(stage.tested.stop)
             await asyncio.to_thread(subprocess.run, ["umount", "--lazy", str(disk)], check=False)
 
     @asynccontextmanager
@@ -148,28 +138,22 @@ class Stages:
             except NotRunning as error:
                 raise Skipped("an API process with another clock does not start") from error
             urls = (*plain.urls, skewed.url)
-            yield Stage(plain.up, plain.system, urls), await _clock_ahead(skewed.url)
+            yield Stage(plain.tested, plain.system, urls), await _clock_ahead(skewed.url)
 
     async def stop(self) -> None:
         """Stop what still runs, the newest first."""
-        for up in reversed(self._ups):
-            await asyncio.to_thread(up.stop)
+        for tested in reversed(self._tested):
+            await asyncio.to_thread(tested.stop)
         await self._proxies.aclose()
 
     async def _start(self, name: str, **environment: str) -> Stage:
         folder = self.place / name
         folder.mkdir(exist_ok=True, mode=0o711)
-        up = Up(folder, **environment)
-        self._ups.append(up)
-        system = await asyncio.to_thread(up.start)
-        return Stage(up, system, (system.url,))
-
-
-def _runs(process: psutil.Process, mark: str) -> bool:
-    try:
-        return any(mark in part for part in process.cmdline()[:4])
-    except psutil.NoSuchProcess:
-        return False
+        tested = system_in(folder, **environment)
+        self._tested.append(tested)
+        await asyncio.to_thread(tested.start)
+        system = system_of(tested)
+        return Stage(tested, system, (system.url,))
 
 
 def _named(url: str, path: str) -> str:

@@ -9,7 +9,9 @@ from typing import Any
 
 import httpx
 from builders import BATCH, SINGLE, a_bike_ride, a_box, a_bus_ride, a_ride, an_invoice, an_order
-from flow_system import Done, System, finished, summed, until
+from flow_system import System, summed, until
+
+from loadtest.harness import Done, finished
 
 Event = dict[str, Any]
 PAUSE_S = 0.05  # between two tries; no test depends on it

@@ -5,14 +5,9 @@ Nothing here waits for a time to pass: it waits until something is so, and gives
 """
 
 import asyncio
-import json
-import os
 import re
-import signal
-import subprocess
-import sys
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,59 +15,17 @@ from typing import Any
 import asyncpg
 import httpx
 
+from loadtest.harness import HANG_S, Done, SystemUnderTest, clean_environment
 from service.clock import seconds
-from service.embedded.process import command_line, wait_until
 
-SAXAUL = (sys.executable, "-m", "service.cli")
-HANG_S = 120.0  # what takes longer than this has stopped for good
 POLL_S = 0.005
-PROGRAMS = {
-    "api": "service.main",
-    "worker": "workers.main",
-    "valkey": "valkey.conf",
-    "postgres": "bin/postgres",
-}
 SUMMED = ("avoided_mg", "actions", "people", "points")
 _ROW = re.compile(r"[│|]\s*(\S*)\s*[│|]\s*(\S*)\s*[│|]\s*([\d,]+)\s*[│|]")
 
 
-@dataclass(frozen=True, slots=True)
-class System:
-    """A running system: the folder it lives in, its supervisor, and what `demo.json` says."""
-
-    home: Path
-    process: subprocess.Popen[bytes]
-    demo: dict[str, Any]
-
-    @property
-    def url(self) -> str:
-        return str(self.demo["url"])
-
-    @property
-    def output(self) -> str:
-        return (self.home / "output").read_text()
-
-    def pids(self, program: str) -> list[int]:
-        """The supervisor's children that run a program."""
-        found = []
-        for entry in Path("/proc").glob("[0-9]*"):
-            try:
-                status = (entry / "status").read_text()
-            except (FileNotFoundError, ProcessLookupError):
-                continue
-            if f"PPid:\t{self.process.pid}\n" not in status:
-                continue
-            arguments = command_line(int(entry.name))[:4]
-            if any(PROGRAMS[program] in part for part in arguments):
-                found.append(int(entry.name))
-        return found
-
-    def strike(self, program: str, number: signal.Signals = signal.SIGKILL) -> None:
-        """Send a signal to every process of a program."""
-        struck = self.pids(program)
-        assert struck, f"no {program} is running:\n{self.output}"
-        for pid in struck:
-            os.kill(pid, number)
+@dataclass(slots=True)
+class System(SystemUnderTest):
+    """A running system, asked over HTTP, by its commands, and by SQL."""
 
     def client(self, key: str = "backfill_key", **more: Any) -> httpx.AsyncClient:
         """An HTTP client that speaks with one of the demo's keys, or with a key of its own."""
@@ -84,32 +37,6 @@ class System:
             limits=httpx.Limits(max_connections=None),
             **more,
         )
-
-    def env(self) -> dict[str, str]:
-        return environment(self.home)
-
-    async def saxaul(self, *arguments: str) -> "Done":
-        """Run a command as a user would in another terminal."""
-        async with self.command(*arguments) as running:
-            return await finished(running)
-
-    @asynccontextmanager
-    async def command(self, *arguments: str) -> AsyncIterator[asyncio.subprocess.Process]:
-        """A command while it runs, with a pipe to its standard input; killed if it is left."""
-        process = await asyncio.create_subprocess_exec(
-            *SAXAUL,
-            *arguments,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            env=self.env(),
-        )
-        try:
-            yield process
-        finally:
-            if process.returncode is None:
-                process.kill()
-                await process.communicate()
 
     async def fetch(self, sql: str, *values: object) -> list[asyncpg.Record]:
         """Ask the database itself."""
@@ -168,29 +95,14 @@ _FACTS = """
 """
 
 
-@dataclass(frozen=True, slots=True)
-class Done:
-    """What a command left behind."""
-
-    code: int
-    text: str
-
-    def outcomes(self) -> dict[str, int]:
-        """The summary of a replay: events by outcome, and by `outcome:reason`."""
-        found: dict[str, int] = {}
-        last = ""
-        for outcome, reason, count in _ROW.findall(self.text):
-            last = outcome or last
-            found[f"{last}:{reason}" if reason else last] = int(count.replace(",", ""))
-        return found
-
-
-async def finished(process: asyncio.subprocess.Process) -> Done:
-    """The end of a command."""
-    async with asyncio.timeout(HANG_S):
-        out, error = await process.communicate()
-    assert process.returncode is not None
-    return Done(process.returncode, out.decode() + error.decode())
+def outcomes_of(replay: Done) -> dict[str, int]:
+    """The summary that a replay printed: events by outcome, and by `outcome:reason`."""
+    found: dict[str, int] = {}
+    last = ""
+    for outcome, reason, count in _ROW.findall(replay.text):
+        last = outcome or last
+        found[f"{last}:{reason}" if reason else last] = int(count.replace(",", ""))
+    return found
 
 
 def summed(totals: Mapping[str, Any]) -> dict[str, Any]:
@@ -212,43 +124,28 @@ def environment(home: Path, **settings: object) -> dict[str, str]:
 
     Many programs start here, so what is compiled is kept, beside the system's folder.
     """
-    own = ("SAXAUL_", "DATABASE_URL", "REDIS_URL", "PYTHONDONTWRITEBYTECODE")
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(own)}
+    inherited = clean_environment()
+    inherited.pop("PYTHONDONTWRITEBYTECODE", None)
     named = {f"SAXAUL_{name.upper()}": str(value) for name, value in settings.items()}
     compiled = str(home.parent / "compiled")
     shared = {"SAXAUL_HOME": str(home), "PYTHONPYCACHEPREFIX": compiled, "COLUMNS": "120"}
     # Replayed rides of 617 m are below any plausible mean; tests/service/guards holds and releases.
-    return {"SAXAUL_GUARD_SECONDS": "0", **kept, **named, **shared}
+    return {"SAXAUL_GUARD_SECONDS": "0", **inherited, **named, **shared}
 
 
 @contextmanager
 def running_system(home: Path, **settings: object) -> Iterator[System]:
     """`saxaul up`, ready; stopped with SIGTERM at the end, which must be a clean stop."""
-    home.mkdir(exist_ok=True)
-    output = home / "output"
-    with (
-        output.open("wb") as writer,
-        subprocess.Popen(
-            [*SAXAUL, "up"],
-            stdout=writer,
-            stderr=subprocess.STDOUT,
-            env=environment(home, port=0, **settings),
-        ) as process,
-    ):
-        try:
-            wait_until(
-                lambda: "Saxaul is running" in output.read_text() or process.poll() is not None,
-                seconds=2 * HANG_S,
-            )
-            assert "Saxaul is running" in output.read_text(), output.read_text()
-            system = System(home, process, json.loads((home / "demo.json").read_text()))
-            ready = httpx.get(f"{system.url}/readyz", timeout=HANG_S, trust_env=False)
-            assert ready.is_success, ready.text
-            yield system
-        finally:
-            was_running = process.poll() is None
-            process.terminate()
-            code = process.wait(timeout=HANG_S)
-        if was_running:
-            assert code == 0, output.read_text()
-            assert "Stopped" in output.read_text()
+    system = System(home, environment(home, port=0, **settings))
+    system.start()
+    try:
+        assert "Saxaul is running" in system.output
+        ready = httpx.get(f"{system.url}/readyz", timeout=HANG_S, trust_env=False)
+        assert ready.is_success, ready.text
+        yield system
+    finally:
+        was_running = system.process.poll() is None
+        code = system.stop()
+    if was_running:
+        assert code == 0, system.output
+        assert "Stopped" in system.output

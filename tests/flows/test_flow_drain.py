@@ -5,8 +5,9 @@ from pathlib import Path
 
 from builders import unique
 from flow_clients import Seen, load
-from flow_system import HANG_S, System, running_system, until
+from flow_system import System, environment, running_system, until
 
+from loadtest.harness import HANG_S
 from service.embedded.servers import embedded_servers
 
 CLIENTS = 12
@@ -21,7 +22,7 @@ async def test_a_stopped_api_answers_what_it_took_and_its_port_answers_again(
 
     async with load(fragile, clients=CLIENTS, name=name, insist=False) as seen:
         await _under_load(seen)
-        fragile.strike("api", signal.SIGTERM)
+        assert fragile.send_signal("api", signal.SIGTERM)
         await until(_replaced(fragile, before), lambda: fragile.output)
         answered = len(seen.answers)
         await _under_load(seen, answered + ENOUGH)
@@ -43,7 +44,7 @@ async def test_a_stopped_system_answers_what_it_took(tmp_path: Path) -> None:
 
     assert {status for status, _ in seen.refusals} <= {503}, seen.refusals
     with embedded_servers(tmp_path) as servers:
-        kept = System(tmp_path, stopping.process, {"database_url": servers.database_url})
+        kept = System(tmp_path, environment(tmp_path), {"database_url": servers.database_url})
         await seen.assert_recorded(kept)
         assert await _recorded_of(kept, seen) == 0
 

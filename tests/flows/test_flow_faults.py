@@ -4,13 +4,14 @@ Kills, and losses in Valkey, have tests of their own: test_flow_kill and test_fl
 networks the worst are tried: `python -m loadtest.faults` tries all.
 """
 
-import asyncio
 import json
 import sys
 from pathlib import Path
 
 import pytest
 from flow_system import environment
+
+from loadtest.harness import finished, running
 
 LIMIT_S = 400.0
 NAMES = (
@@ -28,24 +29,17 @@ MAY_SKIP = {"full-disk", "clock-skew"}  # these need root, and a program of the 
 @pytest.mark.timeout(LIMIT_S)
 async def test_nothing_is_lost_and_nothing_counts_twice_whatever_breaks(tmp_path: Path) -> None:
     file = tmp_path / "faults.json"
-    process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "loadtest.faults", *NAMES, *BRIEFLY,
-        "--json", str(file), "--dir", str(tmp_path),
-        env=environment(tmp_path / "unused"), stdout=-1, stderr=-2,
-    )  # fmt: skip
-    try:
-        async with asyncio.timeout(LIMIT_S - 30):
-            printed, _ = await process.communicate()
-    finally:
-        if process.returncode is None:
-            process.terminate()
-            await process.wait()
+    command = (sys.executable, "-m", "loadtest.faults", *NAMES, *BRIEFLY)
+    files = ("--json", str(file), "--dir", str(tmp_path))
 
-    assert process.returncode == 0, printed.decode()
+    async with running(*command, *files, environment=environment(tmp_path / "unused")) as process:
+        done = await finished(process, seconds=LIMIT_S - 30)
+
+    assert done.code == 0, done.text
     results = json.loads(file.read_text())
     proven = {one["name"] for one in results if not one["skipped"]}
     assert {one["name"] for one in results} == set(NAMES)
-    assert set(NAMES) - proven <= MAY_SKIP, printed.decode()
+    assert set(NAMES) - proven <= MAY_SKIP, done.text
     for one in results:
         if one["name"] in proven:
             assert one["sent"] > 0

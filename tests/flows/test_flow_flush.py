@@ -23,7 +23,7 @@ async def forget_functions(system: System) -> None:
 
 
 async def restart(system: System) -> None:
-    system.strike("valkey", signal.SIGTERM)
+    assert system.send_signal("valkey", signal.SIGTERM)
 
 
 @pytest.mark.parametrize("lose", [flush_all, forget_functions, restart])

@@ -11,7 +11,9 @@ from pathlib import Path
 import pytest
 from builders import unique
 from flow_clients import Event, as_lines, load, replaying, some_events
-from flow_system import HANG_S, PROGRAMS, System, running_system
+from flow_system import System, outcomes_of, running_system
+
+from loadtest.harness import PROGRAMS
 
 EVENTS = 2_000
 PEOPLE = 120
@@ -31,12 +33,12 @@ async def test_a_kill_in_the_middle_of_a_replay_loses_nothing(
     ):
         await replay.feed(events[: EVENTS // 2])
         await replay.under_way()
-        fragile.strike(victim)
+        assert fragile.send_signal(victim, signal.SIGKILL)
         await replay.feed(events[EVENTS // 2 :])
         done = await replay.end()
 
     assert done.code == 0, done.text
-    assert sum(_outcomes(done.outcomes())) == EVENTS
+    assert sum(_outcomes(outcomes_of(done))) == EVENTS
     assert {status for status, _ in seen.refusals} <= {503}, seen.refusals
     await seen.assert_recorded(fragile)
     await fragile.assert_reconciled()
@@ -50,8 +52,7 @@ async def test_a_killed_system_goes_on_where_it_was(tmp_path: Path) -> None:
         async with replaying(killed, name) as replay:
             await replay.feed(events[: EVENTS // 2])
             await replay.under_way()
-            killed.process.send_signal(signal.SIGKILL)
-            killed.process.wait(timeout=HANG_S)
+            killed.kill()
         known = "SELECT action_id, event_id, outcome, avoided_mg, points FROM action"
 
     with running_system(tmp_path) as again:
@@ -76,7 +77,7 @@ async def _assert_again_changes_nothing(
     done = await system.saxaul("replay", str(_written(events, folder)), "--format", "cloudevents")
 
     assert done.code == 0, done.text
-    assert done.outcomes() == {"duplicate": len(events)}
+    assert outcomes_of(done) == {"duplicate": len(events)}
     assert await system.settled() == before
 
 

@@ -1,12 +1,13 @@
 """More than the capacity: what is too much is sent away, what is taken is kept, and all drains."""
 
-import asyncio
 import re
 import sys
 from pathlib import Path
 
 import pytest
 from flow_system import environment
+
+from loadtest.harness import finished, running
 
 LIMIT_S = 240.0
 SMALL = ("--seconds", "2", "--queue", "1000")
@@ -16,17 +17,11 @@ VOID = 3  # a slow machine's generator cannot send so fast; the checks hold all 
 @pytest.mark.timeout(LIMIT_S)
 async def test_at_four_times_the_capacity_the_system_stays_up_and_balances(tmp_path: Path) -> None:
     command = (sys.executable, "-m", "loadtest.overload", *SMALL, "--factor", "4", "--p99", "60")
-    process = await asyncio.create_subprocess_exec(
-        *command, "--dir", str(tmp_path), env=environment(tmp_path / "unused"), stdout=-1, stderr=-2
-    )
-    try:
-        async with asyncio.timeout(LIMIT_S - 30):
-            text = (await process.communicate())[0].decode()
-    finally:
-        if process.returncode is None:
-            process.terminate()
-            await process.wait()
+    settings = environment(tmp_path / "unused")
 
-    assert process.returncode in (0, VOID), text
-    assert len(re.findall(r"^holds ", text, re.MULTILINE)) == 9, text
-    assert "BROKEN" not in text
+    async with running(*command, "--dir", str(tmp_path), environment=settings) as process:
+        done = await finished(process, seconds=LIMIT_S - 30)
+
+    assert done.code in (0, VOID), done.text
+    assert len(re.findall(r"^holds ", done.text, re.MULTILINE)) == 9, done.text
+    assert "BROKEN" not in done.text

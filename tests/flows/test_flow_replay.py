@@ -6,8 +6,9 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from flow_system import Done, System
+from flow_system import System, outcomes_of
 
+from loadtest.harness import Done
 from service.replay.citibike import COLUMNS
 
 # Good trips, by what is wrong with the others.
@@ -34,12 +35,12 @@ async def test_generated_trips_are_credited_or_refused_and_never_twice(
     second = await _replay(system, file)
 
     refused = sum(GENERATED[name] for name in ("same station", "minute", "day", "fast"))
-    assert first.outcomes() == {
+    assert outcomes_of(first) == {
         "credited": GENERATED["credited"],
         "refused": refused,
         "refused:implausible": refused,
     }
-    assert second.outcomes() == {"duplicate": GENERATED["credited"] + refused}
+    assert outcomes_of(second) == {"duplicate": GENERATED["credited"] + refused}
     assert await system.settled() == before
     await system.assert_reconciled()
 
@@ -50,8 +51,8 @@ async def test_the_real_trips_are_credited_or_refused_and_never_twice(system: Sy
     before = await system.settled()
     second = await _replay(system, REAL)
 
-    assert first.outcomes() == REAL_OUTCOMES
-    assert second.outcomes() == {"duplicate": 6_668}
+    assert outcomes_of(first) == REAL_OUTCOMES
+    assert outcomes_of(second) == {"duplicate": 6_668}
     assert await system.settled() == before
     await system.assert_reconciled()
 

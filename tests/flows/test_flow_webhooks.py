@@ -8,9 +8,10 @@ from collections.abc import Iterator
 import httpx
 import pytest
 from builders import BATCH
-from flow_system import HANG_S, System, finished, running_system, until
+from flow_system import System, running_system, until
 from webhook_receiver import OK, Got, a_ride_now, an_endpoint, receiving
 
+from loadtest.harness import HANG_S, finished
 from service.clock import system_clock
 from service.webhooks.signing import verify
 
@@ -46,7 +47,7 @@ async def test_a_kill_of_the_worker_in_the_middle_loses_no_delivery(merchants: S
         recorded = await _report(client, EVENTS)
         for number in (30, 120):
             await shop.until(number)
-            merchants.strike("worker", signal.SIGKILL)
+            assert merchants.send_signal("worker", signal.SIGKILL)
         recorded |= await _report(client, EVENTS)
 
         def heard() -> set[str]:

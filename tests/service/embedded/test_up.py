@@ -1,77 +1,40 @@
 """`saxaul up` as a user runs it: its own process, real servers, real API and worker."""
 
 import json
-import os
 import re
 import shlex
 import signal
-import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import httpx
+import psutil
 import pytest
 
-from service.embedded.process import command_line, wait_until
-
-UP = "from service.embedded.up import run_up; from service.settings import Settings; "
-COMMAND = [sys.executable, "-c", f"{UP}raise SystemExit(run_up(Settings()))"]
-PROGRAMS = {
-    "api": "service.main",
-    "worker": "workers.main",
-    "valkey": "valkey.conf",
-    "postgres": "bin/postgres",
-}
-finds_children = pytest.mark.skipif(sys.platform != "linux", reason="they are found in /proc")
+from loadtest.harness import PROGRAMS, SystemUnderTest, clean_environment, running_of, wait_until
 
 PATIENCE_S = 120
 
 
-@dataclass(frozen=True)
-class Up:
-    home: Path
-    process: subprocess.Popen[bytes]
+def ready(up: SystemUnderTest) -> bool:
+    try:
+        return httpx.get(f"{up.url}/readyz", timeout=5.0, trust_env=False).is_success
+    except httpx.TransportError:
+        return False
 
-    @property
-    def output(self) -> str:
-        return (self.home / "output").read_text()
 
-    @property
-    def url(self) -> str:
-        found = re.search(r"http://127\.0\.0\.1:\d+", self.output)
-        assert found
-        return found[0]
+def printed_url(up: SystemUnderTest) -> str:
+    found = re.search(r"http://127\.0\.0\.1:\d+", up.output)
+    assert found
+    return found[0]
 
-    def pid(self, program: str) -> int | None:
-        """The child whose command line holds the program's mark."""
-        for entry in Path("/proc").glob("[0-9]*"):
-            try:
-                status = (entry / "status").read_text()
-            except (FileNotFoundError, ProcessLookupError):
-                continue
-            arguments = command_line(int(entry.name))[:4]
-            if f"PPid:\t{self.process.pid}\n" in status and any(
-                PROGRAMS[program] in part for part in arguments
-            ):
-                return int(entry.name)
-        return None
 
-    def ready(self) -> bool:
-        try:
-            return httpx.get(f"{self.url}/readyz", timeout=5.0, trust_env=False).is_success
-        except httpx.TransportError:
-            return False
-
-    @property
-    def curl(self) -> str:
-        """The printed command."""
-        found = re.search(r"curl -s .*?\}\}'", self.output, re.DOTALL)
-        assert found
-        return found[0]
+def printed_curl(up: SystemUnderTest) -> str:
+    found = re.search(r"curl -s .*?\}\}'", up.output, re.DOTALL)
+    assert found
+    return found[0]
 
 
 def paste(curl: str) -> dict[str, Any]:
@@ -84,97 +47,84 @@ def paste(curl: str) -> dict[str, Any]:
 
 
 @contextmanager
-def running_up(home: Path) -> Iterator[Up]:
-    home.mkdir(exist_ok=True)
-    with (
-        (home / "output").open("wb") as output,
-        subprocess.Popen(
-            COMMAND,
-            stdout=output,
-            stderr=subprocess.STDOUT,
-            env={**environment(), "SAXAUL_HOME": str(home), "SAXAUL_PORT": "0"},
-        ) as process,
-    ):
-        up = Up(home, process)
-        wait_until(lambda: "}}'" in up.output or process.poll() is not None, seconds=PATIENCE_S)
-        try:
-            assert process.poll() is None, up.output
-            yield up
-        finally:
-            process.terminate()
-            process.wait(timeout=60)
-
-
-def environment() -> dict[str, str]:
-    own = ("SAXAUL_", "DATABASE_URL", "REDIS_URL")
-    return {name: value for name, value in os.environ.items() if not name.startswith(own)}
+def running_up(home: Path) -> Iterator[SystemUnderTest]:
+    up = SystemUnderTest(home, {**clean_environment(), "SAXAUL_PORT": "0"})
+    up.start()
+    try:
+        yield up
+    finally:
+        up.stop()
 
 
 @pytest.fixture(scope="module")
-def up(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Up]:
+def up(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SystemUnderTest]:
     with running_up(tmp_path_factory.mktemp("up")) as up:
         yield up
 
 
-def test_the_printed_curl_earns_points(up: Up) -> None:
-    answer = paste(up.curl)
+def test_the_printed_curl_earns_points(up: SystemUnderTest) -> None:
+    answer = paste(printed_curl(up))
 
     assert answer["outcome"] == "credited"
     assert answer["points"] > 0
 
 
-def test_it_shows_no_password(up: Up) -> None:
+def test_it_shows_no_password(up: SystemUnderTest) -> None:
     for server in ("postgres", "valkey"):
         kept = json.loads((up.home / f"{server}.json").read_text())
 
         assert kept["password"] not in up.output
 
 
-@finds_children
 @pytest.mark.parametrize("program", PROGRAMS)
-def test_a_killed_program_comes_back(up: Up, program: str) -> None:
+def test_a_killed_program_comes_back(up: SystemUnderTest, program: str) -> None:
     # The program killed before may have taken this one with it for a moment.
-    assert wait_until(lambda: up.pid(program) is not None, seconds=PATIENCE_S)
-    before = up.pid(program)
-    assert before is not None
+    assert wait_until(lambda: up.pids(program), seconds=PATIENCE_S)
+    before = up.pids(program)
 
-    os.kill(before, signal.SIGKILL)
+    assert up.send_signal(program, signal.SIGKILL)
 
-    assert wait_until(lambda: up.pid(program) not in (None, before), seconds=PATIENCE_S)
-    assert wait_until(up.ready, seconds=PATIENCE_S)
-
-
-def test_a_second_up_is_told_where_the_first_is(up: Up) -> None:
-    second = subprocess.run(
-        COMMAND,
-        env={**environment(), "SAXAUL_HOME": str(up.home), "SAXAUL_PORT": "0"},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-
-    assert second.returncode == 1
-    assert "already running" in second.stdout
-    assert up.url in second.stdout
+    assert wait_until(lambda: up.pids(program) not in ([], before), seconds=PATIENCE_S)
+    assert wait_until(lambda: ready(up), seconds=PATIENCE_S)
 
 
-@finds_children
+def test_the_supervisor_says_which_process_is_which_program(up: SystemUnderTest) -> None:
+    assert wait_until(lambda: all(up.pids(program) for program in PROGRAMS), seconds=PATIENCE_S)
+
+    named = running_of(up.home)["programs"]
+
+    assert {name.partition("-")[0] for name in named} == set(PROGRAMS)
+    for program, part in {"api": "service.main", "worker": "workers.main"}.items():
+        (pid,) = up.pids(program)
+        assert part in psutil.Process(pid).cmdline()
+    for program in ("postgres", "valkey"):
+        (pid,) = up.pids(program)
+        assert psutil.Process(pid).name().startswith(program)
+
+
+async def test_a_second_up_is_told_where_the_first_is(up: SystemUnderTest) -> None:
+    second = await up.saxaul("up")
+
+    assert second.code == 1
+    assert "already running" in second.text
+    assert printed_url(up) in second.text
+
+
 def test_a_killed_up_starts_again_with_everything_and_stops_cleanly(tmp_path: Path) -> None:
     with running_up(tmp_path) as killed:
-        curl = killed.curl.replace(killed.url, "URL")
-        acknowledged = paste(killed.curl)
-        killed.process.kill()
-        killed.process.wait()
+        curl = printed_curl(killed).replace(killed.url, "URL")
+        acknowledged = paste(printed_curl(killed))
+        killed.kill()
 
     with running_up(tmp_path) as again:
         repeated = paste(curl.replace("URL", again.url))
-        children = [again.pid(program) for program in PROGRAMS]
-        again.process.terminate()
-        code = again.process.wait(timeout=60)
+        children = [pid for program in PROGRAMS for pid in again.pids(program)]
+        code = again.stop()
 
     assert repeated == {**acknowledged, "duplicate": True}
     assert code == 0
     assert "Stopped" in again.output
-    assert None not in children
-    assert not any(command_line(child) for child in children if child is not None)
+    assert len(children) == len(PROGRAMS)
+    assert not any(psutil.pid_exists(child) for child in children)
+    assert running_of(tmp_path) == {}
     assert "database system is shut down" in (tmp_path / "logs" / "postgres.log").read_text()
