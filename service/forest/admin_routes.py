@@ -32,11 +32,11 @@ from service.forest.schemas import (
     SpeciesView,
 )
 from service.forest.tables import Project, Species
-from service.http.given import Given, Now, Transaction, limited_body
+from service.http.dependencies import AppResources, Now, Transaction, limited_body
 from service.http.pages import PAGE_DEFAULT, Cursor, Limit, Page, page_of, read_cursor
 from service.http.problems import documented
 from service.partners.caller import Caller
-from service.partners.given import Once, ThisCaller
+from service.partners.dependencies import Once, ThisCaller
 
 MEDIA = {"text/csv": "csv", "application/json": "json"}
 
@@ -228,7 +228,7 @@ async def export(
     },
 )
 async def import_reports(
-    request: Request, admin: Admin, session: Transaction, resources: Given, now: Now
+    request: Request, admin: Admin, session: Transaction, resources: AppResources, now: Now
 ) -> Imported:
     """Record a partner's reports, all or none. The same file again changes nothing."""
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
@@ -263,7 +263,7 @@ async def report(
 
 @router.get("/liability")
 async def liability(
-    admin: Admin, session: Transaction, resources: Given, now: Now
+    admin: Admin, session: Transaction, resources: AppResources, now: Now
 ) -> LiabilityView:
     """Outstanding points in trees and money by project, and the alarm."""
     alarm_pct = resources.settings.liability_alarm_pct

@@ -7,7 +7,7 @@ from fastapi import APIRouter, Query, Response
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from service.forest import pool_store as store
-from service.forest.given import may_order_for
+from service.forest.dependencies import may_order_for
 from service.forest.pool import create_pool, find_pool, join_pool, leave_pool, pour
 from service.forest.pool_store import Pool
 from service.forest.schemas import (
@@ -19,9 +19,9 @@ from service.forest.schemas import (
     PoolPoured,
     PoolView,
 )
-from service.http.given import Now, Transaction
+from service.http.dependencies import Now, Transaction
 from service.http.problems import documented
-from service.partners.given import Once, People, ThisCaller
+from service.partners.dependencies import Once, People, ThisCaller
 from service.partners.people import PersonId
 
 router = APIRouter(

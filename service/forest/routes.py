@@ -8,7 +8,7 @@ from fastapi import APIRouter, Response
 
 from service.forest import admin_routes, pool_routes, pool_store, store
 from service.forest.catalogue import find_project, find_projects
-from service.forest.given import may_order_for
+from service.forest.dependencies import may_order_for
 from service.forest.redeem import place_order
 from service.forest.refund import find_order, refund_order
 from service.forest.schemas import (
@@ -27,10 +27,10 @@ from service.forest.schemas import (
 from service.forest.season import Season, read_windows
 from service.forest.store import Order
 from service.forest.tables import Project, Species
-from service.http.given import Now, Transaction
+from service.http.dependencies import Now, Transaction
 from service.http.pages import PAGE_DEFAULT, Cursor, Limit, Page, page_of, read_cursor
 from service.http.problems import documented
-from service.partners.given import Once, People, ThisCaller, ThisPerson
+from service.partners.dependencies import Once, People, ThisCaller, ThisPerson
 
 router = APIRouter()
 projects_router = APIRouter(

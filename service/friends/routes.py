@@ -33,10 +33,10 @@ from service.friends.shield import raise_shield
 from service.friends.store import Side
 from service.friends.take import Handle, see_friend, take_from_friend
 from service.friends.water import water_friend
-from service.http.given import Given, Now, Transaction
+from service.http.dependencies import AppResources, Now, Transaction
 from service.http.pages import PAGE_DEFAULT, Cursor, Limit, Page, page_of, read_cursor
 from service.http.problems import documented
-from service.partners.given import Once, People, ThisCaller, ThisPerson
+from service.partners.dependencies import Once, People, ThisCaller, ThisPerson
 from service.partners.people import PersonId
 from service.points.policy_file import Gifts
 from service.points.policy_routes import ThisPolicy
@@ -297,7 +297,7 @@ async def leaderboard(
 async def leaders(
     region: Region,
     session: Transaction,
-    resources: Given,
+    resources: AppResources,
     today: Today,
     span: ThisSpan = Span.WEEK,
 ) -> RegionLeaders:

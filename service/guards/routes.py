@@ -9,10 +9,10 @@ from sqlalchemy import RowMapping
 
 from service.errors import HoldNotFound
 from service.guards import store
-from service.http.given import Now, Transaction
+from service.http.dependencies import Now, Transaction
 from service.http.pages import PAGE_DEFAULT, Cursor, Limit, Page, page_of, read_cursor
 from service.http.problems import documented
-from service.partners.given import ThisCaller
+from service.partners.dependencies import ThisCaller
 
 router = APIRouter(
     prefix="/v1/holds", tags=["Operations"], responses=documented(401, 403, 422, 503)

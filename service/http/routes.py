@@ -11,7 +11,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from service.errors import PageNotFound, ServiceError
-from service.http.given import Given
+from service.http.dependencies import AppResources
 from service.http.metrics import CONTENT_TYPE, Metrics
 from service.http.problems import (
     INTERNAL_CODE,
@@ -40,7 +40,7 @@ async def alive() -> dict[str, str]:
 
 
 @router.get("/readyz", responses={503: {"description": "Something is missing; it says what."}})
-async def ready(resources: Given) -> JSONResponse:
+async def ready(resources: AppResources) -> JSONResponse:
     """Whether database, migrations and Valkey are there. Events only need the first two."""
     checks = {"database": "away", "migrations": "unknown", "valkey": "away"}
     try:

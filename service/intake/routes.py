@@ -7,7 +7,7 @@ from uuid import UUID
 import orjson
 from fastapi import APIRouter, Depends, Request, Response
 
-from service.http.given import Now, Transaction, limited_body
+from service.http.dependencies import Now, Transaction, limited_body
 from service.http.metrics import Metrics
 from service.http.pages import PAGE_DEFAULT, Cursor, Limit, Page, page_of, read_cursor
 from service.http.problems import documented, problem_of
@@ -38,7 +38,7 @@ from service.intake.schemas import (
 )
 from service.intake.transfer import transfer_action
 from service.partners.caller import Caller
-from service.partners.given import Once, People, ThisCaller, ThisPerson, caller_of, charge
+from service.partners.dependencies import Once, People, ThisCaller, ThisPerson, caller_of, charge
 from service.points import store as points
 from service.points.policy import Policy
 from service.points.schemas import Points

@@ -6,13 +6,13 @@ from typing import Annotated, cast
 from fastapi import APIRouter, Depends, Request, Response
 
 from service.errors import TestKeyNeeded
-from service.http.given import Now, Transaction
+from service.http.dependencies import Now, Transaction
 from service.http.pages import PAGE_DEFAULT, Cursor, Limit, Page, page_of, read_cursor
 from service.http.problems import documented
 from service.partners import register as use
 from service.partners import store
 from service.partners.caller import Caller
-from service.partners.given import Registry, ThisCaller
+from service.partners.dependencies import Registry, ThisCaller
 from service.partners.keys import NewKey
 from service.partners.recognise import Recogniser
 from service.partners.sandbox import wipe

@@ -5,7 +5,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query, Request
 
-from service.http.given import Now
+from service.http.dependencies import Now
 from service.http.problems import documented
 from service.points.policy import NO_CAP, Policy, Rule
 from service.points.schemas import PolicyInForce, RuleRow

@@ -7,7 +7,7 @@ from uuid import UUID
 from fastapi import APIRouter, Query, Request, Response
 from pydantic import TypeAdapter
 
-from service.http.given import (
+from service.http.dependencies import (
     Now,
     Transaction,
     one_statement_or,
@@ -18,7 +18,7 @@ from service.http.pages import PAGE_DEFAULT, Cursor, Limit, Page, page_of, read_
 from service.http.problems import documented
 from service.http.repeatable import KEY_CHARS_MAX, KEY_SAID, key_of, once
 from service.partners.caller import Caller
-from service.partners.given import Once, People, ThisCaller, ThisPerson, caller_of, person_of
+from service.partners.dependencies import Once, People, ThisCaller, ThisPerson, caller_of, person_of
 from service.points import store
 from service.points.collect import Which, collect_ripe
 from service.points.grant import grant_points

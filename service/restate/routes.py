@@ -8,10 +8,10 @@ from fastapi import APIRouter, Query
 from sqlalchemy import RowMapping
 
 from service.errors import RunNotFound
-from service.http.given import Transaction
+from service.http.dependencies import Transaction
 from service.http.pages import PAGE_DEFAULT, Cursor, Limit, Page, page_of, read_cursor
 from service.http.problems import documented
-from service.partners.given import ThisCaller
+from service.partners.dependencies import ThisCaller
 from service.restate import store
 from service.restate.compare import PPM, read_comparisons
 from service.restate.effect import read_effect

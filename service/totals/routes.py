@@ -11,10 +11,10 @@ from fastapi.responses import StreamingResponse
 from pydantic import AfterValidator, AwareDatetime, BeforeValidator
 
 from service.errors import StreamsFull
-from service.http.given import Now, Transaction
+from service.http.dependencies import Now, Transaction
 from service.http.problems import documented
 from service.http.times import written_out
-from service.partners.given import caller_of
+from service.partners.dependencies import caller_of
 from service.totals import store
 from service.totals.schemas import Period, Series, TotalsView
 from service.totals.view import LiveTotals, TestTotals

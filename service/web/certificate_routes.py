@@ -6,7 +6,7 @@ from fastapi import APIRouter, Depends, Request, Response
 
 from service.forest.certificate import read_certificate
 from service.forest.schemas import CertificateView
-from service.http.given import Given, Transaction
+from service.http.dependencies import AppResources, Transaction
 from service.http.kept import GUARDS, HTML
 from service.http.problems import documented
 from service.web.certificate_page import certificate_page
@@ -20,7 +20,7 @@ SHORT = "public, max-age=60"
 KEPT = {"Cache-Control": SHORT, "Vary": "Accept", "Referrer-Policy": "no-referrer"}
 
 
-async def address_of(request: Request, resources: Given) -> str:
+async def address_of(request: Request, resources: AppResources) -> str:
     """Where certificates are shown, up to the serial."""
     base = resources.settings.public_url or str(request.base_url)
     return base.rstrip("/") + "/v1/certificates/"
@@ -30,7 +30,7 @@ Address = Annotated[str, Depends(address_of)]
 
 
 @router.get("/{serial}.pdf", response_class=Response, responses={200: {"content": {PDF: {}}}})
-async def pdf(serial: str, request: Request, resources: Given, address: Address) -> Response:
+async def pdf(serial: str, request: Request, resources: AppResources, address: Address) -> Response:
     """A certificate as a PDF, with its lot's state today."""
     # The connection is given back before the PDF is made: others need it more.
     async with resources.sessions() as session:

@@ -14,7 +14,7 @@ PURPOSELESS = {"utils", "util", "helpers", "helper", "common", "misc", "base", "
 
 # Where a transaction may begin or end: once for a request, a batch, a job or a command.
 TRANSACTION_DOORS = (
-    "service/http/given.py",
+    "service/http/dependencies.py",
     "service/http/repeatable.py",
     "service/intake/commit.py",
     "service/intake/lane.py",
@@ -22,7 +22,7 @@ TRANSACTION_DOORS = (
     "service/forest/commands.py",
     "service/demo.py",
     "service/partners/commands.py",
-    "service/partners/given.py",
+    "service/partners/dependencies.py",
     "service/partners/recognise.py",
     "service/partners/sandbox.py",
     "service/webhooks/inbound/ledger.py",

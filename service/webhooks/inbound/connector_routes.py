@@ -10,14 +10,14 @@ from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy import RowMapping
 
 from service.errors import DeliveryNotFound, FieldsInvalid, ServiceError
-from service.http.given import Now, Transaction, limited_body
+from service.http.dependencies import Now, Transaction, limited_body
 from service.http.pages import PAGE_DEFAULT, Cursor, Limit, Page, page_of, read_cursor
 from service.http.problems import documented, problem_of
 from service.http.repeatable import add_unstored
 from service.intake.estimate import estimate_event
 from service.intake.event import CloudEvent
 from service.partners.caller import Caller
-from service.partners.given import Once, ThisCaller
+from service.partners.dependencies import Once, ThisCaller
 from service.webhooks import signing
 from service.webhooks.inbound import connectors as use
 from service.webhooks.inbound import store

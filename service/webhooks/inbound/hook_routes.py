@@ -7,7 +7,7 @@ from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel
 
 from service.errors import BodyTooLarge
-from service.http.given import limited_body
+from service.http.dependencies import limited_body
 from service.http.metrics import Metrics
 from service.http.problems import MEDIA_TYPE, documented
 from service.webhooks.inbound.receive import Hooks

@@ -11,12 +11,12 @@ from pydantic import AwareDatetime
 from sqlalchemy import RowMapping
 
 from service.errors import PageNotFound
-from service.http.given import Given, Now, Transaction
+from service.http.dependencies import AppResources, Now, Transaction
 from service.http.pages import PAGE_DEFAULT, Cursor, Limit, Page, page_of, read_cursor
 from service.http.problems import documented
 from service.http.repeatable import add_unstored
 from service.partners.caller import Caller
-from service.partners.given import Once, ThisCaller
+from service.partners.dependencies import Once, ThisCaller
 from service.webhooks.outbound import endpoint as use
 from service.webhooks.outbound import store
 from service.webhooks.outbound.schemas import (
@@ -52,7 +52,7 @@ async def manager(caller: ThisCaller) -> Caller:
     return caller
 
 
-async def vault_given(resources: Given) -> Vault:
+async def vault_given(resources: AppResources) -> Vault:
     """Where secrets are sealed."""
     return vault_of(resources.settings)
 
@@ -75,7 +75,7 @@ async def create(
     wanted: EndpointRequest,
     caller: Manager,
     session: Transaction,
-    resources: Given,
+    resources: AppResources,
     vault: ThisVault,
     now: Now,
     once: Once,
@@ -129,7 +129,7 @@ async def change(
     wanted: EndpointChange,
     caller: Manager,
     session: Transaction,
-    resources: Given,
+    resources: AppResources,
     vault: ThisVault,
     now: Now,
 ) -> EndpointView:

@@ -1,4 +1,4 @@
-"""What FastAPI gives to routes about the caller."""
+"""What routes depend on that is about the caller: caller, person, idempotent writes."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Annotated
@@ -8,7 +8,7 @@ from pydantic import BaseModel
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from service.errors import KeyInvalid
-from service.http.given import Now, Transaction
+from service.http.dependencies import Now, Transaction
 from service.http.quota import REQUEST_COST, SPENT
 from service.http.repeatable import IdempotencyKey, once
 from service.partners.caller import Caller

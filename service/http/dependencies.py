@@ -1,4 +1,4 @@
-"""What FastAPI gives to routes: resources, a transaction, the time, a limited body."""
+"""What routes depend on: the resources, a transaction, the time, a limited body."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -22,10 +22,10 @@ async def resources_of(request: Request) -> Resources:
     return found
 
 
-Given = Annotated[Resources, Depends(resources_of)]
+AppResources = Annotated[Resources, Depends(resources_of)]
 
 
-async def transaction(resources: Given) -> AsyncIterator[AsyncSession]:
+async def transaction(resources: AppResources) -> AsyncIterator[AsyncSession]:
     """One transaction for one request: committed when the route returned, before the answer."""
     async with resources.sessions() as session, session.begin():
         yield session
@@ -47,7 +47,7 @@ async def one_statement_or(resources: Resources, key: str | None) -> AsyncIterat
         yield session
 
 
-async def now_of(resources: Given) -> datetime:
+async def now_of(resources: AppResources) -> datetime:
     """The time of this request, aware, UTC."""
     return resources.clock()
 
