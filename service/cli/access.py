@@ -7,7 +7,7 @@ import typer
 from rich.table import Table
 
 from service.clock import system_clock
-from service.here import opened, run, told_of
+from service.local import local_resources, read_demo_file, run
 from service.partners import store
 from service.partners.issuer import IssuerMissing, mint_token
 from service.partners.keys import DEFAULT_SCOPES, SCOPES, TEST_SCOPES, make_key
@@ -24,8 +24,8 @@ def token(
 ) -> None:
     """Print a person's token, signed by the embedded default's own issuer (for development)."""
     settings = Settings()
-    told = told_of(settings)
-    issuer = settings.oidc_issuer or told.get("issuer")
+    demo = read_demo_file(settings)
+    issuer = settings.oidc_issuer or demo.get("issuer")
     if issuer is None:
         raise fail("no issuer is known here: run `saxaul up` first, or set SAXAUL_HOME.")
     try:
@@ -63,7 +63,7 @@ def keys_add(
     async def work() -> str:
         check_id(partner)
         key = make_key(is_test=test)
-        async with opened() as resources, resources.sessions() as session, session.begin():
+        async with local_resources() as resources, resources.sessions() as session, session.begin():
             now = resources.clock()
             await store.put_partner(session, partner, partner, now)
             for name in sources:
@@ -92,7 +92,7 @@ def keys_list() -> None:
 
     async def work() -> Table:
         table = Table("prefix", "partner", "scopes", "created", "expires", "revoked")
-        async with opened() as resources, resources.sessions() as session:
+        async with local_resources() as resources, resources.sessions() as session:
             for key in await store.list_keys(session):
                 table.add_row(
                     key.prefix,
@@ -112,7 +112,7 @@ def keys_revoke(prefix: Annotated[str, typer.Argument(help="The key's prefix.")]
     """Revoke a key; API processes notice within SAXAUL_KEY_CACHE_SECONDS."""
 
     async def work() -> bool:
-        async with opened() as resources, resources.sessions() as session, session.begin():
+        async with local_resources() as resources, resources.sessions() as session, session.begin():
             return await store.revoke_key(session, prefix, resources.clock())
 
     if not run(work()):

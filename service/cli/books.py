@@ -7,7 +7,7 @@ import orjson
 import typer
 from rich.table import Table
 
-from service.here import opened, run
+from service.local import local_resources, run
 from service.terminal import err, out
 from service.totals.counters import Counters
 from service.totals.rebuild import rebuild_days, rebuild_live
@@ -24,7 +24,7 @@ def reconcile(
     """Prove that everything adds up, to the milligram and to the point. Exit code 1 if not."""
 
     async def work() -> list[Check]:
-        async with opened() as resources:
+        async with local_resources() as resources:
             for _ in range(int(wait / QUIET_POLL_S)):
                 if await is_quiet(resources.sessions):
                     break
@@ -50,7 +50,7 @@ def rebuild() -> None:
     """Make the projections again: daily totals from the journal, live counters from those."""
 
     async def work() -> str:
-        async with opened() as resources:
+        async with local_resources() as resources:
             with err.status("Daily totals from the journal ..."):
                 await rebuild_days(resources.sessions)
             with err.status("Live counters in Valkey ..."):

@@ -10,7 +10,7 @@ import typer
 from rich.table import Table
 
 from service.clock import seconds
-from service.here import told_of
+from service.local import read_demo_file
 from service.replay.citibike import read_trips
 from service.replay.jsonl import STANDARD_INPUT, read_events
 from service.replay.record import Record, Unreadable
@@ -47,8 +47,8 @@ def replay(
 
     Running it twice changes no total: repeats are answered as duplicates.
     """
-    told = told_of(Settings())
-    url, key = url or told.get("url"), key or told.get("backfill_key")
+    demo = read_demo_file(Settings())
+    url, key = url or demo.get("url"), key or demo.get("backfill_key")
     if url is None or key is None:
         raise fail("no API is running here: say --url and --key, or run `saxaul up` first.")
     if file != STANDARD_INPUT and not file.is_file():

@@ -11,7 +11,7 @@ from service.clock import CLOCK_FILE, read_ahead, system_clock
 from service.demo import put_demo
 from service.embedded.clock import ClockRefused, move_clock
 from service.embedded.up import run_up
-from service.here import found_settings
+from service.local import local_settings
 from service.migrate import migrate_database
 from service.partners.people import hasher_of
 from service.resources import SettingMissing, open_resources
@@ -53,7 +53,7 @@ def clock(
 def migrate() -> None:
     """Bring the database's schema up to date. Safe to run twice, and from two places at once."""
     try:
-        version = migrate_database(found_settings())
+        version = migrate_database(local_settings())
     except SettingMissing as error:
         raise fail(error) from error
     out.print(f"The database is at revision {version}.")

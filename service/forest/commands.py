@@ -9,7 +9,7 @@ from service.errors import FieldsInvalid
 from service.forest import store
 from service.forest.plant import record_reports
 from service.forest.port import PORTS
-from service.here import opened, run
+from service.local import local_resources, run
 from service.terminal import fail
 
 PROBLEMS_SHOWN = 50
@@ -27,7 +27,7 @@ def export(
     port = PORTS[_form(file)]
 
     async def work() -> int:
-        async with opened() as resources, resources.sessions() as session:
+        async with local_resources() as resources, resources.sessions() as session:
             lots = await store.lots_to_plant(session, partner)
         file.write_bytes(port.offer(lots))
         return len(lots)
@@ -46,7 +46,7 @@ def import_(
 
     async def work() -> tuple[int, int]:
         lines = port.read(file.read_bytes())
-        async with opened() as resources, resources.sessions() as session, session.begin():
+        async with local_resources() as resources, resources.sessions() as session, session.begin():
             return await record_reports(session, lines, now=resources.clock())
 
     try:

@@ -8,7 +8,7 @@ from rich.table import Table
 
 from service.guards import store
 from service.guards.routes import LAST
-from service.here import opened, run
+from service.local import local_resources, run
 from service.terminal import fail, out
 
 SHOWN_MAX = 200
@@ -23,7 +23,7 @@ def show(
 
     async def read() -> Table | str:
         active = None if everything else True
-        async with opened() as resources, resources.sessions() as session:
+        async with local_resources() as resources, resources.sessions() as session:
             rows = await store.holds_before(
                 session, before=LAST, active=active, of=None, limit=SHOWN_MAX
             )
@@ -55,7 +55,7 @@ def release(
     local_day = day.date()
 
     async def write() -> bool:
-        async with opened() as resources, resources.sessions() as session, session.begin():
+        async with local_resources() as resources, resources.sessions() as session, session.begin():
             found = await store.release(
                 session,
                 partner=partner,

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 from rich.table import Table
 
-from service.here import opened, run, told_of
+from service.local import local_resources, read_demo_file, run
 from service.partners import register as use
 from service.partners import store
 from service.partners.keys import DEFAULT_SCOPES, SCOPES
@@ -51,7 +51,7 @@ def add(
         raise fail(f"there is no scope {unknown[0]!r}; there are {', '.join(SCOPES)}.")
 
     async def work() -> use.Registered:
-        async with opened() as resources, resources.sessions() as session, session.begin():
+        async with local_resources() as resources, resources.sessions() as session, session.begin():
             now = resources.clock()
             return await use.register(
                 session,
@@ -67,7 +67,7 @@ def add(
     typer.echo(f"live key: {made.live.text}\ntest key: {made.test.text}")
     typer.echo(
         NEXT.format(
-            url=told_of(Settings()).get("url", URL),
+            url=read_demo_file(Settings()).get("url", URL),
             test=made.test.text,
             source=source[0],
             partner=partner,
@@ -81,7 +81,7 @@ def list_() -> None:
 
     async def work() -> Table:
         table = Table("partner", "name", "sources", "since", "state")
-        async with opened() as resources, resources.sessions() as session:
+        async with local_resources() as resources, resources.sessions() as session:
             after = ""
             while page := await store.partners_after(session, after, PAGE):
                 for one in page:
@@ -101,7 +101,7 @@ def show(partner: Id) -> None:
 
     async def work() -> tuple[str, Table]:
         table = Table("prefix", "mode", "scopes", "created", "expires", "last used", "revoked")
-        async with opened() as resources, resources.sessions() as session:
+        async with local_resources() as resources, resources.sessions() as session:
             found = await use.known(session, partner)
             sources = ", ".join(await store.sources_of(session, partner)) or "none"
             for key in await store.list_keys(session, partner):
@@ -145,7 +145,7 @@ def quota(
     """Give a partner a quota of its own, or the settings' one again."""
 
     async def work() -> bool:
-        async with opened() as resources, resources.sessions() as session, session.begin():
+        async with local_resources() as resources, resources.sessions() as session, session.begin():
             return await store.set_quota(session, partner, per_minute)
 
     if not run(work()):
@@ -159,12 +159,12 @@ def wipe_test(partner: Id) -> None:
     """Delete what a partner recorded with test keys. Live data is not touched."""
 
     async def work() -> int | None:
-        async with opened() as resources, resources.sessions() as session, session.begin():
+        async with local_resources() as resources, resources.sessions() as session, session.begin():
             epoch = await store.next_epoch(session, partner)
         if epoch is None:
             return None
         async with (
-            opened(schema=SANDBOX) as sandbox,
+            local_resources(schema=SANDBOX) as sandbox,
             sandbox.sessions() as session,
             session.begin(),
         ):
@@ -178,7 +178,7 @@ def wipe_test(partner: Id) -> None:
 
 def _switch(partner: str, *, disabled: bool) -> None:
     async def work() -> bool:
-        async with opened() as resources, resources.sessions() as session, session.begin():
+        async with local_resources() as resources, resources.sessions() as session, session.begin():
             at = resources.clock() if disabled else None
             return await store.set_disabled(session, partner, at)
 

@@ -23,7 +23,7 @@ from methodologies.lock import lock, put_in_force, withdraw
 from service.book.plugins import load_all
 from service.clock import system_clock
 from service.errors import RunNotFound
-from service.here import found_settings, opened, run
+from service.local import local_resources, local_settings, run
 from service.restate import store
 from service.restate.chunks import ACTIONS_MAX, Size
 from service.restate.compare import PPM
@@ -69,7 +69,7 @@ def restate_command(
     """
 
     async def work() -> dict[str, Any]:
-        async with opened() as resources, _bar("Restating") as bar:
+        async with local_resources() as resources, _bar("Restating") as bar:
             settings = resources.settings
             catalogue = _catalogue(settings)
             change = change_of(catalogue, methodology, from_, to)
@@ -141,7 +141,7 @@ def shadow_run(
     sample_ppm = _ppm(sample)
 
     async def work() -> dict[str, Any]:
-        async with opened() as resources, _bar("Comparing") as bar:
+        async with local_resources() as resources, _bar("Comparing") as bar:
             catalogue = _catalogue(resources.settings)
             activity = activity_of(catalogue, methodology)
             return await compare(
@@ -165,7 +165,7 @@ def shadow_list() -> None:
 
     async def work() -> Table:
         table = Table("run", "methodology", "alternative", "days", "sample", "status", "ratio")
-        async with opened() as resources, resources.sessions() as session:
+        async with local_resources() as resources, resources.sessions() as session:
             for row in await store.runs_before(session, before=LAST, kind=SHADOW, limit=200):
                 found = comparison_of(row)
                 table.add_row(
@@ -190,7 +190,7 @@ def shadow_show(
     """Show how far apart the two are, cell by cell."""
 
     async def work() -> dict[str, Any]:
-        async with opened() as resources, resources.sessions() as session:
+        async with local_resources() as resources, resources.sessions() as session:
             row = await store.find_run(session, run_id)
             if row is None or row["kind"] != SHADOW:
                 raise RunNotFound(f"There is no shadow run {run_id}. See `saxaul shadow list`.")
@@ -224,7 +224,7 @@ def _changed(change: Callable[[], str]) -> None:
 @versions_app.command("list")
 def versions_list() -> None:
     """Show every version, and the days whose actions it assesses."""
-    catalogue = _catalogue(found_settings())
+    catalogue = _catalogue(local_settings())
     table = Table("methodology", "version", "status", "assesses actions of")
     for row in version_rows(catalogue):
         table.add_row(*row)

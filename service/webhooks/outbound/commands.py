@@ -9,7 +9,7 @@ from rich.json import JSON
 from rich.text import Text
 
 from service.clock import system_clock
-from service.here import told_of
+from service.local import read_demo_file
 from service.settings import Settings
 from service.terminal import err, fail, out
 from service.webhooks.outbound.listen import Api, Arrived, ListenFailed, listening
@@ -47,8 +47,8 @@ def listen(
     unknown = sorted(set(types) - set(EVENT_TYPES))
     if unknown:
         raise fail(f"there is no type {unknown[0]!r}; there are {', '.join(EVENT_TYPES)}.")
-    told = told_of(Settings())
-    url, key = url or told.get("url"), key or told.get("webhooks_key")
+    demo = read_demo_file(Settings())
+    url, key = url or demo.get("url"), key or demo.get("webhooks_key")
     if url is None or key is None:
         raise fail("no API is running here: say --url and --key, or run `saxaul up` first.")
     shown: Counter[str] = Counter()

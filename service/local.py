@@ -1,4 +1,4 @@
-"""The system that runs here, as a command finds it: its settings, its servers, its errors."""
+"""The local system as a command finds it: its settings, its servers, its errors."""
 
 import asyncio
 from collections.abc import AsyncIterator, Coroutine
@@ -19,20 +19,20 @@ from service.terminal import fail
 Result = TypeVar("Result")
 
 
-def told_of(settings: Settings) -> dict[str, str]:
-    """What `saxaul up` wrote about itself; empty where it never ran."""
+def read_demo_file(settings: Settings) -> dict[str, str]:
+    """The file in which `saxaul up` describes its running system; empty where it never ran."""
     file = settings.home / "demo.json"
     return dict(orjson.loads(file.read_bytes())) if file.exists() else {}
 
 
-def found_settings() -> Settings:
+def local_settings() -> Settings:
     """Settings from the environment, and the URLs of the embedded default where it runs."""
     settings = Settings()
-    told = told_of(settings)
+    demo = read_demo_file(settings)
     update: dict[str, object] = {
-        name: told[name]
+        name: demo[name]
         for name in ("database_url", "owner_database_url", "redis_url")
-        if getattr(settings, name) is None and told.get(name)
+        if getattr(settings, name) is None and demo.get(name)
     }
     update["virtual_clock"] = settings.virtual_clock or (
         "database_url" in update and read_ahead(settings.home / CLOCK_FILE) > timedelta(0)
@@ -41,9 +41,9 @@ def found_settings() -> Settings:
 
 
 @asynccontextmanager
-async def opened(schema: str | None = None) -> AsyncIterator[Resources]:
+async def local_resources(schema: str | None = None) -> AsyncIterator[Resources]:
     """Resources of the database that is running here, or that the environment names."""
-    settings = found_settings()
+    settings = local_settings()
     async with open_resources(settings, clock_of(settings), schema=schema) as resources:
         yield resources
 
