@@ -13,7 +13,7 @@ from methodologies.contract import UnknownEdition
 from service.book.pages import book_pages
 from service.book.sheets import head_of, place_of_row, rows_of, sheet_of
 from service.errors import MethodologyNotFound, PageNotFound
-from service.http.kept import FOR_MINUTES, HTML, kept, version_of
+from service.http.caching import FOR_MINUTES, HTML, cacheable, version_of
 from service.http.pages import PAGE_DEFAULT, Cursor, Limit, Page, page_of, read_cursor
 from service.http.problems import documented
 from service.intake.report import Intake
@@ -98,4 +98,4 @@ async def page(request: Request, name: str, found: ThisBook) -> Response:
         raise PageNotFound(f"There is nothing at {request.url.path}.")
     content = found[name].encode()
     kind = "text/css; charset=utf-8" if name.endswith(".css") else HTML
-    return kept(request, content, version_of(content), media_type=kind, control=FOR_MINUTES)
+    return cacheable(request, content, version_of(content), media_type=kind, control=FOR_MINUTES)

@@ -6,8 +6,8 @@ from fastapi import APIRouter, Depends, Request, Response
 
 from service.forest.certificate import read_certificate
 from service.forest.schemas import CertificateView
+from service.http.caching import GUARDS, HTML
 from service.http.dependencies import AppResources, Transaction
-from service.http.kept import GUARDS, HTML
 from service.http.problems import documented
 from service.web.certificate_page import certificate_page
 from service.web.certificate_shelf import Shelf

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from service.http.kept import version_of
+from service.http.caching import version_of
 
 FOLDER = Path(__file__).with_name("files")
 TYPES = {

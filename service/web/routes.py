@@ -9,7 +9,15 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from service.errors import PageNotFound
-from service.http.kept import FOR_A_SECOND, FOR_GOOD, FOR_MINUTES, GUARDS, HTML, kept, version_of
+from service.http.caching import (
+    FOR_A_SECOND,
+    FOR_GOOD,
+    FOR_MINUTES,
+    GUARDS,
+    HTML,
+    cacheable,
+    version_of,
+)
 from service.intake.report import Intake
 from service.totals.view import LiveTotals
 from service.web.files import ASSETS, asset_urls, file
@@ -39,14 +47,14 @@ async def home(request: Request, titles: Titles) -> Response:
         )
     template = file("home.html").content.decode()
     page = home_page(template, orjson.loads(body), titles, asset_urls()).encode()
-    return kept(request, page, version_of(page), media_type=HTML, control=FOR_A_SECOND)
+    return cacheable(request, page, version_of(page), media_type=HTML, control=FOR_A_SECOND)
 
 
 @router.get("/docs")
 async def docs(request: Request) -> Response:
     """The API's documentation, drawn in the browser from /openapi.json."""
     page = Template(file("docs.html").content.decode()).substitute(asset_urls()).encode()
-    return kept(request, page, version_of(page), media_type=HTML, control=FOR_MINUTES)
+    return cacheable(request, page, version_of(page), media_type=HTML, control=FOR_MINUTES)
 
 
 @router.get("/assets/{name}")
@@ -56,4 +64,6 @@ async def asset(request: Request, name: str, v: str = "") -> Response:
         raise PageNotFound(f"There is nothing at {request.url.path}.")
     found = file(name)
     control = FOR_GOOD if v == found.version else FOR_MINUTES
-    return kept(request, found.content, found.version, media_type=found.media_type, control=control)
+    return cacheable(
+        request, found.content, found.version, media_type=found.media_type, control=control
+    )

@@ -1,4 +1,4 @@
-"""Answers for browsers: guarded, and kept by them until the content changes."""
+"""HTTP caching: answers with guards, an ETag and how long a browser may keep them."""
 
 from hashlib import sha256
 
@@ -17,10 +17,10 @@ GUARDS = {
 }
 
 
-def kept(
+def cacheable(
     request: Request, content: bytes, version: str, *, media_type: str, control: str
 ) -> Response:
-    """The content, or 304 when the browser has it already."""
+    """The answer with this content under `control`, or 304 where the browser names its version."""
     tag = f'"{version}"'
     headers = {**GUARDS, "ETag": tag, "Cache-Control": control}
     known = {one.strip() for one in request.headers.get("if-none-match", "").split(",")}
