@@ -36,7 +36,7 @@ from service.http.dependencies import AppResources, Now, Transaction, limited_bo
 from service.http.pages import PAGE_DEFAULT, Cursor, Limit, Page, page_of, read_cursor
 from service.http.problems import documented
 from service.partners.caller import Caller
-from service.partners.dependencies import Once, ThisCaller
+from service.partners.dependencies import Idempotent, ThisCaller
 
 MEDIA = {"text/csv": "csv", "application/json": "json"}
 
@@ -80,7 +80,7 @@ async def new_species(
     given: SpeciesGiven,
     admin: Admin,
     session: Transaction,
-    once: Once,
+    idempotent: Idempotent,
 ) -> Response:
     """Add a species."""
 
@@ -88,7 +88,7 @@ async def new_species(
         await add_species(session, Species(**given.model_dump()))
         return SpeciesView(**given.model_dump())
 
-    return await once(write, "species", given, status=201)
+    return await idempotent(write, "species", given, status=201)
 
 
 @router.patch("/species/{species}", response_model=SpeciesView)
@@ -98,7 +98,7 @@ async def changed_species(
     admin: Admin,
     session: Transaction,
     now: Now,
-    once: Once,
+    idempotent: Idempotent,
 ) -> Response:
     """Change a species. A new price holds for projects that are added from now on."""
 
@@ -106,7 +106,7 @@ async def changed_species(
         changed = await change_species(session, species, _said(given))
         return SpeciesView(**changed.model_dump())
 
-    return await once(write, f"species {species}", given)
+    return await idempotent(write, f"species {species}", given)
 
 
 @router.post("/projects", status_code=201, response_model=ProjectSaved, responses=documented(409))
@@ -115,7 +115,7 @@ async def new_project(
     admin: Admin,
     session: Transaction,
     now: Now,
-    once: Once,
+    idempotent: Idempotent,
 ) -> Response:
     """Put trees on offer. Its first lot is opened with it."""
 
@@ -130,7 +130,7 @@ async def new_project(
             raise NameTaken(f"There is a project {given.project_id!r} already.")
         return ProjectSaved(project_id=given.project_id)
 
-    return await once(write, "project", given, status=201)
+    return await idempotent(write, "project", given, status=201)
 
 
 @router.patch("/projects/{project_id}", response_model=ProjectSaved)
@@ -139,7 +139,7 @@ async def changed_project(
     given: ProjectChanges,
     admin: Admin,
     session: Transaction,
-    once: Once,
+    idempotent: Idempotent,
 ) -> Response:
     """Change a project: open or close it, its season, price, stock or budget."""
 
@@ -156,7 +156,7 @@ async def changed_project(
         await change_project(session, project_id, changes)
         return ProjectSaved(project_id=project_id)
 
-    return await once(write, f"project {project_id}", given)
+    return await idempotent(write, f"project {project_id}", given)
 
 
 @router.get("/lots")

@@ -21,7 +21,7 @@ from service.forest.schemas import (
 )
 from service.http.dependencies import Now, Transaction
 from service.http.problems import documented
-from service.partners.dependencies import Once, People, ThisCaller
+from service.partners.dependencies import Idempotent, People, ThisCaller
 from service.partners.people import PersonId
 
 router = APIRouter(
@@ -36,7 +36,7 @@ async def create(
     people: People,
     session: Transaction,
     now: Now,
-    once: Once,
+    idempotent: Idempotent,
 ) -> Response:
     """Found a pool for one tree; its code invites others."""
     person = may_order_for(given.subject, caller, people)
@@ -55,7 +55,7 @@ async def create(
         )
         return await _view(session, pool, person)
 
-    return await once(write, "pool found", person.id, given, status=201)
+    return await idempotent(write, "pool found", person.id, given, status=201)
 
 
 @router.post("/join", response_model=PoolView)
@@ -65,7 +65,7 @@ async def join(
     people: People,
     session: Transaction,
     now: Now,
-    once: Once,
+    idempotent: Idempotent,
 ) -> Response:
     """Join by an invitation's code."""
     person = may_order_for(given.subject, caller, people)
@@ -76,7 +76,7 @@ async def join(
         )
         return await _view(session, pool, person)
 
-    return await once(write, "pool join", person.id, given)
+    return await idempotent(write, "pool join", person.id, given)
 
 
 @router.get("/{pool_id}")
@@ -100,7 +100,7 @@ async def contribute(
     people: People,
     session: Transaction,
     now: Now,
-    once: Once,
+    idempotent: Idempotent,
 ) -> Response:
     """Pour points in. The contribution that completes the pool is cut to what is missing."""
     person = may_order_for(given.subject, caller, people)
@@ -110,7 +110,7 @@ async def contribute(
         view = await _view(session, done.pool, person)
         return PoolPoured(**view.model_dump(), taken=done.points, returned=0, balance=done.balance)
 
-    return await once(write, "pool pour", person.id, given, pool_id, status=201)
+    return await idempotent(write, "pool pour", person.id, given, pool_id, status=201)
 
 
 @router.post("/{pool_id}/leave", response_model=PoolPoured)
@@ -121,7 +121,7 @@ async def leave(
     people: People,
     session: Transaction,
     now: Now,
-    once: Once,
+    idempotent: Idempotent,
 ) -> Response:
     """Leave an open pool; what was poured in comes back."""
     person = may_order_for(given.subject, caller, people)
@@ -131,7 +131,7 @@ async def leave(
         view = await _view(session, done.pool, person)
         return PoolPoured(**view.model_dump(), taken=0, returned=done.points, balance=done.balance)
 
-    return await once(write, "pool leave", person.id, given, pool_id)
+    return await idempotent(write, "pool leave", person.id, given, pool_id)
 
 
 async def _view(session: AsyncSession, pool: Pool, person: PersonId) -> PoolView:

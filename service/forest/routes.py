@@ -30,7 +30,7 @@ from service.forest.tables import Project, Species
 from service.http.dependencies import Now, Transaction
 from service.http.pages import PAGE_DEFAULT, Cursor, Limit, Page, page_of, read_cursor
 from service.http.problems import documented
-from service.partners.dependencies import Once, People, ThisCaller, ThisPerson
+from service.partners.dependencies import Idempotent, People, ThisCaller, ThisPerson
 
 router = APIRouter()
 projects_router = APIRouter(
@@ -92,7 +92,7 @@ async def order(
     people: People,
     session: Transaction,
     now: Now,
-    once: Once,
+    idempotent: Idempotent,
 ) -> Response:
     """Spend points on a tree. Debit, stock and certificate happen together or not at all."""
     person = may_order_for(wanted.subject, caller, people)
@@ -121,7 +121,7 @@ async def order(
             balance=placed.balance,
         )
 
-    return await once(write, "order", person.id, wanted, status=201)
+    return await idempotent(write, "order", person.id, wanted, status=201)
 
 
 @orders_router.get("/orders/{order_id}")
@@ -153,7 +153,7 @@ async def refund(
     people: People,
     session: Transaction,
     now: Now,
-    once: Once,
+    idempotent: Idempotent,
 ) -> Response:
     """Undo an order before its tree is planted: points back, certificate void."""
     caller.need("points:write")
@@ -163,7 +163,7 @@ async def refund(
         refunded, balance = await refund_order(session, found, now=now)
         return OrderRefunded(**_shown(refunded), balance=balance)
 
-    return await once(write, "refund", order_id)
+    return await idempotent(write, "refund", order_id)
 
 
 @orders_router.get("/people/{subject}/orders")

@@ -36,7 +36,7 @@ from service.friends.water import water_friend
 from service.http.dependencies import AppResources, Now, Transaction
 from service.http.pages import PAGE_DEFAULT, Cursor, Limit, Page, page_of, read_cursor
 from service.http.problems import documented
-from service.partners.dependencies import Once, People, ThisCaller, ThisPerson
+from service.partners.dependencies import Idempotent, People, ThisCaller, ThisPerson
 from service.partners.people import PersonId
 from service.points.policy_file import Gifts
 from service.points.policy_routes import ThisPolicy
@@ -74,14 +74,16 @@ async def handle_of(people: People) -> Handle:
 class _Writing:
     """A write that can be repeated: its person, transaction and time."""
 
-    def __init__(self, person: ThisPerson, session: Transaction, now: Now, once: Once) -> None:
-        self.person, self.session, self.now, self._once = person, session, now, once
+    def __init__(
+        self, person: ThisPerson, session: Transaction, now: Now, idempotent: Idempotent
+    ) -> None:
+        self.person, self.session, self.now, self._idempotent = person, session, now, idempotent
 
     async def answer(
         self, what: str, write: Callable[[], Awaitable[BaseModel]], status: int = 200
     ) -> Response:
         """Do it once for each key; `what` makes two requests the same."""
-        return await self._once(write, what, self.person.id, status=status)
+        return await self._idempotent(write, what, self.person.id, status=status)
 
 
 Writing = Annotated[_Writing, Depends()]

@@ -38,7 +38,14 @@ from service.intake.schemas import (
 )
 from service.intake.transfer import transfer_action
 from service.partners.caller import Caller
-from service.partners.dependencies import Once, People, ThisCaller, ThisPerson, caller_of, charge
+from service.partners.dependencies import (
+    Idempotent,
+    People,
+    ThisCaller,
+    ThisPerson,
+    caller_of,
+    charge,
+)
 from service.points import store as points
 from service.points.policy import Policy
 from service.points.schemas import Points
@@ -195,7 +202,7 @@ async def reverse(
     session: Transaction,
     intake: ThisIntake,
     now: Now,
-    once: Once,
+    idempotent: Idempotent,
 ) -> Response:
     """Undo an action. Carbon is taken back always, points by policy; a planted tree stays."""
     caller.need("events:write")
@@ -220,7 +227,7 @@ async def reverse(
             recorded_at=done.recorded_at,
         )
 
-    answer = await once(write, "reversal", action_id, why)
+    answer = await idempotent(write, "reversal", action_id, why)
     answer.status_code = status
     return answer
 
@@ -243,7 +250,7 @@ async def transfer(
     session: Transaction,
     intake: ThisIntake,
     now: Now,
-    once: Once,
+    idempotent: Idempotent,
 ) -> Response:
     """Say that another scheme sold or credited an action's carbon: it leaves the total."""
     caller.need_key()
@@ -273,7 +280,7 @@ async def transfer(
             recorded_at=done.recorded_at,
         )
 
-    answer = await once(write, "transfer", action_id, to)
+    answer = await idempotent(write, "transfer", action_id, to)
     answer.status_code = status
     return answer
 

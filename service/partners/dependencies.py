@@ -9,8 +9,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from service.errors import KeyInvalid
 from service.http.dependencies import Now, Transaction
+from service.http.idempotency import IdempotencyKey, write_once
 from service.http.quota import REQUEST_COST, SPENT
-from service.http.repeatable import IdempotencyKey, once
 from service.partners.caller import Caller
 from service.partners.people import Hasher, PersonId
 
@@ -38,8 +38,8 @@ async def charge(request: Request, caller: Caller, cost: int) -> None:
 ThisCaller = Annotated[Caller, Depends(caller_of)]
 
 
-class _Once:
-    """What does a route's write once for the caller's `Idempotency-Key`."""
+class _Idempotent:
+    """Answers a route's write, done once for each `Idempotency-Key` of the caller."""
 
     def __init__(
         self,
@@ -65,7 +65,7 @@ class _Once:
             one.model_dump_json(exclude_unset=True) if isinstance(one, BaseModel) else str(one)
             for one in about
         ]
-        answered = await once(
+        answered = await write_once(
             self._session,
             caller=self._caller.name,
             key=self._key,
@@ -78,7 +78,7 @@ class _Once:
         )
 
 
-Once = Annotated[_Once, Depends()]
+Idempotent = Annotated[_Idempotent, Depends()]
 
 
 async def registry_of(request: Request) -> AsyncIterator[AsyncSession]:

@@ -14,11 +14,18 @@ from service.http.dependencies import (
     optional_body,
     resources_of,
 )
+from service.http.idempotency import KEY_CHARS_MAX, KEY_SAID, key_of, write_once
 from service.http.pages import PAGE_DEFAULT, Cursor, Limit, Page, page_of, read_cursor
 from service.http.problems import documented
-from service.http.repeatable import KEY_CHARS_MAX, KEY_SAID, key_of, once
 from service.partners.caller import Caller
-from service.partners.dependencies import Once, People, ThisCaller, ThisPerson, caller_of, person_of
+from service.partners.dependencies import (
+    Idempotent,
+    People,
+    ThisCaller,
+    ThisPerson,
+    caller_of,
+    person_of,
+)
 from service.points import store
 from service.points.collect import Which, collect_ripe
 from service.points.grant import grant_points
@@ -108,7 +115,7 @@ async def collect(request: Request) -> Response:
                 ],
             )
 
-        answered = await once(
+        answered = await write_once(
             session,
             caller=caller.name,
             key=key,
@@ -127,7 +134,7 @@ async def grant(
     people: People,
     session: Transaction,
     now: Now,
-    once: Once,
+    idempotent: Idempotent,
 ) -> Response:
     """Give points that no action earned: a campaign, or a gesture. Needs the scope `admin`."""
     caller.need("admin")
@@ -144,7 +151,7 @@ async def grant(
         )
         return Granted(entry_id=done.entry_id, points=done.points, balance=done.balance)
 
-    return await once(write, "grant", person.id, request, status=201)
+    return await idempotent(write, "grant", person.id, request, status=201)
 
 
 @router.get("/{subject}/earnings")

@@ -15,7 +15,7 @@ PURPOSELESS = {"utils", "util", "helpers", "helper", "common", "misc", "base", "
 # Where a transaction may begin or end: once for a request, a batch, a job or a command.
 TRANSACTION_DOORS = (
     "service/http/dependencies.py",
-    "service/http/repeatable.py",
+    "service/http/idempotency.py",
     "service/intake/commit.py",
     "service/intake/lane.py",
     "service/cli/access.py",

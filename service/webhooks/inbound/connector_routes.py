@@ -11,13 +11,13 @@ from sqlalchemy import RowMapping
 
 from service.errors import DeliveryNotFound, FieldsInvalid, ServiceError
 from service.http.dependencies import Now, Transaction, limited_body
+from service.http.idempotency import add_unstored
 from service.http.pages import PAGE_DEFAULT, Cursor, Limit, Page, page_of, read_cursor
 from service.http.problems import documented, problem_of
-from service.http.repeatable import add_unstored
 from service.intake.estimate import estimate_event
 from service.intake.event import CloudEvent
 from service.partners.caller import Caller
-from service.partners.dependencies import Once, ThisCaller
+from service.partners.dependencies import Idempotent, ThisCaller
 from service.webhooks import signing
 from service.webhooks.inbound import connectors as use
 from service.webhooks.inbound import store
@@ -156,7 +156,7 @@ async def make(
     session: Transaction,
     hooks: TheseHooks,
     now: Now,
-    once: Once,
+    idempotent: Idempotent,
 ) -> Response:
     """Make a connector. Its secret is shown once; a repeated request does not show it again."""
     overrides = {
@@ -174,7 +174,7 @@ async def make(
         )
         return _view(await use.seen(session, caller, made.connector_id))
 
-    answer = await once(write, "connector", new, status=201)
+    answer = await idempotent(write, "connector", new, status=201)
     # The stored answer is without it: secrets are not kept in the clear.
     return answer if fresh is None else add_unstored(answer, secret=fresh)
 

@@ -12,11 +12,11 @@ from sqlalchemy import RowMapping
 
 from service.errors import PageNotFound
 from service.http.dependencies import AppResources, Now, Transaction
+from service.http.idempotency import add_unstored
 from service.http.pages import PAGE_DEFAULT, Cursor, Limit, Page, page_of, read_cursor
 from service.http.problems import documented
-from service.http.repeatable import add_unstored
 from service.partners.caller import Caller
-from service.partners.dependencies import Once, ThisCaller
+from service.partners.dependencies import Idempotent, ThisCaller
 from service.webhooks.outbound import endpoint as use
 from service.webhooks.outbound import store
 from service.webhooks.outbound.schemas import (
@@ -78,7 +78,7 @@ async def create(
     resources: AppResources,
     vault: ThisVault,
     now: Now,
-    once: Once,
+    idempotent: Idempotent,
 ) -> Response:
     """Make an endpoint. What is recorded after this answer is told; the secret is shown once."""
     check_types(caller, wanted.types)
@@ -94,7 +94,7 @@ async def create(
         )
         return EndpointView(**_view(made, now))
 
-    answer = await once(write, "webhook-endpoint", wanted, status=201)
+    answer = await idempotent(write, "webhook-endpoint", wanted, status=201)
     return await _with_secret(session, vault, caller, answer)
 
 
@@ -158,7 +158,7 @@ async def rotate(
     session: Transaction,
     vault: ThisVault,
     now: Now,
-    once: Once,
+    idempotent: Idempotent,
 ) -> Response:
     """A new secret, shown once. For 24 hours deliveries are signed with the old one, too."""
     found = await use.find(session, caller.partner, endpoint_id, lock=True)
@@ -167,7 +167,7 @@ async def rotate(
         made = await use.rotate_secret(session, vault, found, now=now)
         return EndpointView(**_view(made, now))
 
-    answer = await once(write, "webhook-rotate", endpoint_id)
+    answer = await idempotent(write, "webhook-rotate", endpoint_id)
     return await _with_secret(session, vault, caller, answer)
 
 
@@ -182,7 +182,7 @@ async def send_example(
     caller: Manager,
     session: Transaction,
     now: Now,
-    once: Once,
+    idempotent: Idempotent,
     wanted: TestRequest | None = None,
 ) -> Response:
     """Send an example to an endpoint; what came of it is among its deliveries."""
@@ -192,7 +192,7 @@ async def send_example(
     async def write() -> Queued:
         return Queued(delivery_id=await use.send_test(session, found, name, now=now))
 
-    return await once(write, "webhook-test", endpoint_id, name, status=202)
+    return await idempotent(write, "webhook-test", endpoint_id, name, status=202)
 
 
 @router.get("/webhook-endpoints/{endpoint_id}/deliveries", responses=documented(404))
@@ -239,7 +239,7 @@ async def redeliver_range(
     caller: Manager,
     session: Transaction,
     now: Now,
-    once: Once,
+    idempotent: Idempotent,
 ) -> Response:
     """Send settled deliveries of a time again, or only those that failed; with the same ids."""
     found = await use.find(session, caller.partner, endpoint_id)
@@ -250,7 +250,7 @@ async def redeliver_range(
         )
         return Redelivered(deliveries=count)
 
-    return await once(write, "webhook-redeliver", endpoint_id, wanted, status=202)
+    return await idempotent(write, "webhook-redeliver", endpoint_id, wanted, status=202)
 
 
 @router.post(
@@ -264,7 +264,7 @@ async def redeliver(
     caller: Manager,
     session: Transaction,
     now: Now,
-    once: Once,
+    idempotent: Idempotent,
 ) -> Response:
     """Send one delivery again, now, whatever became of it; with the same id."""
 
@@ -272,7 +272,7 @@ async def redeliver(
         await use.redeliver(session, caller.partner, delivery_id, now=now)
         return Queued(delivery_id=delivery_id)
 
-    return await once(write, "webhook-redeliver", delivery_id, status=202)
+    return await idempotent(write, "webhook-redeliver", delivery_id, status=202)
 
 
 @types_router.get("")

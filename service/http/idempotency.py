@@ -66,7 +66,7 @@ class Answered:
         return {"Idempotent-Replayed": "true"} if self.replayed else {}
 
 
-async def once(
+async def write_once(
     session: AsyncSession,
     *,
     caller: str,
