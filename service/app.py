@@ -32,7 +32,7 @@ from service.journal.notify import Notifier
 from service.journal.take import lags
 from service.openapi import TAGS, add_to_document
 from service.partners import routes as partner_routes
-from service.partners.people import Hasher, hasher_of
+from service.partners.person import PersonHasher, hasher_of
 from service.partners.recognise import Recogniser
 from service.partners.sandbox import Sandbox, is_for_sandbox
 from service.points import policy_routes
@@ -211,7 +211,7 @@ def sandbox_settings(settings: Settings) -> Settings:
 
 def make_intake(
     resources: Resources,
-    hasher: Hasher,
+    hasher: PersonHasher,
     policy: Policy,
     catalogue: Catalogue,
     committed: Callable[[int, float], None],

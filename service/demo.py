@@ -18,7 +18,7 @@ from service.forest.tables import Project, Species
 from service.partners import store
 from service.partners.issuer import make_issuer, mint_token
 from service.partners.keys import make_key, split_key
-from service.partners.people import Hasher
+from service.partners.person import PersonHasher
 from service.points.store import lock_account
 from service.resources import Resources
 
@@ -86,7 +86,7 @@ def _projects(today: date) -> tuple[Project, ...]:
     )  # fmt: skip
 
 
-async def put_demo(resources: Resources, hasher: Hasher, home: Path) -> Path:
+async def put_demo(resources: Resources, hasher: PersonHasher, home: Path) -> Path:
     """Make the demo data and write `demo.json`; its path."""
     make_issuer(home)
     file = home / "demo.json"

@@ -2,10 +2,10 @@
 
 from service.errors import FieldsInvalid
 from service.partners.caller import Caller
-from service.partners.people import Hasher, PersonId
+from service.partners.person import PersonHasher, PersonId
 
 
-def may_order_for(subject: str | None, caller: Caller, people: Hasher) -> PersonId:
+def may_order_for(subject: str | None, caller: Caller, hasher: PersonHasher) -> PersonId:
     """The person of `subject`; without one the token's own.
 
     Raises ScopeMissing, SubjectNotYours, or FieldsInvalid when a partner names nobody.
@@ -15,4 +15,4 @@ def may_order_for(subject: str | None, caller: Caller, people: Hasher) -> Person
         raise FieldsInvalid(
             "An API key acts for somebody: name the subject.", (("/subject", "is missing"),)
         )
-    return people.person(caller.subject_for(subject or "me"))
+    return hasher.person(caller.subject_for(subject or "me"))

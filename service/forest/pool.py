@@ -18,7 +18,7 @@ from service.forest.redeem import announce, check_season, find_offer, open_offer
 from service.forest.serial import bucket_in, make_code, make_id, make_serial, read_code
 from service.forest.store import Offer, add_certificate
 from service.journal.append import Notice
-from service.partners.people import PersonId
+from service.partners.person import PersonId
 from service.points.spend import give_back, spend_points
 from service.points.store import balance_of, lock_account
 

@@ -21,8 +21,8 @@ from service.forest.schemas import (
 )
 from service.http.dependencies import Now, Transaction
 from service.http.problems import documented
-from service.partners.dependencies import Idempotent, People, ThisCaller
-from service.partners.people import PersonId
+from service.partners.dependencies import Idempotent, ThisCaller, ThisHasher
+from service.partners.person import PersonId
 
 router = APIRouter(
     prefix="/v1/pools", tags=["Trees"], responses=documented(401, 403, 404, 409, 422, 503)
@@ -33,13 +33,13 @@ router = APIRouter(
 async def create(
     given: PoolGiven,
     caller: ThisCaller,
-    people: People,
+    hasher: ThisHasher,
     session: Transaction,
     now: Now,
     idempotent: Idempotent,
 ) -> Response:
     """Found a pool for one tree; its code invites others."""
-    person = may_order_for(given.subject, caller, people)
+    person = may_order_for(given.subject, caller, hasher)
 
     async def write() -> PoolView:
         pool = await create_pool(
@@ -62,13 +62,13 @@ async def create(
 async def join(
     given: PoolJoin,
     caller: ThisCaller,
-    people: People,
+    hasher: ThisHasher,
     session: Transaction,
     now: Now,
     idempotent: Idempotent,
 ) -> Response:
     """Join by an invitation's code."""
-    person = may_order_for(given.subject, caller, people)
+    person = may_order_for(given.subject, caller, hasher)
 
     async def write() -> PoolView:
         pool = await join_pool(
@@ -83,12 +83,12 @@ async def join(
 async def one(
     pool_id: UUID,
     caller: ThisCaller,
-    people: People,
+    hasher: ThisHasher,
     session: Transaction,
     subject: Annotated[str | None, Query(min_length=1, max_length=128)] = None,
 ) -> PoolView:
     """A pool as one of its members sees it; a partner names the member."""
-    person = may_order_for(subject, caller, people)
+    person = may_order_for(subject, caller, hasher)
     return await _view(session, await find_pool(session, person, pool_id), person)
 
 
@@ -97,13 +97,13 @@ async def contribute(
     pool_id: UUID,
     given: PoolPour,
     caller: ThisCaller,
-    people: People,
+    hasher: ThisHasher,
     session: Transaction,
     now: Now,
     idempotent: Idempotent,
 ) -> Response:
     """Pour points in. The contribution that completes the pool is cut to what is missing."""
-    person = may_order_for(given.subject, caller, people)
+    person = may_order_for(given.subject, caller, hasher)
 
     async def write() -> PoolPoured:
         done = await pour(session, person, pool_id=pool_id, points=given.points, now=now)
@@ -118,13 +118,13 @@ async def leave(
     pool_id: UUID,
     given: PoolLeave,
     caller: ThisCaller,
-    people: People,
+    hasher: ThisHasher,
     session: Transaction,
     now: Now,
     idempotent: Idempotent,
 ) -> Response:
     """Leave an open pool; what was poured in comes back."""
-    person = may_order_for(given.subject, caller, people)
+    person = may_order_for(given.subject, caller, hasher)
 
     async def write() -> PoolPoured:
         done = await leave_pool(session, person, pool_id=pool_id, now=now)

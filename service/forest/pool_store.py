@@ -8,7 +8,7 @@ from uuid import UUID
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from service.partners.people import PersonId
+from service.partners.person import PersonId
 
 _ADD = text("""
     INSERT INTO pool (bucket, pool_id, project, name, code, points, daily_points, state, partner,

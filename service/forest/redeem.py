@@ -12,7 +12,7 @@ from service.forest import store
 from service.forest.serial import make_id, make_serial
 from service.forest.store import Offer, TakenTree
 from service.journal.append import JournalRow, Notice, append
-from service.partners.people import BUCKETS, PersonId
+from service.partners.person import BUCKETS, PersonId
 from service.points.spend import spend_points
 
 

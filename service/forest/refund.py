@@ -13,27 +13,27 @@ from service.forest.serial import bucket_in
 from service.forest.store import Order
 from service.journal.append import JournalRow, Notice, append
 from service.partners.caller import Caller
-from service.partners.people import Hasher
+from service.partners.person import PersonHasher
 from service.points.spend import give_back
 from service.points.store import balance_of, lock_account
 
 
 async def find_order(
-    session: AsyncSession, order_id: UUID, caller: Caller, people: Hasher
+    session: AsyncSession, order_id: UUID, caller: Caller, hasher: PersonHasher
 ) -> Order:
     """An order that the caller may see: a person's own, a partner's own, or for `admin` any.
 
     Raises OrderNotFound, also when it is somebody else's.
     """
     order = await store.find_order(session, bucket_in(order_id), order_id)
-    if order is not None and _may_see(order, caller, people):
+    if order is not None and _may_see(order, caller, hasher):
         return order
     raise OrderNotFound(f"There is no order {order_id}, or it belongs to somebody else.")
 
 
-def _may_see(order: Order, caller: Caller, people: Hasher) -> bool:
+def _may_see(order: Order, caller: Caller, hasher: PersonHasher) -> bool:
     if caller.subject is not None:
-        return order.person == people.person(caller.subject)
+        return order.person == hasher.person(caller.subject)
     return order.partner == caller.partner or caller.may("admin")
 
 

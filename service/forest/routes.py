@@ -30,7 +30,7 @@ from service.forest.tables import Project, Species
 from service.http.dependencies import Now, Transaction
 from service.http.pages import PAGE_DEFAULT, Cursor, Limit, Page, page_of, read_cursor
 from service.http.problems import documented
-from service.partners.dependencies import Idempotent, People, ThisCaller, ThisPerson
+from service.partners.dependencies import Idempotent, ThisCaller, ThisHasher, ThisPerson
 
 router = APIRouter()
 projects_router = APIRouter(
@@ -89,13 +89,13 @@ def _view(
 async def order(
     wanted: OrderGiven,
     caller: ThisCaller,
-    people: People,
+    hasher: ThisHasher,
     session: Transaction,
     now: Now,
     idempotent: Idempotent,
 ) -> Response:
     """Spend points on a tree. Debit, stock and certificate happen together or not at all."""
-    person = may_order_for(wanted.subject, caller, people)
+    person = may_order_for(wanted.subject, caller, hasher)
 
     async def write() -> OrderPlaced:
         placed = await place_order(
@@ -126,22 +126,22 @@ async def order(
 
 @orders_router.get("/orders/{order_id}")
 async def one_order(
-    order_id: UUID, caller: ThisCaller, people: People, session: Transaction
+    order_id: UUID, caller: ThisCaller, hasher: ThisHasher, session: Transaction
 ) -> OrderView:
     """One order: a person's own, or one that the partner placed."""
     caller.need("points:write")
-    return OrderView(**_shown(await find_order(session, order_id, caller, people)))
+    return OrderView(**_shown(await find_order(session, order_id, caller, hasher)))
 
 
 @orders_router.patch("/orders/{order_id}")
 async def rename(
-    order_id: UUID, named: NameGiven, caller: ThisCaller, people: People, session: Transaction
+    order_id: UUID, named: NameGiven, caller: ThisCaller, hasher: ThisHasher, session: Transaction
 ) -> OrderView:
     """Change the name that the certificate shows, or take it away."""
     caller.need("points:write")
-    found = await find_order(session, order_id, caller, people)
+    found = await find_order(session, order_id, caller, hasher)
     await store.rename_certificate(session, found.bucket, found.serial, named.display_name)
-    return OrderView(**_shown(await find_order(session, order_id, caller, people)))
+    return OrderView(**_shown(await find_order(session, order_id, caller, hasher)))
 
 
 @orders_router.post(
@@ -150,14 +150,14 @@ async def rename(
 async def refund(
     order_id: UUID,
     caller: ThisCaller,
-    people: People,
+    hasher: ThisHasher,
     session: Transaction,
     now: Now,
     idempotent: Idempotent,
 ) -> Response:
     """Undo an order before its tree is planted: points back, certificate void."""
     caller.need("points:write")
-    found = await find_order(session, order_id, caller, people)
+    found = await find_order(session, order_id, caller, hasher)
 
     async def write() -> OrderRefunded:
         refunded, balance = await refund_order(session, found, now=now)

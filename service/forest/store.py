@@ -18,7 +18,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from service.clock import uuid7
 from service.forest.lot import LotNow, Report
 from service.forest.season import Season, read_windows
-from service.partners.people import BUCKETS, PersonId
+from service.partners.person import BUCKETS, PersonId
 
 CELLS = 32
 

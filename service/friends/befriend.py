@@ -14,7 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from service.errors import FieldsInvalid, FriendNotFound, FriendsFull
 from service.friends import store
 from service.friends.store import Side
-from service.partners.people import PersonId
+from service.partners.person import PersonId
 from service.points.store import lock_accounts
 
 FRIENDS_MAX = 500  # friendships, requests and blocks of one person

@@ -14,7 +14,7 @@ from sqlalchemy import RowMapping
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from service.friends import store
-from service.partners.people import PersonId
+from service.partners.person import PersonId
 
 NO_NAME = "Someone"
 

@@ -36,8 +36,8 @@ from service.friends.water import water_friend
 from service.http.dependencies import AppResources, Now, Transaction
 from service.http.pages import PAGE_DEFAULT, Cursor, Limit, Page, page_of, read_cursor
 from service.http.problems import documented
-from service.partners.dependencies import Idempotent, People, ThisCaller, ThisPerson
-from service.partners.people import PersonId
+from service.partners.dependencies import Idempotent, ThisCaller, ThisHasher, ThisPerson
+from service.partners.person import PersonId
 from service.points.policy_file import Gifts
 from service.points.policy_routes import ThisPolicy
 from service.points.statement import today_of
@@ -62,11 +62,11 @@ async def gifts_of(policy: ThisPolicy, today: Today) -> Gifts:
     return policy.in_force(today).gifts
 
 
-async def handle_of(people: People) -> Handle:
+async def handle_of(hasher: ThisHasher) -> Handle:
     """Makes the names of friends' earnings: they tell neither the day nor what was done."""
 
     def handle(owner: PersonId, day: date, activity: str, round_: int) -> UUID:
-        return people(b"earning\0", f"{owner.id} {day} {activity} {round_}").id
+        return hasher(b"earning\0", f"{owner.id} {day} {activity} {round_}").id
 
     return handle
 
@@ -136,13 +136,13 @@ async def list_friends(
 
 @router.post(_PEOPLE + "/friends", status_code=201, response_model=FriendRow, responses=_WRITES)
 async def ask(
-    body: FriendRequest, writing: Writing, caller: ThisCaller, people: People
+    body: FriendRequest, writing: Writing, caller: ThisCaller, hasher: ThisHasher
 ) -> Response:
     """Ask somebody, by the subject that the app uses, to be a friend; or say yes to their asking.
 
     The answer is the same whether anybody has that subject or not.
     """
-    other = people.person(caller.somebody(body.subject))
+    other = hasher.person(caller.somebody(body.subject))
     return await _answer_side(
         writing,
         f"ask {other.id}",

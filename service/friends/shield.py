@@ -8,7 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from service.errors import NotEnoughPoints, ShieldLongEnough
 from service.friends import store
-from service.partners.people import PersonId
+from service.partners.person import PersonId
 from service.points.policy_file import Shield
 from service.points.store import append_entry, lock_account
 

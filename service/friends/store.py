@@ -8,7 +8,7 @@ from uuid import UUID
 from sqlalchemy import RowMapping, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from service.partners.people import PersonId, bucket_of
+from service.partners.person import PersonId, bucket_of
 from service.points.store import LEFT, named
 
 BOARD_PLACES = 100

@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from service.errors import FriendNotFound, FriendShielded, NothingToTake
 from service.friends import store
 from service.friends.befriend import locked_friend
-from service.partners.people import PersonId
+from service.partners.person import PersonId
 from service.points.policy_file import Taking
 from service.points.store import append_entry, balance_of
 

@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from service.errors import FieldsInvalid, NotEnoughPoints, WateredEnough
 from service.friends import store
 from service.friends.befriend import locked_friend
-from service.partners.people import PersonId
+from service.partners.person import PersonId
 from service.points.policy_file import Watering
 from service.points.store import append_entry, balance_of
 

@@ -19,7 +19,7 @@ from service.intake.address import month_of
 from service.intake.event import CloudEvent, Datum
 from service.intake.extent import Extent
 from service.partners.caller import Caller
-from service.partners.people import Hasher, PersonId
+from service.partners.person import PersonHasher, PersonId
 from service.settings import Settings
 
 _MINUTE = timedelta(minutes=1)
@@ -64,7 +64,7 @@ class Assessor:
     """What turning events into candidates needs besides the event."""
 
     def __init__(
-        self, catalogue: Catalogue, hasher: Hasher, settings: Settings, exclusions: Exclusions
+        self, catalogue: Catalogue, hasher: PersonHasher, settings: Settings, exclusions: Exclusions
     ) -> None:
         self.catalogue = catalogue
         self._exclusions = exclusions

@@ -7,7 +7,7 @@ from datetime import date, timedelta
 from typing import NamedTuple
 from uuid import UUID
 
-from service.partners.people import PersonId
+from service.partners.person import PersonId
 
 YearKey = tuple[int, UUID, int]  # bucket and keyed hash of the thing, year
 

@@ -12,7 +12,7 @@ from service.errors import ActionNotFound
 from service.intake.address import OUTSIDE, address_of, first_day
 from service.intake.store import divmod_month
 from service.partners.caller import Caller
-from service.partners.people import Hasher, PersonId
+from service.partners.person import PersonHasher, PersonId
 from service.settings import PROGRAMME_FROM, PROGRAMME_TO
 
 _COLUMNS = """
@@ -122,7 +122,7 @@ _TREES = text("""
 
 
 async def find_action(
-    session: AsyncSession, action_id: UUID, caller: Caller, people: Hasher
+    session: AsyncSession, action_id: UUID, caller: Caller, hasher: PersonHasher
 ) -> RowMapping:
     """The action, if the caller may see it: its source's partner, or its person.
 
@@ -136,14 +136,14 @@ async def find_action(
         )
         found = await session.execute(query, {"bucket": bucket, "id": action_id})
         row = found.mappings().one_or_none()
-    if row is None or not _sees(row, caller, people):
+    if row is None or not _sees(row, caller, hasher):
         raise ActionNotFound(f"There is no action {action_id} that you may see.")
     return row
 
 
-def _sees(row: RowMapping, caller: Caller, people: Hasher) -> bool:
+def _sees(row: RowMapping, caller: Caller, hasher: PersonHasher) -> bool:
     if caller.subject is not None:
-        return bool(row["person_id"] == people.person(caller.subject).id)
+        return bool(row["person_id"] == hasher.person(caller.subject).id)
     return row["source"] in caller.sources or caller.may("admin")
 
 

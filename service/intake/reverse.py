@@ -13,7 +13,7 @@ from service.intake.outcome import leaf_of_reversal
 from service.intake.restated import Standing, standing_of
 from service.intake.transfer import scope_now
 from service.journal.append import JournalRow, append, delta
-from service.partners.people import PersonId
+from service.partners.person import PersonId
 from service.points.store import lock_account
 from service.points.take_back import take_back_points
 

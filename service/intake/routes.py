@@ -40,8 +40,8 @@ from service.intake.transfer import transfer_action
 from service.partners.caller import Caller
 from service.partners.dependencies import (
     Idempotent,
-    People,
     ThisCaller,
+    ThisHasher,
     ThisPerson,
     caller_of,
     charge,
@@ -167,20 +167,24 @@ async def estimate(request: Request, intake: ThisIntake, policy: ThisPolicy) -> 
 
 @router.get("/actions/{action_id}", tags=["Actions"], responses=documented(404))
 async def action(
-    action_id: UUID, caller: ThisCaller, people: People, session: Transaction
+    action_id: UUID, caller: ThisCaller, hasher: ThisHasher, session: Transaction
 ) -> ActionRow:
     """An action as recorded."""
     caller.need("actions:read")
-    return _row(await read.find_action(session, action_id, caller, people))
+    return _row(await read.find_action(session, action_id, caller, hasher))
 
 
 @router.get("/actions/{action_id}/receipt", tags=["Actions"], responses=documented(404))
 async def receipt(
-    action_id: UUID, caller: ThisCaller, people: People, session: Transaction, intake: ThisIntake
+    action_id: UUID,
+    caller: ThisCaller,
+    hasher: ThisHasher,
+    session: Transaction,
+    intake: ThisIntake,
 ) -> dict[str, Any]:
     """The sum behind an action: inputs, factors with sources, each line, digests."""
     caller.need("actions:read")
-    found = await read.find_action(session, action_id, caller, people)
+    found = await read.find_action(session, action_id, caller, hasher)
     return receipt_of(intake.assessor.catalogue, found)
 
 
@@ -198,7 +202,7 @@ async def reverse(
     action_id: UUID,
     why: ReversalRequest,
     caller: ThisCaller,
-    people: People,
+    hasher: ThisHasher,
     session: Transaction,
     intake: ThisIntake,
     now: Now,
@@ -206,7 +210,7 @@ async def reverse(
 ) -> Response:
     """Undo an action. Carbon is taken back always, points by policy; a planted tree stays."""
     caller.need("events:write")
-    found = await read.find_action(session, action_id, caller, people)
+    found = await read.find_action(session, action_id, caller, hasher)
     caller.check_reported(found["source"])
     explanation = explain_action(intake.assessor.catalogue, found)
     region = "" if explanation is None or explanation.region is None else explanation.region
@@ -246,7 +250,7 @@ async def transfer(
     action_id: UUID,
     to: TransferRequest,
     caller: ThisCaller,
-    people: People,
+    hasher: ThisHasher,
     session: Transaction,
     intake: ThisIntake,
     now: Now,
@@ -255,7 +259,7 @@ async def transfer(
     """Say that another scheme sold or credited an action's carbon: it leaves the total."""
     caller.need_key()
     caller.need("events:write")
-    found = await read.find_action(session, action_id, caller, people)
+    found = await read.find_action(session, action_id, caller, hasher)
     explanation = explain_action(intake.assessor.catalogue, found)
     region = "" if explanation is None or explanation.region is None else explanation.region
     status = 200

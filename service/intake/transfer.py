@@ -14,7 +14,7 @@ from service.errors import ActionNotTransferable, TransferConflict
 from service.intake.outcome import leaf_of_transfer
 from service.intake.restated import Standing, standing_of
 from service.journal.append import JournalRow, append, delta
-from service.partners.people import PersonId
+from service.partners.person import PersonId
 from service.points.store import lock_account
 
 TRANSFERRED = "transferred"

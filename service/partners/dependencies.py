@@ -12,7 +12,7 @@ from service.http.dependencies import Now, Transaction
 from service.http.idempotency import IdempotencyKey, write_once
 from service.http.quota import REQUEST_COST, SPENT
 from service.partners.caller import Caller
-from service.partners.people import Hasher, PersonId
+from service.partners.person import PersonHasher, PersonId
 
 
 async def caller_of(request: Request) -> Caller:
@@ -90,20 +90,20 @@ async def registry_of(request: Request) -> AsyncIterator[AsyncSession]:
 Registry = Annotated[AsyncSession, Depends(registry_of, scope="function")]
 
 
-async def hasher_of(request: Request) -> Hasher:
+async def hasher_of(request: Request) -> PersonHasher:
     """The programme's hasher of people and claims."""
     found = request.app.state.hasher
-    assert isinstance(found, Hasher)
+    assert isinstance(found, PersonHasher)
     return found
 
 
-People = Annotated[Hasher, Depends(hasher_of)]
+ThisHasher = Annotated[PersonHasher, Depends(hasher_of)]
 
 
-async def person_of(subject: str, caller: ThisCaller, people: People) -> PersonId:
+async def person_of(subject: str, caller: ThisCaller, hasher: ThisHasher) -> PersonId:
     """The person in the path, as far as the caller may act for them: `me`, or by points:write."""
     caller.need("points:write")
-    return people.person(caller.subject_for(subject))
+    return hasher.person(caller.subject_for(subject))
 
 
 ThisPerson = Annotated[PersonId, Depends(person_of)]

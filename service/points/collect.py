@@ -7,7 +7,7 @@ from typing import NamedTuple
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from service.errors import EarningLapsed, EarningNotFound, EarningNotRipe
-from service.partners.people import PersonId
+from service.partners.person import PersonId
 from service.points import store
 from service.points.store import RipeEarning
 

@@ -7,7 +7,7 @@ from uuid import UUID
 import orjson
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from service.partners.people import PersonId
+from service.partners.person import PersonId
 from service.points import store
 
 GRANT_MAX_POINTS = 1_000_000

@@ -15,7 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from service.clock import uuid7
 from service.journal.append import JournalRow, Notice, append
-from service.partners.people import PersonId
+from service.partners.person import PersonId
 from service.points import store
 from service.points.store import LapsedEarning
 

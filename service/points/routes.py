@@ -20,8 +20,8 @@ from service.http.problems import documented
 from service.partners.caller import Caller
 from service.partners.dependencies import (
     Idempotent,
-    People,
     ThisCaller,
+    ThisHasher,
     ThisPerson,
     caller_of,
     person_of,
@@ -131,14 +131,14 @@ async def grant(
     subject: str,
     request: GrantRequest,
     caller: ThisCaller,
-    people: People,
+    hasher: ThisHasher,
     session: Transaction,
     now: Now,
     idempotent: Idempotent,
 ) -> Response:
     """Give points that no action earned: a campaign, or a gesture. Needs the scope `admin`."""
     caller.need("admin")
-    person = people.person(caller.subject_for(subject))
+    person = hasher.person(caller.subject_for(subject))
 
     async def write() -> Granted:
         done = await grant_points(

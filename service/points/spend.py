@@ -6,7 +6,7 @@ import orjson
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from service.errors import NotEnoughPoints
-from service.partners.people import PersonId
+from service.partners.person import PersonId
 from service.points import store
 
 Ref = dict[str, str]

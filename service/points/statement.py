@@ -15,7 +15,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from service.errors import FieldsInvalid
-from service.partners.people import PersonId
+from service.partners.person import PersonId
 from service.points.policy import EVIDENCE, NO_CAP, Policy, Rule
 from service.points.store import named
 

@@ -14,7 +14,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from service.clock import uuid7
-from service.partners.people import PersonId
+from service.partners.person import PersonId
 
 LEFT = "points - collected - lapsed - reversed - to_friends"
 

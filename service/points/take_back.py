@@ -11,7 +11,7 @@ from uuid import UUID
 import orjson
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from service.partners.people import PersonId
+from service.partners.person import PersonId
 from service.points import store
 
 

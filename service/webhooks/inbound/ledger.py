@@ -17,7 +17,7 @@ import asyncpg
 
 from service.errors import DatabaseAway
 from service.intake.lane import PASSING
-from service.partners.people import bucket_of
+from service.partners.person import bucket_of
 
 BATCH_MAX = 500
 QUARANTINE_ROWS_MAX = 1_000  # of one connector; the oldest payloads go first

@@ -31,7 +31,7 @@ from service.intake.receipt import explain_action
 from service.intake.report import Intake, Rejected, Result
 from service.intake.reverse import reverse_action
 from service.partners.caller import Caller
-from service.partners.people import Hasher
+from service.partners.person import PersonHasher
 from service.webhooks.inbound import store
 from service.webhooks.inbound.connectors import Connectors, Ready, about
 from service.webhooks.inbound.ledger import ACCEPTED, QUARANTINED, Ledger, Message, Settled
@@ -71,7 +71,7 @@ class Hooks:
         connectors: Connectors,
         ledger: Ledger,
         intake: Intake,
-        people: Hasher,
+        hasher: PersonHasher,
         sessions: async_sessionmaker[AsyncSession],
         quota: Quota,
     ) -> None:
@@ -79,7 +79,7 @@ class Hooks:
         self.connectors = connectors
         self.ledger = ledger
         self.intake = intake
-        self._people = people
+        self._hasher = hasher
         self._sessions = sessions
         self._rejections: Counter[tuple[str, int]] = Counter()
 
@@ -250,14 +250,14 @@ class Hooks:
         async with self._sessions() as session, session.begin():
             action_id = await store.pointed_action(session, source, reversal.event_id)
             if action_id is None and reversal.subject is not None:
-                person = self._people.person(caller.subject_for(reversal.subject))
+                person = self._hasher.person(caller.subject_for(reversal.subject))
                 action_id = await store.action_of(session, person, source, reversal.event_id)
             if action_id is None:
                 raise ActionNotFound(
                     f"No action came of an event {reversal.event_id!r} of {source!r}, so there is "
                     "nothing to reverse. When it comes later, replay this payload."
                 )
-            action = await find_action(session, action_id, caller, self._people)
+            action = await find_action(session, action_id, caller, self._hasher)
             explanation = explain_action(self.intake.assessor.catalogue, action)
             region = "" if explanation is None else explanation.region or ""
             done = await reverse_action(

@@ -23,7 +23,7 @@ class PersonId(NamedTuple):
     id: UUID
 
 
-class Hasher:
+class PersonHasher:
     """HMAC-SHA256, cut to 16 bytes, under one key of the programme.
 
     `kind` keeps the hashes of people and of claims apart. The ids are the driver's own UUID class
@@ -51,7 +51,7 @@ class Hasher:
         return self._people(subject)
 
 
-def hasher_of(settings: Settings) -> Hasher:
+def hasher_of(settings: Settings) -> PersonHasher:
     """The programme's. Raises SettingMissing when its key is not set or too short."""
     if settings.person_key is None:
         raise SettingMissing(
@@ -61,7 +61,7 @@ def hasher_of(settings: Settings) -> Hasher:
     key = bytes.fromhex(settings.person_key.get_secret_value())
     if len(key) < KEY_BYTES:
         raise SettingMissing(f"SAXAUL_PERSON_KEY must be {KEY_BYTES} bytes or more, in hex.")
-    return Hasher(key)
+    return PersonHasher(key)
 
 
 def bucket_of(digest: bytes) -> int:
