@@ -32,8 +32,8 @@ from service.journal.notify import Notifier
 from service.journal.take import lags
 from service.openapi import TAGS, add_to_document
 from service.partners import routes as partner_routes
+from service.partners.authenticate import Authenticator
 from service.partners.person import PersonHasher, hasher_of
-from service.partners.recognise import Recogniser
 from service.partners.sandbox import Sandbox, is_for_sandbox
 from service.points import policy_routes
 from service.points import routes as points_routes
@@ -135,8 +135,8 @@ async def _running(
         state.metrics = (Metrics if settings.observe else Uncounted)(VERSION)
         state.is_sandbox = live is not None
         if live is None:
-            recognise = Recogniser(settings, resources.sessions, clock)
-            state.recognise = await end.enter_async_context(_noting(recognise))
+            authenticate = Authenticator(settings, resources.sessions, clock)
+            state.authenticate = await end.enter_async_context(_noting(authenticate))
             state.registry = resources.sessions
             state.quota = Quota(redis_url_of(settings), state.metrics)
             end.push_async_callback(state.quota.close)
@@ -145,7 +145,7 @@ async def _running(
             state.sandbox = Sandbox(app, other, partial(stock_projects, now=clock()))
             end.push_async_callback(state.sandbox.close)
         else:
-            state.recognise = live.state.recognise
+            state.authenticate = live.state.authenticate
             state.registry = live.state.registry
             state.quota = live.state.quota
             state.stopping = live.state.stopping
@@ -199,9 +199,9 @@ async def _running(
 
 
 @asynccontextmanager
-async def _noting(recognise: Recogniser) -> AsyncIterator[Recogniser]:
-    async with recognise.noting():
-        yield recognise
+async def _noting(authenticate: Authenticator) -> AsyncIterator[Authenticator]:
+    async with authenticate.noting():
+        yield authenticate
 
 
 def sandbox_settings(settings: Settings) -> Settings:
@@ -257,13 +257,13 @@ def door_of(app: FastAPI, *, slow_seconds: float | None) -> Door:
             ("POST", "/v1/hooks/*"): hook_routes.receive,
             ("POST", "/v1/people/*/collect"): points_routes.collect,
         },
-        partial(world_of, app),
+        partial(environment_of, app),
         endless=frozenset((f"{totals_routes.router.prefix}/stream",)),
         slow_seconds=slow_seconds,
     )
 
 
-async def world_of(app: FastAPI, scope: MutableMapping[str, Any]) -> FastAPI:
+async def environment_of(app: FastAPI, scope: MutableMapping[str, Any]) -> FastAPI:
     """The application that a request is for: the programme's own, or its sandbox."""
     if is_for_sandbox(scope):
         sandbox: Sandbox = app.state.sandbox

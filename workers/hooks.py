@@ -11,9 +11,9 @@ PAYLOADS_KEPT = timedelta(days=30)
 
 
 async def forget_hooks(ctx: dict[str, Any]) -> None:
-    """Idempotent, for both worlds: payloads in quarantine, and the log of deliveries."""
-    for world in ("resources", "sandbox"):
-        resources: Resources = ctx[world]
+    """Idempotent, for both environments: payloads in quarantine, and the log of deliveries."""
+    for environment in ("resources", "sandbox"):
+        resources: Resources = ctx[environment]
         now = resources.clock()
         async with resources.sessions() as session, session.begin():
             await forget_old(

@@ -27,7 +27,7 @@ class Caller:
 
     @property
     def is_test(self) -> bool:
-        """Whether this is a test key, whose world is the sandbox."""
+        """Whether this is a test key, whose environment is the sandbox."""
         return self.realm != ""
 
     @property
@@ -72,7 +72,7 @@ class Caller:
             )
 
     def somebody(self, subject: str) -> str:
-        """Another person than the one who is acted for, in the caller's own world."""
+        """Another person than the one who is acted for, in the caller's own environment."""
         return self.realm + subject
 
     def subject_for(self, subject: str) -> str:

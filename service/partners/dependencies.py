@@ -18,7 +18,7 @@ from service.partners.person import PersonHasher, PersonId
 async def caller_of(request: Request) -> Caller:
     """Who speaks. Raises Unauthenticated's kinds."""
     state = request.app.state
-    found = await state.recognise(request.headers.get("authorization"))
+    found = await state.authenticate(request.headers.get("authorization"))
     assert isinstance(found, Caller)
     if found.is_test != state.is_sandbox:
         raise KeyInvalid("A test key (sx_test_...) opens the sandbox and nothing else.")

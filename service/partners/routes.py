@@ -11,10 +11,10 @@ from service.http.pages import PAGE_DEFAULT, Cursor, Limit, Page, page_of, read_
 from service.http.problems import documented
 from service.partners import register as use
 from service.partners import store
+from service.partners.authenticate import Authenticator
 from service.partners.caller import Caller
 from service.partners.dependencies import Registry, ThisCaller
 from service.partners.keys import NewKey
-from service.partners.recognise import Recogniser
 from service.partners.sandbox import wipe
 from service.partners.schemas import (
     KeyView,
@@ -49,14 +49,14 @@ async def admin_of(caller: ThisCaller) -> Caller:
     return caller
 
 
-async def recogniser_of(request: Request) -> Recogniser:
+async def authenticator_of(request: Request) -> Authenticator:
     """What knows the keys; it is told when they change."""
-    return cast("Recogniser", request.app.state.recognise)
+    return cast("Authenticator", request.app.state.authenticate)
 
 
 ThisPartner = Annotated[Caller, Depends(partner_of)]
 Admin = Annotated[Caller, Depends(admin_of)]
-Known = Annotated[Recogniser, Depends(recogniser_of)]
+ThisAuthenticator = Annotated[Authenticator, Depends(authenticator_of)]
 
 
 @router.get("/partner")
@@ -86,7 +86,7 @@ async def rotate(
     prefix: str,
     caller: ThisPartner,
     registry: Registry,
-    known: Known,
+    authenticator: ThisAuthenticator,
     now: Now,
     how: Rotation | None = None,
 ) -> RotatedKey:
@@ -105,7 +105,7 @@ async def rotate(
         now=now,
     )
     await registry.refresh(old)
-    known.forget()
+    authenticator.forget()
     assert old.expires_at is not None
     return RotatedKey(
         prefix=new.prefix,
@@ -118,17 +118,17 @@ async def rotate(
 
 @router.delete("/partner/keys/{prefix}", status_code=204)
 async def revoke(
-    prefix: str, caller: ThisPartner, registry: Registry, known: Known, now: Now
+    prefix: str, caller: ThisPartner, registry: Registry, authenticator: ThisAuthenticator, now: Now
 ) -> Response:
     """Revoke one of your keys. Other processes notice within seconds."""
     await use.revoke(registry, caller, prefix, now=now)
-    known.forget()
+    authenticator.forget()
     return Response(status_code=204)
 
 
 @router.delete("/test-data")
 async def wipe_test_data(
-    caller: ThisPartner, registry: Registry, session: Transaction, known: Known
+    caller: ThisPartner, registry: Registry, session: Transaction, authenticator: ThisAuthenticator
 ) -> Wiped:
     """Delete what you recorded with test keys: people, points, actions, trees, totals. Connectors
     and webhook endpoints stay; an endpoint's deliveries go, and it counts from 1 again.
@@ -140,7 +140,7 @@ async def wipe_test_data(
     caller.need("events:write")
     epoch = await store.next_epoch(registry, caller.owner)
     assert epoch is not None, "a key's partner is there by its foreign key"
-    known.forget()
+    authenticator.forget()
     return Wiped(actions=await wipe(session, caller.owner, epoch))
 
 
@@ -186,7 +186,12 @@ async def show(partner: str, _: Admin, registry: Registry) -> PartnerView:
 
 @router.patch("/partners/{partner}")
 async def change(
-    partner: str, what: PartnerChange, _: Admin, registry: Registry, known: Known, now: Now
+    partner: str,
+    what: PartnerChange,
+    _: Admin,
+    registry: Registry,
+    authenticator: ThisAuthenticator,
+    now: Now,
 ) -> PartnerView:
     """Disable or enable a partner, or give it more sources. For operators.
 
@@ -197,7 +202,7 @@ async def change(
     if what.disabled is not None:
         await store.set_disabled(registry, partner, now if what.disabled else None)
     registry.expire_all()
-    known.forget()
+    authenticator.forget()
     return await _view(registry, partner)
 
 

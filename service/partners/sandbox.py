@@ -1,7 +1,7 @@
 """Test mode: the same program over another schema of the same database, opened when it is needed.
 
-Which of the two worlds a request belongs to is said here and nowhere else; no query has to
-remember it, since a connection of one world does not see the other's tables.
+Which of the two environments a request belongs to is said here and nowhere else; no query has to
+remember it, since a connection of one environment does not see the other's tables.
 """
 
 import asyncio

@@ -129,5 +129,5 @@ def partner_fields(partner: Partner, sources: list[str]) -> dict[str, object]:
 
 
 def mode_of(caller: Caller) -> Mode:
-    """The word for the world that a caller speaks in."""
+    """The word for the environment that a caller speaks in."""
     return "test" if caller.is_test else "live"

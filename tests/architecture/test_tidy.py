@@ -23,7 +23,7 @@ TRANSACTION_DOORS = (
     "service/demo.py",
     "service/partners/commands.py",
     "service/partners/dependencies.py",
-    "service/partners/recognise.py",
+    "service/partners/authenticate.py",
     "service/partners/sandbox.py",
     "service/webhooks/inbound/ledger.py",
     "service/webhooks/inbound/receive.py",

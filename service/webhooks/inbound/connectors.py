@@ -17,8 +17,8 @@ from service.clock import seconds
 from service.errors import ConnectorDisabled, ConnectorNotFound, FieldsInvalid
 from service.intake.event import pointed
 from service.partners import store as partners
+from service.partners.authenticate import PARTNER_MAX_LEVEL, quota_of, test_caller
 from service.partners.caller import Caller
-from service.partners.recognise import PARTNER_MAX_LEVEL, quota_of, test_caller
 from service.partners.sandbox import TEST_CONNECTOR
 from service.settings import Settings
 from service.webhooks import signing

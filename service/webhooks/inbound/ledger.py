@@ -178,7 +178,7 @@ class Together(Generic[In, Out]):
 
 
 class Ledger:
-    """The messages of one world. Raises DatabaseAway when it cannot be asked or told."""
+    """The messages of one environment. Raises DatabaseAway when it cannot be asked or told."""
 
     def __init__(self, pool: asyncpg.Pool) -> None:
         self._pool = pool

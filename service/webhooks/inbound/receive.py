@@ -64,7 +64,7 @@ class _Found:
 
 
 class Hooks:
-    """What taking messages needs, in one world."""
+    """What taking messages needs, in one environment."""
 
     def __init__(
         self,

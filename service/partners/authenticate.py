@@ -25,7 +25,7 @@ NOTE_EVERY_S = 60.0
 AWAY = (DBAPIError, PoolTimeout, OSError)
 
 
-class Recogniser:
+class Authenticator:
     """Keeps keys for `key_cache_seconds`, so that a request costs one hash and no query."""
 
     def __init__(
