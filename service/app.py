@@ -19,7 +19,7 @@ from service.forest.liability import LiabilityGauges
 from service.friends import routes as friends_routes
 from service.guards import routes as guards_routes
 from service.http import routes as http_routes
-from service.http.door import Door
+from service.http.fast_path import FastPath
 from service.http.metrics import Metrics, Uncounted
 from service.http.problems import add_problem_handlers
 from service.http.quota import Quota
@@ -247,9 +247,9 @@ def open_tracing(settings: Settings) -> "Tracing | None":
     return Tracing(settings, VERSION)
 
 
-def door_of(app: FastAPI, *, slow_seconds: float | None) -> Door:
-    """The application behind its door: what phones and the public page ask for most."""
-    return Door(
+def fast_path_of(app: FastAPI, *, slow_seconds: float | None) -> FastPath:
+    """The application behind its fast path: what phones and the public page ask for most."""
+    return FastPath(
         app,
         {
             ("POST", "/v1/events"): intake_routes.report_events,

@@ -12,9 +12,9 @@ from types import FrameType
 import uvicorn
 
 from methodologies.contract import CatalogueBroken
-from service.app import create_app, door_of
+from service.app import create_app, fast_path_of
 from service.book.plugins import load_all
-from service.http.door import Door
+from service.http.fast_path import FastPath
 from service.http.logs import open_log
 from service.resources import clock_of
 from service.settings import Settings
@@ -31,9 +31,9 @@ class _Server(uvicorn.Server):
     """Tells the streams to end as soon as the process is asked to stop."""
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        door = self.config.app
-        if isinstance(door, Door) and hasattr(door.app.state, "stopping"):
-            door.app.state.stopping.set()
+        fast_path = self.config.app
+        if isinstance(fast_path, FastPath) and hasattr(fast_path.app.state, "stopping"):
+            fast_path.app.state.stopping.set()
         super().handle_exit(sig, frame)
 
 
@@ -67,7 +67,7 @@ def run(settings: Settings, fd: int | None) -> None:
     app = create_app(settings, clock, catalogue)
     calm_collector()
     config = uvicorn.Config(
-        door_of(app, slow_seconds=settings.slow_seconds if settings.observe else None),
+        fast_path_of(app, slow_seconds=settings.slow_seconds if settings.observe else None),
         host=settings.host,
         port=settings.port,
         loop="uvloop",

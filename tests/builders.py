@@ -20,7 +20,7 @@ import uvicorn
 from fastapi import FastAPI
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 
-from service.app import create_app, door_of
+from service.app import create_app, fast_path_of
 from service.clock import Clock, system_clock
 from service.embedded.listener import listen, url_of
 from service.main import _Server
@@ -222,7 +222,7 @@ class Running:
         self.socket = listen("127.0.0.1", 0)
         self.url = url_of(self.socket)
         config = uvicorn.Config(
-            door_of(create_app(settings, SteppedClock()), slow_seconds=60),
+            fast_path_of(create_app(settings, SteppedClock()), slow_seconds=60),
             log_config=None,
             timeout_graceful_shutdown=5,
         )
@@ -242,10 +242,10 @@ class Running:
 def client_of(app: FastAPI, credential: str | None = None) -> httpx.AsyncClient:
     """A client that speaks to the application in this process, as whoever has the credential.
 
-    It comes in by the same door as in a server.
+    It comes in by the same fast path as in a server.
     """
     headers = {} if credential is None else {"Authorization": f"Bearer {credential}"}
-    transport = httpx.ASGITransport(door_of(app, slow_seconds=60))
+    transport = httpx.ASGITransport(fast_path_of(app, slow_seconds=60))
     return httpx.AsyncClient(transport=transport, base_url="http://saxaul.test", headers=headers)
 
 

@@ -16,7 +16,7 @@ import pytest
 import uvicorn
 from builders import PERSON_KEY, NewSettings
 
-from service.app import create_app, door_of
+from service.app import create_app, fast_path_of
 from service.demo import put_demo
 from service.partners.person import PersonHasher
 from service.resources import open_resources
@@ -73,7 +73,7 @@ async def place(
         settings = await new_settings(port=port)
         async with open_resources(settings) as resources:
             await put_demo(resources, PersonHasher(bytes.fromhex(PERSON_KEY)), home)
-        app = door_of(create_app(settings), slow_seconds=60)
+        app = fast_path_of(create_app(settings), slow_seconds=60)
         server = uvicorn.Server(uvicorn.Config(app, log_level="warning", lifespan="on"))
         serving = asyncio.create_task(server.serve([listener]))
         while not server.started:

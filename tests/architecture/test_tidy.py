@@ -40,7 +40,7 @@ CLOCK = ("service/clock.py",)
 # Where any error must become an answer, a log line or an exit code.
 BROAD_DOORS = (
     "service/intake/lane.py",
-    "service/http/door.py",
+    "service/http/fast_path.py",
     "service/embedded/",
     "service/webhooks/inbound/ledger.py",
     "workers/main.py",

@@ -27,7 +27,7 @@ from fastapi import FastAPI
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from prometheus_client.parser import text_string_to_metric_families
 
-from service.app import door_of
+from service.app import fast_path_of
 from service.http.logs import REQUEST, JsonLines, open_log
 from service.http.metrics import SHARED_DIR
 from service.settings import Settings
@@ -98,7 +98,7 @@ def test_an_exception_stays_on_its_line() -> None:
 async def test_a_slow_request_is_in_the_log(
     app: FastAPI, log: io.StringIO, settings: Settings
 ) -> None:
-    transport = httpx.ASGITransport(door_of(app, slow_seconds=0))
+    transport = httpx.ASGITransport(fast_path_of(app, slow_seconds=0))
     async with httpx.AsyncClient(transport=transport, base_url="http://x") as client:
         answer = await client.get("/healthz")
 

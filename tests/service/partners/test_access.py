@@ -520,7 +520,7 @@ async def test_a_test_key_finds_nothing_of_the_live_world(
 async def test_the_live_world_takes_no_test_key(
     test_key: str, app: FastAPI, target: Target, route: str
 ) -> None:
-    # Not by the door, which would send a test key to the sandbox.
+    # Not by the fast path, which would send a test key to the sandbox.
     transport = httpx.ASGITransport(app)
     headers = {"Authorization": f"Bearer {test_key}"}
     async with httpx.AsyncClient(

@@ -273,7 +273,7 @@ async def test_a_test_key_opens_nothing_where_the_worlds_are_not_told_apart(
     app: FastAPI, new_both: NewBoth
 ) -> None:
     both = await new_both()
-    transport = httpx.ASGITransport(app)  # the live application itself, without its door
+    transport = httpx.ASGITransport(app)  # the live application itself, without its fast path
     headers = {"Authorization": both.test.headers["authorization"]}
 
     async with httpx.AsyncClient(transport=transport, base_url="http://x") as client:

@@ -24,7 +24,7 @@ CLIENT_GONE = 499
 _log = logging.getLogger(__name__)
 
 
-class Door:
+class FastPath:
     """Hands requests without a query at `answers`' (verb, path) to their functions. The last step
     of a POST's path, or the one before it, may be `*` there: it stands for any one step. `choose`
     says which application a request is for.
