@@ -13,7 +13,7 @@ from service.webhooks.outbound.send import open_sender
 from service.webhooks.outbound.watch import count_attempts
 from service.webhooks.vault import vault_of
 from workers.metrics import WorkerMetrics
-from workers.projectors import Follower
+from workers.projectors import ProjectionLoop
 
 SWEEPS_MAX = 1_000  # of one job; the next one goes on
 
@@ -45,7 +45,7 @@ class Deliveries:
 
             async with asyncio.TaskGroup() as group:
                 group.create_task(deliverer.run())
-                group.create_task(Follower(resources, self._metrics).run({"webhooks": step}))
+                group.create_task(ProjectionLoop(resources, self._metrics).run({"webhooks": step}))
 
     async def _apply(self) -> int:
         resources = self._resources

@@ -39,9 +39,11 @@ class Projectors:
 
     async def run(self) -> None:
         """Run until cancelled."""
-        follower = Follower(self._resources, self._metrics)
+        projection_loop = ProjectionLoop(self._resources, self._metrics)
         async with asyncio.TaskGroup() as group:
-            group.create_task(follower.run({"daily totals": self._days, "live totals": self._live}))
+            group.create_task(
+                projection_loop.run({"daily totals": self._days, "live totals": self._live})
+            )
             if self._resources.settings.guard_seconds:
                 group.create_task(self._guard())
 
@@ -87,8 +89,8 @@ class Projectors:
             await asyncio.sleep(PACE_S if moved else resources.settings.guard_seconds)
 
 
-class Follower:
-    """Runs steps behind the journal: after work a short pace, without work until a hint."""
+class ProjectionLoop:
+    """Runs projection steps behind the journal: a short pace after work, else it waits for a hint."""
 
     def __init__(self, resources: Resources, metrics: WorkerMetrics) -> None:
         self._resources = resources
@@ -96,7 +98,7 @@ class Follower:
         self._wakes: list[asyncio.Event] = []
 
     async def run(self, steps: Mapping[str, Step]) -> None:
-        """A loop for each step, by its name, until cancelled."""
+        """Run one loop for each step, named by its key, until the task is cancelled."""
         async with asyncio.TaskGroup() as group:
             for name, step in steps.items():
                 group.create_task(self._loop(name, step))

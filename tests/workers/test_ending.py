@@ -13,7 +13,7 @@ from service.resources import Resources
 from service.tasks import end, is_ending
 from workers.deliveries import Deliveries
 from workers.metrics import WorkerMetrics
-from workers.projectors import Follower
+from workers.projectors import ProjectionLoop
 
 SOON_S = 10.0  # pauses after a fault are shorter by far
 
@@ -43,7 +43,7 @@ Make = Callable[[Resources, Awkward], Coroutine[Any, Any, None]]
 
 
 def following(resources: Resources, driver: Awkward) -> Coroutine[Any, Any, None]:
-    return Follower(resources, WorkerMetrics()).run({"a step": driver.ask})
+    return ProjectionLoop(resources, WorkerMetrics()).run({"a step": driver.ask})
 
 
 def delivering(resources: Resources, driver: Awkward) -> Coroutine[Any, Any, None]:
