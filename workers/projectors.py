@@ -90,7 +90,7 @@ class Projectors:
 
 
 class ProjectionLoop:
-    """Runs projection steps behind the journal: a short pace after work, else it waits for a hint."""
+    """Runs projection steps behind the journal: a pause after work, a wait for a hint without."""
 
     def __init__(self, resources: Resources, metrics: WorkerMetrics) -> None:
         self._resources = resources

@@ -11,7 +11,7 @@ from pathlib import Path
 from service.clock import seconds as clock_s
 
 STAY = "-"
-LEASH = Path(__file__).with_name("leash.py")
+PARENT_DEATH = Path(__file__).with_name("parent_death.py")
 LOG_BYTES = 50 * 1024 * 1024  # a log that is longer at a start is moved to NAME.log.1
 TAIL_LINES = 15
 POLL_S = 0.02
@@ -34,16 +34,16 @@ def spawn(
     stdin: int = subprocess.DEVNULL,
 ) -> Process:
     """Start a child that writes to `log` and gets `orphan_signal` should we die. `identity` is
-    explained in leash.py.
+    explained in parent_death.py.
 
     It has a session of its own, so a Ctrl-C in the terminal reaches only us and we choose the
     order in which children stop. Call it from the main thread: to the kernel a parent is a thread.
     """
     rotate(log)
-    reins = [str(os.getpid()), str(int(orphan_signal)), identity]
+    watch = [str(os.getpid()), str(int(orphan_signal)), identity]
     with log.open("ab") as output:
         return subprocess.Popen(  # noqa: S603  every command is ours; no shell, nothing from outside
-            [sys.executable, "-I", "-S", str(LEASH), *reins, *map(str, command)],
+            [sys.executable, "-I", "-S", str(PARENT_DEATH), *watch, *map(str, command)],
             stdin=stdin,
             stdout=output,
             stderr=subprocess.STDOUT,

@@ -1,6 +1,6 @@
 """Run a command that dies with its parent and, when asked, is not root any more.
 
-    python -I -S leash.py PARENT_PID SIGNAL IDENTITY COMMAND [ARGUMENT ...]
+    python -I -S parent_death.py PARENT_PID SIGNAL IDENTITY COMMAND [ARGUMENT ...]
 
 Run as a program of its own, since code between fork and exec of a threaded parent is unsafe. It
 imports nothing of ours. IDENTITY is one of
@@ -52,7 +52,7 @@ def main(arguments: list[str]) -> None:
     try:
         os.execv(command[0], command)  # noqa: S606  a shell is what we do not want
     except OSError as error:
-        sys.exit(f"leash: uid {os.getuid()} cannot run {command[0]}: {error.strerror}")
+        sys.exit(f"parent_death: uid {os.getuid()} cannot run {command[0]}: {error.strerror}")
 
 
 def become(uid: int, gid: int) -> None:
@@ -60,7 +60,7 @@ def become(uid: int, gid: int) -> None:
     try:
         keep_reach()
     except OSError as error:
-        sys.stderr.write(f"leash: folders closed to uid {uid} stay closed to it: {error}\n")
+        sys.stderr.write(f"parent_death: folders closed to uid {uid} stay closed to it: {error}\n")
     os.setgroups([])
     os.setresgid(gid, gid, gid)
     os.setresuid(uid, uid, uid)
