@@ -7,7 +7,7 @@ from typing import Any
 
 from service.resources import Resources
 from service.webhooks.outbound.deliver import IN_FLIGHT_MAX, Deliverer
-from service.webhooks.outbound.project import apply_notices
+from service.webhooks.outbound.projector import apply_notices
 from service.webhooks.outbound.retention import sweep
 from service.webhooks.outbound.send import open_sender
 from service.webhooks.outbound.watch import count_attempts

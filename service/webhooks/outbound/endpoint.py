@@ -13,7 +13,7 @@ from service.clock import uuid7
 from service.errors import DeliveryNotFound, EndpointNotFound, EndpointsFull, FieldsInvalid
 from service.webhooks.outbound import store
 from service.webhooks.outbound.address import UrlRefused, check_url
-from service.webhooks.outbound.project import new_delivery
+from service.webhooks.outbound.projector import new_delivery
 from service.webhooks.outbound.store import NewDelivery
 from service.webhooks.outbound.tables import WebhookEndpoint
 from service.webhooks.outbound.types import DISABLED, TEST, example_of

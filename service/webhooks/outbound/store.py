@@ -280,7 +280,7 @@ async def hold_projection(session: AsyncSession) -> bool:
     return bool((await session.execute(_HOLD)).scalar_one())
 
 
-async def endpoints_hearing(session: AsyncSession, since: datetime) -> Sequence[WebhookEndpoint]:
+async def listening_endpoints(session: AsyncSession, since: datetime) -> Sequence[WebhookEndpoint]:
     """Endpoints that notices are kept for: all but those disabled before `since`."""
     query = select(WebhookEndpoint).where(
         col(WebhookEndpoint.disabled_at).is_(None) | (col(WebhookEndpoint.disabled_at) > since)

@@ -37,7 +37,7 @@ from webhook_receiver import (
 from service.clock import system_clock, uuid7
 from service.journal.append import JournalRow, Notice, append
 from service.partners.person import PersonHasher
-from service.webhooks.outbound import project
+from service.webhooks.outbound import projector
 from service.webhooks.signing import new_secret, verify
 
 
@@ -299,7 +299,7 @@ async def test_a_projector_that_dies_before_its_commit_loses_and_doubles_nothing
 
     async def step(*, die: bool) -> int:
         async with sessions() as session, session.begin():
-            count = await project.apply_notices(
+            count = await projector.apply_notices(
                 session, now=system_clock(), kept=timedelta(days=30)
             )
             if die:

@@ -32,8 +32,8 @@ BUCKET_BITS = 10
 Reporters = dict[tuple[UUID, date, str], list[str]]
 
 
-class Heard(NamedTuple):
-    """Something to tell. `partner` None: whoever asked for the type; `person` None: of nobody."""
+class DatedNotice(NamedTuple):
+    """What endpoints are told. `partner` None: whoever asked for it; `person` None: of nobody."""
 
     type: str
     partner: str | None
@@ -52,10 +52,10 @@ async def apply_notices(session: AsyncSession, *, now: datetime, kept: timedelta
     rows = _some(await take_noticed(session, NOTICES, ROWS_MAX))
     if not rows:
         return 0
-    endpoints = await store.endpoints_hearing(session, now - kept)
+    endpoints = await store.listening_endpoints(session, now - kept)
     if endpoints:
-        heard = await _hear(session, rows, endpoints)
-        await _write(session, heard, endpoints, now)
+        notices = await _notices_of(session, rows, endpoints)
+        await _write(session, notices, endpoints, now)
     await forget(session, NOTICES, rows)
     return len(rows)
 
@@ -70,9 +70,9 @@ def _some(rows: Sequence[NoticedRow]) -> Sequence[NoticedRow]:
     return rows
 
 
-async def _hear(
+async def _notices_of(
     session: AsyncSession, rows: Sequence[NoticedRow], endpoints: Sequence[WebhookEndpoint]
-) -> list[Heard]:
+) -> list[DatedNotice]:
     """What the rows tell, in the order of their facts."""
     partners = sorted({e.partner for e in endpoints if ACTION_TYPES & set(e.types)})
     actions: dict[UUID, list[RowMapping]] = defaultdict(list)
@@ -86,16 +86,16 @@ async def _hear(
         for reversal in await store.reversals_of(session, undone):
             reversals[reversal["batch_id"]].append(reversal)
     reporters = await _reporters(session, rows, endpoints)
-    heard: list[Heard] = []
+    notices: list[DatedNotice] = []
     for row in rows:
-        heard += [_of_action(one, row) for one in _in_order(actions[row.batch_id], row.leaves)]
-        heard += [_of_reversal(one, row) for one in reversals[row.batch_id]]
+        notices += [_of_action(one, row) for one in _in_order(actions[row.batch_id], row.leaves)]
+        notices += [_of_reversal(one, row) for one in reversals[row.batch_id]]
         for notice in row.notices:
             if notice["type"] == LAPSED:
-                heard += _of_lapse(notice, row, reporters)
+                notices += _of_lapse(notice, row, reporters)
             else:
-                heard.append(_of_notice(notice, row))
-    return heard
+                notices.append(_of_notice(notice, row))
+    return notices
 
 
 async def _reporters(
@@ -121,7 +121,9 @@ def _earnings(notice: dict[str, Any]) -> list[tuple[UUID, date, str]]:
     ]
 
 
-def _of_lapse(notice: dict[str, Any], row: NoticedRow, reporters: Reporters) -> Iterator[Heard]:
+def _of_lapse(
+    notice: dict[str, Any], row: NoticedRow, reporters: Reporters
+) -> Iterator[DatedNotice]:
     """Each partner hears of the earnings that its own reports added to, and of no others."""
     of_partner: dict[str, list[dict[str, Any]]] = defaultdict(list)
     for key, earning in zip(_earnings(notice), notice["data"]["earnings"], strict=True):
@@ -133,7 +135,7 @@ def _of_lapse(notice: dict[str, Any], row: NoticedRow, reporters: Reporters) -> 
             "points": sum(earning["points"] for earning in earnings),
             "earnings": earnings,
         }
-        yield Heard(LAPSED, partner, UUID(notice["person_id"]), row.recorded_at, data)
+        yield DatedNotice(LAPSED, partner, UUID(notice["person_id"]), row.recorded_at, data)
 
 
 def _in_order(actions: Sequence[RowMapping], leaves: bytes) -> list[RowMapping]:
@@ -149,9 +151,9 @@ def _leaf(action: RowMapping) -> bytes:
     return leaf_of(Outcome(**named), action["gross_mg"])
 
 
-def _of_action(action: RowMapping, row: NoticedRow) -> Heard:
+def _of_action(action: RowMapping, row: NoticedRow) -> DatedNotice:
     offset = action["utc_offset_min"]
-    return Heard(
+    return DatedNotice(
         TYPE_OF_OUTCOME[action["outcome"]],
         action["partner"],
         action["person_id"],
@@ -177,8 +179,8 @@ def _of_action(action: RowMapping, row: NoticedRow) -> Heard:
     )
 
 
-def _of_reversal(reversal: RowMapping, row: NoticedRow) -> Heard:
-    return Heard(
+def _of_reversal(reversal: RowMapping, row: NoticedRow) -> DatedNotice:
+    return DatedNotice(
         "action.reversed",
         reversal["partner"],
         reversal["person_id"],
@@ -199,9 +201,9 @@ def _of_reversal(reversal: RowMapping, row: NoticedRow) -> Heard:
     )
 
 
-def _of_notice(notice: dict[str, Any], row: NoticedRow) -> Heard:
+def _of_notice(notice: dict[str, Any], row: NoticedRow) -> DatedNotice:
     person = notice["person_id"]
-    return Heard(
+    return DatedNotice(
         notice["type"],
         notice["partner"],
         None if person is None else UUID(person),
@@ -211,11 +213,11 @@ def _of_notice(notice: dict[str, Any], row: NoticedRow) -> Heard:
 
 
 async def _write(
-    session: AsyncSession, heard: Sequence[Heard], endpoints: Sequence[WebhookEndpoint],
+    session: AsyncSession, notices: Sequence[DatedNotice], endpoints: Sequence[WebhookEndpoint],
     now: datetime,
 ) -> None:  # fmt: skip
     """Write each endpoint's messages, its notices numbered by person."""
-    wanted = {endpoint.endpoint_id: _wanted(endpoint, heard) for endpoint in endpoints}
+    wanted = {endpoint.endpoint_id: _wanted(endpoint, notices) for endpoint in endpoints}
     counts = [
         (endpoint.bucket, endpoint.endpoint_id, person, count)
         for endpoint in endpoints
@@ -235,17 +237,17 @@ async def _write(
         await store.add_deliveries(session, deliveries, now)
 
 
-def _wanted(endpoint: WebhookEndpoint, heard: Sequence[Heard]) -> list[Heard]:
+def _wanted(endpoint: WebhookEndpoint, notices: Sequence[DatedNotice]) -> list[DatedNotice]:
     types, partner = frozenset(endpoint.types), endpoint.partner
-    return [one for one in heard if one.type in types and one.partner in (None, partner)]
+    return [one for one in notices if one.type in types and one.partner in (None, partner)]
 
 
 def _messages(
-    endpoint: WebhookEndpoint, heard: Sequence[Heard], last: dict[tuple[UUID, UUID], int]
+    endpoint: WebhookEndpoint, notices: Sequence[DatedNotice], last: dict[tuple[UUID, UUID], int]
 ) -> Iterator[tuple[str, int, bytes]]:
     """(type, notices, body) of each message; actions together, as many as the endpoint takes."""
     actions: list[dict[str, Any]] = []
-    for one in heard:
+    for one in notices:
         data = one.data
         if one.person is not None:
             key = endpoint.endpoint_id, one.person
