@@ -54,7 +54,7 @@ from service.web import routes as web_routes
 from service.web.certificate_shelf import Shelf
 from service.webhooks.inbound import connector_routes, hook_routes
 from service.webhooks.inbound.connectors import Connectors
-from service.webhooks.inbound.ledger import Ledger
+from service.webhooks.inbound.inbox import Inbox
 from service.webhooks.inbound.receive import Hooks
 from service.webhooks.outbound import routes as webhook_routes
 from service.webhooks.outbound.watch import Watch
@@ -171,7 +171,7 @@ async def _running(
         )
         state.hooks = Hooks(
             connectors,
-            Ledger(resources.pool),
+            Inbox(resources.pool),
             state.intake,
             hasher,
             resources.sessions,

@@ -25,7 +25,7 @@ TRANSACTION_DOORS = (
     "service/partners/dependencies.py",
     "service/partners/authenticate.py",
     "service/partners/sandbox.py",
-    "service/webhooks/inbound/ledger.py",
+    "service/webhooks/inbound/inbox.py",
     "service/webhooks/inbound/receive.py",
     "service/totals/apply.py",
     "service/totals/rebuild.py",
@@ -42,7 +42,7 @@ BROAD_DOORS = (
     "service/intake/lane.py",
     "service/http/fast_path.py",
     "service/embedded/",
-    "service/webhooks/inbound/ledger.py",
+    "service/webhooks/inbound/inbox.py",
     "workers/main.py",
 )
 EXACT = ("methodologies/", "service/intake/", "service/points/")

@@ -23,7 +23,7 @@ from service.webhooks.inbound import connectors as use
 from service.webhooks.inbound import store
 from service.webhooks.inbound.config import ready_made
 from service.webhooks.inbound.hook_routes import as_json
-from service.webhooks.inbound.ledger import place_of
+from service.webhooks.inbound.inbox import place_of
 from service.webhooks.inbound.mapping import read_payload
 from service.webhooks.inbound.receive import Hooks, described
 
@@ -360,7 +360,7 @@ async def try_(
     return as_json({"version": connector.version, "items": rows})
 
 
-def _estimate(found: object, connector: use.Ready, hooks: Hooks, policy: Any) -> object:
+def _estimate(found: object, connector: use.CompiledConnector, hooks: Hooks, policy: Any) -> object:
     """What an event would give, or its problem."""
     if not isinstance(found, CloudEvent):
         return None
@@ -372,7 +372,7 @@ def _estimate(found: object, connector: use.Ready, hooks: Hooks, policy: Any) ->
         return {"problem": problem_of(error)}
 
 
-async def _again(hooks: Hooks, connector: use.Ready, row: RowMapping) -> Replayed:
+async def _again(hooks: Hooks, connector: use.CompiledConnector, row: RowMapping) -> Replayed:
     about = use.about(connector.connector_id)
     body = hooks.connectors.vault.open_bytes(bytes(row["payload"]), about)
     place = place_of(connector.connector_id, row["message_key"])

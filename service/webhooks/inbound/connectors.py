@@ -36,7 +36,7 @@ _CONFIG: TypeAdapter[Config] = TypeAdapter(Config)
 
 
 @dataclass(frozen=True, slots=True)
-class Ready:
+class CompiledConnector:
     """A connector as the hot path needs it."""
 
     connector_id: str
@@ -72,9 +72,9 @@ class Connectors:
         self.vault = vault
         self._is_sandbox = is_sandbox
         self._settings = settings
-        self._cache: dict[str, tuple[float, Ready]] = {}
+        self._cache: dict[str, tuple[float, CompiledConnector]] = {}
 
-    async def find(self, connector_id: str) -> Ready:
+    async def find(self, connector_id: str) -> CompiledConnector:
         """The connector. Raises ConnectorNotFound."""
         cached = self._cache.get(connector_id)
         if cached is not None and cached[0] > seconds():
@@ -95,7 +95,7 @@ class Connectors:
         """Ask the database again: the connector has just changed."""
         self._cache.pop(connector_id, None)
 
-    async def _ready(self, row: RowMapping) -> Ready:
+    async def _ready(self, row: RowMapping) -> CompiledConnector:
         name = str(row["partner"])
         async with self._registry() as session:
             partner = await partners.find_partner(session, name)
@@ -104,7 +104,7 @@ class Connectors:
         mapping = _compiled(orjson.dumps(row["config"], option=orjson.OPT_SORT_KEYS))
         scopes = frozenset(("events:write",))
         quota = quota_of(None if partner is None else partner.quota_per_minute, self._settings)
-        return Ready(
+        return CompiledConnector(
             connector_id=connector_id,
             version=row["version"],
             mapping=mapping,

@@ -33,8 +33,8 @@ from service.intake.reverse import reverse_action
 from service.partners.caller import Caller
 from service.partners.person import PersonHasher
 from service.webhooks.inbound import store
-from service.webhooks.inbound.connectors import Connectors, Ready, about
-from service.webhooks.inbound.ledger import ACCEPTED, QUARANTINED, Ledger, Message, Settled
+from service.webhooks.inbound.connectors import CompiledConnector, Connectors, about
+from service.webhooks.inbound.inbox import ACCEPTED, QUARANTINED, Inbox, Message, SettledMessage
 from service.webhooks.inbound.mapping import Mapped, Reversal, read_payload
 from service.webhooks.inbound.verify import message_key
 
@@ -69,7 +69,7 @@ class Hooks:
     def __init__(
         self,
         connectors: Connectors,
-        ledger: Ledger,
+        inbox: Inbox,
         intake: Intake,
         hasher: PersonHasher,
         sessions: async_sessionmaker[AsyncSession],
@@ -77,13 +77,15 @@ class Hooks:
     ) -> None:
         self._quota = quota
         self.connectors = connectors
-        self.ledger = ledger
+        self.inbox = inbox
         self.intake = intake
         self._hasher = hasher
         self._sessions = sessions
         self._rejections: Counter[tuple[str, int]] = Counter()
 
-    async def take(self, connector: Ready, headers: Mapping[str, str], body: bytes) -> Taken:
+    async def take(
+        self, connector: CompiledConnector, headers: Mapping[str, str], body: bytes
+    ) -> Taken:
         """Take a message. Raises what is wrong with it; the connector's log shows it, too."""
         now = self.intake.clock()
         try:
@@ -97,20 +99,24 @@ class Hooks:
         message = Message(
             connector.connector_id, key, uuid7(now), sha256(body).digest(), len(body), now
         )
-        had = await self.ledger.claim(message)
-        if had.digest != message.digest:
+        stored = await self.inbox.claim(message)
+        if stored.digest != message.digest:
             conflict = MessageConflict(
                 f"A message {key!r} came before with another body. The first one stands; sign a "
                 "new message with a new id."
             )
             await self.reject(connector.connector_id, len(body), conflict)
             raise conflict
-        if had.state == ACCEPTED and had.answer is not None and had.status is not None:
-            return Taken(had.status, had.answer, replayed=True, outcomes=Counter())
-        return await self.process(connector, message.place, had.delivery_id, body)
+        if stored.state == ACCEPTED and stored.answer is not None and stored.status is not None:
+            return Taken(stored.status, stored.answer, replayed=True, outcomes=Counter())
+        return await self.process(connector, message.place, stored.delivery_id, body)
 
     async def process(
-        self, connector: Ready, place: tuple[int, str, str], delivery_id: UUID, body: bytes
+        self,
+        connector: CompiledConnector,
+        place: tuple[int, str, str],
+        delivery_id: UUID,
+        body: bytes,
     ) -> Taken:
         """Map and report a verified body, and settle its delivery; first time and replay alike.
 
@@ -136,8 +142,8 @@ class Hooks:
                 "quarantined": bool(found.errors),
             }
         )
-        await self.ledger.settle(
-            Settled(
+        await self.inbox.settle(
+            SettledMessage(
                 place,
                 QUARANTINED if found.errors else ACCEPTED,
                 200,
@@ -158,7 +164,7 @@ class Hooks:
         if self._rejections[minute] == 0 and len(self._rejections) > REJECTIONS_A_MINUTE:
             self._rejections.clear()
         self._rejections[minute] += 1
-        await self.ledger.reject(
+        await self.inbox.reject(
             connector_id,
             uuid7(now),
             size=size,
@@ -171,13 +177,13 @@ class Hooks:
         """Take from the partner's quota. Raises QuotaExceeded."""
         await self._quota.spend(caller.name, cost, limit=caller.quota_per_minute)
 
-    def _sealed(self, connector: Ready, body: bytes) -> bytes:
+    def _sealed(self, connector: CompiledConnector, body: bytes) -> bytes:
         """A payload names people, so it is kept encrypted."""
         return self.connectors.vault.seal_bytes(body, about(connector.connector_id))
 
     async def _quarantine(
         self,
-        connector: Ready,
+        connector: CompiledConnector,
         place: tuple[int, str, str],
         delivery_id: UUID,
         body: bytes,
@@ -193,8 +199,8 @@ class Hooks:
             problem["results"] = found.rows
         answer = orjson.dumps(problem)
         status = status_of(error)
-        await self.ledger.settle(
-            Settled(
+        await self.inbox.settle(
+            SettledMessage(
                 place,
                 QUARANTINED,
                 status,
@@ -205,7 +211,7 @@ class Hooks:
         )
         return Taken(status, answer, replayed=False, outcomes=Counter(problem=1))
 
-    async def _report(self, connector: Ready, mapped: Mapped) -> _Found:
+    async def _report(self, connector: CompiledConnector, mapped: Mapped) -> _Found:
         """Report events first, then undo: a payload may hold an order and its refund."""
         events = [one for one in mapped.found if not isinstance(one, Reversal)]
         await self._charge(connector.caller, len(events) - REQUEST_COST if events else 0)
@@ -221,7 +227,7 @@ class Hooks:
                 _note(one, found, remember=connector.remembers_events)
         return found
 
-    async def _undo(self, connector: Ready, reversal: Reversal, found: _Found) -> None:
+    async def _undo(self, connector: CompiledConnector, reversal: Reversal, found: _Found) -> None:
         row: dict[str, object] = {
             "source": connector.mapping.config.source,
             "id": reversal.event_id,
@@ -244,7 +250,7 @@ class Hooks:
         found.rows.append(row)
         found.outcomes[str(row.get("outcome", "problem"))] += 1
 
-    async def _reverse(self, connector: Ready, reversal: Reversal) -> dict[str, object]:
+    async def _reverse(self, connector: CompiledConnector, reversal: Reversal) -> dict[str, object]:
         caller, source = connector.caller, connector.mapping.config.source
         caller.check_source(source)
         async with self._sessions() as session, session.begin():

@@ -10,7 +10,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col, select
 
-from service.webhooks.inbound.ledger import event_bucket
+from service.webhooks.inbound.inbox import event_bucket
 from service.webhooks.inbound.tables import Connector, ConnectorVersion
 
 _COLUMNS = """

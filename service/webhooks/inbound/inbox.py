@@ -33,20 +33,20 @@ _CLAIM = """
     WITH relaxed AS MATERIALIZED (SELECT set_config('synchronous_commit', 'off', true))
     INSERT INTO hook_delivery (bucket, connector_id, message_key, delivery_id, digest, size_bytes,
                                received_at, state)
-    SELECT given.*, 'open'
+    SELECT message.*, 'open'
     FROM relaxed CROSS JOIN unnest($1::int2[], $2::text[], $3::text[], $4::uuid[], $5::bytea[],
-                                   $6::int4[], $7::timestamptz[]) AS given
+                                   $6::int4[], $7::timestamptz[]) AS message
     ON CONFLICT DO NOTHING RETURNING delivery_id
 """
 _FOUND = """
-    SELECT had.bucket, had.connector_id, had.message_key, had.delivery_id, had.digest, had.state,
-           had.status, had.answer
-    FROM unnest($1::int2[], $2::text[], $3::text[]) AS given(bucket, connector_id, message_key)
+    SELECT stored.bucket, stored.connector_id, stored.message_key, stored.delivery_id,
+           stored.digest, stored.state, stored.status, stored.answer
+    FROM unnest($1::int2[], $2::text[], $3::text[]) AS wanted(bucket, connector_id, message_key)
     CROSS JOIN LATERAL (
         SELECT * FROM hook_delivery AS delivery
-        WHERE delivery.bucket = given.bucket AND delivery.connector_id = given.connector_id
-          AND delivery.message_key = given.message_key OFFSET 0
-    ) AS had
+        WHERE delivery.bucket = wanted.bucket AND delivery.connector_id = wanted.connector_id
+          AND delivery.message_key = wanted.message_key OFFSET 0
+    ) AS stored
 """
 _SETTLE = """
     WITH relaxed AS MATERIALIZED (
@@ -89,7 +89,7 @@ Out = TypeVar("Out")
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """A verified message, as far as the ledger knows it."""
+    """A verified message, as far as the inbox knows it."""
 
     connector_id: str
     key: str
@@ -105,7 +105,7 @@ class Message:
 
 
 @dataclass(frozen=True, slots=True)
-class Had:
+class StoredMessage:
     """What is recorded of a message: a first attempt is open and has its own delivery id."""
 
     delivery_id: UUID
@@ -116,7 +116,7 @@ class Had:
 
 
 @dataclass(frozen=True, slots=True)
-class Settled:
+class SettledMessage:
     """What became of a message; `points` are (source, event id, action) for later reversals."""
 
     place: tuple[int, str, str]
@@ -143,7 +143,7 @@ def event_bucket(source: str, event_id: str) -> int:
     return bucket_of(sha256(f"{source}\0{event_id}".encode()).digest())
 
 
-class Together(Generic[In, Out]):
+class Batcher(Generic[In, Out]):
     """Does the work of many callers at once: while one batch is done, the next one fills up."""
 
     def __init__(self, work: Callable[[list[In]], Awaitable[list[Out]]]) -> None:
@@ -177,15 +177,15 @@ class Together(Generic[In, Out]):
         self._task = None
 
 
-class Ledger:
+class Inbox:
     """The messages of one environment. Raises DatabaseAway when it cannot be asked or told."""
 
     def __init__(self, pool: asyncpg.Pool) -> None:
         self._pool = pool
-        self.claim: Together[Message, Had] = Together(self._claim)
-        self.settle: Together[Settled, None] = Together(self._settle)
+        self.claim: Batcher[Message, StoredMessage] = Batcher(self._claim)
+        self.settle: Batcher[SettledMessage, None] = Batcher(self._settle)
 
-    async def _claim(self, messages: list[Message]) -> list[Had]:
+    async def _claim(self, messages: list[Message]) -> list[StoredMessage]:
         """Record messages that are new; of the others, what is recorded."""
         ordered = sorted(messages, key=lambda message: message.place)
         made = await self._fetch(
@@ -199,15 +199,15 @@ class Ledger:
         new = {row[0] for row in made}
         old = [one.place for one in ordered if one.delivery_id not in new]
         rows = await self._fetch(_FOUND, *_columns(old)) if old else ()
-        found = {tuple(row[:3]): Had(*row[3:]) for row in map(tuple, rows)}
+        found = {tuple(row[:3]): StoredMessage(*row[3:]) for row in map(tuple, rows)}
         return [
-            Had(one.delivery_id, one.digest, OPEN, None, None)
+            StoredMessage(one.delivery_id, one.digest, OPEN, None, None)
             if one.delivery_id in new
             else found[one.place]
             for one in messages
         ]
 
-    async def _settle(self, settled: list[Settled]) -> list[None]:
+    async def _settle(self, settled: list[SettledMessage]) -> list[None]:
         ordered = sorted(settled, key=lambda one: one.place)
         points = {point[:2]: point[2] for one in ordered for point in one.points}
         keys = sorted((event_bucket(*key), *key) for key in points)
