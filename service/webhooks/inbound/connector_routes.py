@@ -23,7 +23,7 @@ from service.webhooks.inbound import connectors as use
 from service.webhooks.inbound import store
 from service.webhooks.inbound.config import ready_made
 from service.webhooks.inbound.hook_routes import as_json
-from service.webhooks.inbound.inbox import place_of
+from service.webhooks.inbound.inbox import row_key_of
 from service.webhooks.inbound.mapping import read_payload
 from service.webhooks.inbound.receive import Hooks, described
 
@@ -375,8 +375,8 @@ def _estimate(found: object, connector: use.CompiledConnector, hooks: Hooks, pol
 async def _again(hooks: Hooks, connector: use.CompiledConnector, row: RowMapping) -> Replayed:
     about = use.about(connector.connector_id)
     body = hooks.connectors.vault.open_bytes(bytes(row["payload"]), about)
-    place = place_of(connector.connector_id, row["message_key"])
-    taken = await hooks.process(connector, place, row["delivery_id"], body)
+    row_key = row_key_of(connector.connector_id, row["message_key"])
+    taken = await hooks.process(connector, row_key, row["delivery_id"], body)
     return Replayed(
         delivery_id=row["delivery_id"], status=taken.status, answer=orjson.loads(taken.body)
     )

@@ -268,9 +268,9 @@ class _Functions(functions.Functions):
             moment = datetime.fromisoformat(text)
         except ValueError as error:
             raise EvaluationFailed("in_zone() takes a time such as 2026-11-22 08:03:11") from error
-        place = _zone(zone)
-        with_zone = moment.replace(tzinfo=place) if moment.tzinfo is None else moment
-        return with_zone.astimezone(place).isoformat()
+        time_zone = _zone(zone)
+        with_zone = moment.replace(tzinfo=time_zone) if moment.tzinfo is None else moment
+        return with_zone.astimezone(time_zone).isoformat()
 
 
 def _finite(number: Decimal) -> Decimal:

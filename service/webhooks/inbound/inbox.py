@@ -75,12 +75,12 @@ _SHRINK = """
     UPDATE hook_delivery AS delivery SET payload = NULL
     FROM (
         SELECT bucket, connector_id, message_key,
-               row_number() OVER newest AS place, sum(length(payload)) OVER newest AS bytes
+               row_number() OVER newest AS rank, sum(length(payload)) OVER newest AS bytes
         FROM hook_delivery WHERE connector_id = $1 AND payload IS NOT NULL
         WINDOW newest AS (ORDER BY delivery_id DESC)
     ) AS kept
     WHERE delivery.bucket = kept.bucket AND delivery.connector_id = kept.connector_id
-      AND delivery.message_key = kept.message_key AND (place > $2 OR bytes > $3)
+      AND delivery.message_key = kept.message_key AND (rank > $2 OR bytes > $3)
 """
 
 In = TypeVar("In")
@@ -99,9 +99,9 @@ class Message:
     received_at: datetime
 
     @property
-    def place(self) -> tuple[int, str, str]:
+    def row_key(self) -> tuple[int, str, str]:
         """The key of its row."""
-        return place_of(self.connector_id, self.key)
+        return row_key_of(self.connector_id, self.key)
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +119,7 @@ class StoredMessage:
 class SettledMessage:
     """What became of a message; `points` are (source, event id, action) for later reversals."""
 
-    place: tuple[int, str, str]
+    row_key: tuple[int, str, str]
     state: str
     status: int
     answer: bytes
@@ -133,7 +133,7 @@ def message_bucket(connector_id: str, key: str) -> int:
     return bucket_of(sha256(f"{connector_id}\0{key}".encode()).digest())
 
 
-def place_of(connector_id: str, key: str) -> tuple[int, str, str]:
+def row_key_of(connector_id: str, key: str) -> tuple[int, str, str]:
     """The key of a message's row."""
     return message_bucket(connector_id, key), connector_id, key
 
@@ -167,13 +167,13 @@ class Batcher(Generic[In, Out]):
                 outcome = await self._work([one for one, _ in taken])
             except Exception as error:
                 outcome = error
-            for place, (_, result) in enumerate(taken):
+            for index, (_, result) in enumerate(taken):
                 if result.done():  # the caller has gone
                     continue
                 if isinstance(outcome, Exception):
                     result.set_exception(outcome)
                 else:
-                    result.set_result(outcome[place])
+                    result.set_result(outcome[index])
         self._task = None
 
 
@@ -187,33 +187,33 @@ class Inbox:
 
     async def _claim(self, messages: list[Message]) -> list[StoredMessage]:
         """Record messages that are new; of the others, what is recorded."""
-        ordered = sorted(messages, key=lambda message: message.place)
+        ordered = sorted(messages, key=lambda message: message.row_key)
         made = await self._fetch(
             _CLAIM,
-            *_columns([message.place for message in ordered]),
+            *_columns([message.row_key for message in ordered]),
             [one.delivery_id for one in ordered],
             [one.digest for one in ordered],
             [one.size_bytes for one in ordered],
             [one.received_at for one in ordered],
         )
         new = {row[0] for row in made}
-        old = [one.place for one in ordered if one.delivery_id not in new]
+        old = [one.row_key for one in ordered if one.delivery_id not in new]
         rows = await self._fetch(_FOUND, *_columns(old)) if old else ()
         found = {tuple(row[:3]): StoredMessage(*row[3:]) for row in map(tuple, rows)}
         return [
             StoredMessage(one.delivery_id, one.digest, OPEN, None, None)
             if one.delivery_id in new
-            else found[one.place]
+            else found[one.row_key]
             for one in messages
         ]
 
     async def _settle(self, settled: list[SettledMessage]) -> list[None]:
-        ordered = sorted(settled, key=lambda one: one.place)
+        ordered = sorted(settled, key=lambda one: one.row_key)
         points = {point[:2]: point[2] for one in ordered for point in one.points}
         keys = sorted((event_bucket(*key), *key) for key in points)
         await self._fetch(
             _SETTLE,
-            *_columns([one.place for one in ordered]),
+            *_columns([one.row_key for one in ordered]),
             [one.state for one in ordered],
             [one.status for one in ordered],
             [one.answer for one in ordered],
@@ -222,7 +222,7 @@ class Inbox:
             *_columns(keys),
             [points[key[1:]] for key in keys],
         )
-        for connector in sorted({one.place[1] for one in ordered if one.payload is not None}):
+        for connector in sorted({one.row_key[1] for one in ordered if one.payload is not None}):
             await self._fetch(_SHRINK, connector, QUARANTINE_ROWS_MAX, QUARANTINE_BYTES_MAX)
         return [None] * len(settled)
 
@@ -257,5 +257,5 @@ class Inbox:
         ) from fault
 
 
-def _columns(places: Sequence[tuple[int, str, str]]) -> tuple[list[object], ...]:
-    return tuple([place[at] for place in places] for at in range(3))
+def _columns(row_keys: Sequence[tuple[int, str, str]]) -> tuple[list[object], ...]:
+    return tuple([key[at] for key in row_keys] for at in range(3))

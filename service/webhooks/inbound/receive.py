@@ -109,12 +109,12 @@ class Hooks:
             raise conflict
         if stored.state == ACCEPTED and stored.answer is not None and stored.status is not None:
             return Taken(stored.status, stored.answer, replayed=True, outcomes=Counter())
-        return await self.process(connector, message.place, stored.delivery_id, body)
+        return await self.process(connector, message.row_key, stored.delivery_id, body)
 
     async def process(
         self,
         connector: CompiledConnector,
-        place: tuple[int, str, str],
+        row_key: tuple[int, str, str],
         delivery_id: UUID,
         body: bytes,
     ) -> Taken:
@@ -128,10 +128,10 @@ class Hooks:
         except (Unavailable, TooMany):
             raise
         except ServiceError as error:
-            return await self._quarantine(connector, place, delivery_id, body, error, None)
+            return await self._quarantine(connector, row_key, delivery_id, body, error, None)
         if found.errors and len(found.errors) == len(found.rows):
             return await self._quarantine(
-                connector, place, delivery_id, body, found.errors[0], found
+                connector, row_key, delivery_id, body, found.errors[0], found
             )
         answer = orjson.dumps(
             {
@@ -144,7 +144,7 @@ class Hooks:
         )
         await self.inbox.settle(
             SettledMessage(
-                place,
+                row_key,
                 QUARANTINED if found.errors else ACCEPTED,
                 200,
                 answer,
@@ -184,7 +184,7 @@ class Hooks:
     async def _quarantine(
         self,
         connector: CompiledConnector,
-        place: tuple[int, str, str],
+        row_key: tuple[int, str, str],
         delivery_id: UUID,
         body: bytes,
         error: ServiceError,
@@ -201,7 +201,7 @@ class Hooks:
         status = status_of(error)
         await self.inbox.settle(
             SettledMessage(
-                place,
+                row_key,
                 QUARANTINED,
                 status,
                 answer,
