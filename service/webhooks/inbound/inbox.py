@@ -117,7 +117,7 @@ class StoredMessage:
 
 @dataclass(frozen=True, slots=True)
 class SettledMessage:
-    """What became of a message; `points` are (source, event id, action) for later reversals."""
+    """What became of a message; `pointers` are (source, event id, action) for later reversals."""
 
     row_key: tuple[int, str, str]
     state: str
@@ -125,7 +125,7 @@ class SettledMessage:
     answer: bytes
     version: int
     payload: bytes | None
-    points: Sequence[tuple[str, str, UUID]] = ()
+    pointers: Sequence[tuple[str, str, UUID]] = ()
 
 
 def message_bucket(connector_id: str, key: str) -> int:
@@ -209,8 +209,8 @@ class Inbox:
 
     async def _settle(self, settled: list[SettledMessage]) -> list[None]:
         ordered = sorted(settled, key=lambda one: one.row_key)
-        points = {point[:2]: point[2] for one in ordered for point in one.points}
-        keys = sorted((event_bucket(*key), *key) for key in points)
+        pointers = {one[:2]: one[2] for message in ordered for one in message.pointers}
+        keys = sorted((event_bucket(*key), *key) for key in pointers)
         await self._fetch(
             _SETTLE,
             *_columns([one.row_key for one in ordered]),
@@ -220,7 +220,7 @@ class Inbox:
             [one.version for one in ordered],
             [one.payload for one in ordered],
             *_columns(keys),
-            [points[key[1:]] for key in keys],
+            [pointers[key[1:]] for key in keys],
         )
         for connector in sorted({one.row_key[1] for one in ordered if one.payload is not None}):
             await self._fetch(_SHRINK, connector, QUARANTINE_ROWS_MAX, QUARANTINE_BYTES_MAX)

@@ -60,7 +60,7 @@ class _Found:
     rows: list[dict[str, object]]
     outcomes: Counter[str]
     errors: list[ServiceError]
-    points: list[tuple[str, str, UUID]]
+    pointers: list[tuple[str, str, UUID]]
 
 
 class Hooks:
@@ -150,7 +150,7 @@ class Hooks:
                 answer,
                 connector.version,
                 self._sealed(connector, body) if found.errors else None,
-                found.points,
+                found.pointers,
             )
         )
         return Taken(200, answer, replayed=False, outcomes=found.outcomes)
@@ -293,7 +293,7 @@ def _note(result: Result, found: _Found, *, remember: bool) -> None:
     found.rows.append(outcome.wire(duplicate=result.duplicate))
     found.outcomes["duplicate" if result.duplicate else outcome.outcome] += 1
     if remember:
-        found.points.append((outcome.source, outcome.event_id, UUID(int=outcome.action_id.int)))
+        found.pointers.append((outcome.source, outcome.event_id, UUID(int=outcome.action_id.int)))
 
 
 def described(found: CloudEvent | Flawed | Reversal | None) -> dict[str, Any] | None:
