@@ -32,7 +32,7 @@ class Home:
 
 
 @contextmanager
-def hold_home(folder: Path) -> Iterator[Home]:
+def lock_home(folder: Path) -> Iterator[Home]:
     """Own the folder until the block ends. The kernel lets go of the lock when we die, however we
     die, so it is never stale.
 

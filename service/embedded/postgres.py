@@ -74,7 +74,7 @@ class Postgres:
 
 
 def start_postgres(home: Path, port: int) -> Postgres:
-    """Start the server and wait until it accepts connections; `home` must be held by us.
+    """Start the server and wait until it accepts connections; `home` must be locked by us.
 
     Port 0 is the port of the last run if it is free, else any free one. Raises StartupError.
     """

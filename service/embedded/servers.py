@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from service.embedded.home import hold_home
+from service.embedded.home import lock_home
 from service.embedded.postgres import start_postgres
 from service.embedded.valkey import start_valkey
 
@@ -21,11 +21,11 @@ class Servers:
 def embedded_servers(home: Path) -> Iterator[Servers]:
     """A PostgreSQL and a Valkey of their own below `home`, on free ports, as durable as ever."""
     with (
-        hold_home(home) as held,
-        start_postgres(held.path, 0) as postgres,
-        start_valkey(held.path, 0) as valkey,
+        lock_home(home) as locked,
+        start_postgres(locked.path, 0) as postgres,
+        start_valkey(locked.path, 0) as valkey,
     ):
-        held.note("its servers only")
+        locked.note("its servers only")
         yield Servers(
             database_url=postgres.url,
             app_database_url=postgres.app_url,

@@ -20,7 +20,7 @@ from rich.console import Console
 from service.clock import system_clock
 from service.embedded.clock import check_clock, prepare_clock
 from service.embedded.console import calm_log, step
-from service.embedded.home import Home, hold_home, remember
+from service.embedded.home import Home, lock_home, remember
 from service.embedded.listener import listen, url_of
 from service.embedded.postgres import await_postgres, prepare_postgres, spawn_postgres
 from service.embedded.postgres_data import FAST, IMMEDIATE
@@ -61,7 +61,7 @@ def run_up(settings: Settings, *, clock: bool = False) -> int:
     with calm_log(console):
         try:
             check_clock(settings, wanted=clock)
-            with hold_home(settings.home) as home:
+            with lock_home(settings.home) as home:
                 running_file = RunningFile(home.path)
                 try:
                     with Supervisor(running_file.set_programs) as supervisor:

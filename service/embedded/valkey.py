@@ -79,7 +79,7 @@ class Place:
 
 
 def start_valkey(home: Path, port: int) -> Valkey:
-    """Start the server and wait until it answers; `home` must be held by us.
+    """Start the server and wait until it answers; `home` must be locked by us.
 
     Port 0 is the port of the last run if it is free, else any free one. Raises StartupError.
     """

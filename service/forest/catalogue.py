@@ -86,7 +86,7 @@ async def change_project(session: AsyncSession, project: str, changes: Mapping[s
 
 
 async def _restock(session: AsyncSession, project: str, stock: int) -> None:
-    cells = await store.hold_cells(session, project)
+    cells = await store.lock_cells(session, project)
     left = stock - sum(sold for _, _, sold in cells)
     if left < 0:
         sold = stock - left

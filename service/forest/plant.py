@@ -35,12 +35,12 @@ async def fund_lot(session: AsyncSession, lot: str, *, now: datetime) -> LotNow:
     lot that is funded stays so. Raises LotNotFound or LotNotFundable.
     """
     found = await find_lot(session, lot)
-    state = await store.hold_lot(session, lot)
+    state = await store.lock_lot(session, lot)
     if state == FUNDED:
         return await find_lot(session, lot)
     if state != PLEDGED:
         raise LotNotFundable(f"The lot {lot} is {state} already.")
-    cells = [bucket for bucket, _, _ in await store.hold_cells(session, found.project)]
+    cells = [bucket for bucket, _, _ in await store.lock_cells(session, found.project)]
     found = await find_lot(session, lot)
     if not found.trees:
         raise LotNotFundable(f"The lot {lot} has no tree yet.")
@@ -60,7 +60,7 @@ async def record_reports(
     """
     # Locks are taken in one order, whatever the order of the lines.
     for lot in sorted({line.report.lot for line in lines}):
-        await store.hold_lot(session, lot)
+        await store.lock_lot(session, lot)
     recorded, wrong = 0, []
     for line in lines:
         if await store.is_known_report(session, line.report):

@@ -82,7 +82,7 @@ async def join_pool(
     found = None if read is None else await store.find_by_code(session, *read)
     if found is None:
         raise PoolNotFound(f"No pool has the code {code!r}. Compare it with the invitation.")
-    pool = await store.hold_pool(session, found)
+    pool = await store.lock_pool(session, found)
     _check_open(pool, now)
     members = await store.members_of(session, pool)
     inside = [one for one in members if one.left_at is None]
@@ -110,7 +110,7 @@ async def pour(
     that would complete it SoldOut or OutOfSeason: then nothing is taken.
     """
     await lock_account(session, person, now)
-    pool = await store.hold_pool(session, await find_pool(session, person, pool_id))
+    pool = await store.lock_pool(session, await find_pool(session, person, pool_id))
     _check_open(pool, now)
     member = await _membership(session, pool, person)
     if member is None:
@@ -136,7 +136,7 @@ async def pour(
         await store.set_pool(
             session, pool, collected=pool.collected + points, state=OPEN, serial=None, ended=None
         )
-    return Poured(await store.hold_pool(session, pool), points, balance)
+    return Poured(await store.lock_pool(session, pool), points, balance)
 
 
 async def leave_pool(
@@ -147,7 +147,7 @@ async def leave_pool(
     Raises PoolNotFound, PoolEnded.
     """
     await lock_account(session, person, now)
-    pool = await store.hold_pool(session, await find_pool(session, person, pool_id))
+    pool = await store.lock_pool(session, await find_pool(session, person, pool_id))
     _check_open(pool, now)
     member = await _membership(session, pool, person)
     if member is None:
@@ -163,7 +163,7 @@ async def leave_pool(
         serial=None,
         ended=now if empty else None,
     )
-    changed = await store.hold_pool(session, pool)
+    changed = await store.lock_pool(session, pool)
     return Poured(changed, member.points, await balance_of(session, person))
 
 
@@ -176,13 +176,13 @@ async def expire_pool(session: AsyncSession, pool: Pool, *, now: datetime) -> bo
     before = await store.members_of(session, pool)
     for person in sorted(one.person for one in before):
         await lock_account(session, person, now)
-    held = await store.hold_pool(session, pool)
+    locked = await store.lock_pool(session, pool)
     members = await store.members_of(session, pool)
-    if held.state != OPEN or len(members) != len(before):
+    if locked.state != OPEN or len(members) != len(before):
         return False
     for member in members:
-        await _return(session, held, member, now)
-    await store.set_pool(session, held, collected=0, state=DISSOLVED, serial=None, ended=now)
+        await _return(session, locked, member, now)
+    await store.set_pool(session, locked, collected=0, state=DISSOLVED, serial=None, ended=now)
     return True
 
 

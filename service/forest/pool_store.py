@@ -22,7 +22,7 @@ _POOL = """
     FROM pool
 """
 _FIND = text(f"{_POOL} WHERE bucket = :bucket AND pool_id = :pool")
-_HOLD = text(f"{_POOL} WHERE bucket = :bucket AND pool_id = :pool FOR UPDATE")
+_LOCK = text(f"{_POOL} WHERE bucket = :bucket AND pool_id = :pool FOR UPDATE")
 _BY_CODE = text(f"{_POOL} WHERE bucket = :bucket AND code = :code")
 _EXPIRED = text(f"{_POOL} WHERE state = 'open' AND expires_at <= :now ORDER BY expires_at LIMIT :n")
 _OF_PERSON = text("""
@@ -151,9 +151,9 @@ async def pools_before(
     ]
 
 
-async def hold_pool(session: AsyncSession, pool: Pool) -> Pool:
+async def lock_pool(session: AsyncSession, pool: Pool) -> Pool:
     """Lock a pool; the accounts concerned must be locked before. As it is now."""
-    return Pool(**(await session.execute(_HOLD, _of(pool))).mappings().one())
+    return Pool(**(await session.execute(_LOCK, _of(pool))).mappings().one())
 
 
 async def expired_pools(session: AsyncSession, now: datetime, limit: int) -> list[Pool]:

@@ -114,7 +114,7 @@ def sold_out(offer: Offer) -> SoldOut:
 async def take_tree(session: AsyncSession, offer: Offer, *, near: int) -> TakenTree:
     """Take one tree from the stock; the account must be locked. Raises SoldOut.
 
-    Cells are tried from the person's bucket on: first those that nobody holds, then each in turn.
+    Cells are tried from the person's bucket on: first those that are not locked, then each in turn.
     So people wait for each other only over the last trees, and `SoldOut` is said only when every
     cell was seen empty with its lock in hand, and none has a tree again.
     """
@@ -146,7 +146,7 @@ async def announce(
     nobody before. So it is told once for each time that the stock runs out.
     """
     if tree.emptied:
-        await store.hold_project(session, offer.project)
+        await store.lock_project(session, offer.project)
         if not await store.open_cells(session, offer.project):
             data = {"project_id": offer.project, "sold_out_at": now.isoformat()}
             notices = [*notices, Notice("project.sold_out", None, None, data)]

@@ -45,8 +45,8 @@ _TAKE_IN_TURN = text(_TAKE.format(free=""))
 _PUT_BACK = text("""
     UPDATE stock_cell SET sold = sold - 1 WHERE bucket = :cell AND project = :project
 """)
-_HOLD_PROJECT = text("SELECT 1 FROM project WHERE project = :project FOR NO KEY UPDATE")
-_HOLD_CELLS = text("""
+_LOCK_PROJECT = text("SELECT 1 FROM project WHERE project = :project FOR NO KEY UPDATE")
+_LOCK_CELLS = text("""
     SELECT bucket, capacity, sold FROM stock_cell WHERE project = :project
     ORDER BY bucket FOR UPDATE
 """)
@@ -113,7 +113,7 @@ _LOTS_OF = text(f"""{_LOTS}
       AND (CAST(:state AS text) IS NULL OR state = :state) AND lot.lot > :after
     ORDER BY lot.lot LIMIT :limit
 """)
-_HOLD_LOT = text("SELECT state FROM lot WHERE lot = :lot FOR NO KEY UPDATE")
+_LOCK_LOT = text("SELECT state FROM lot WHERE lot = :lot FOR NO KEY UPDATE")
 _SHARE_LOT = text("SELECT state FROM lot WHERE lot = :lot FOR SHARE")
 _ADD_LOT = text("""
     INSERT INTO lot (lot, project, number, state, changed_at)
@@ -218,7 +218,7 @@ async def open_cells(session: AsyncSession, project: str) -> list[int]:
 async def take_from_cell(
     session: AsyncSession, project: str, cell: int, *, in_turn: bool
 ) -> TakenTree | None:
-    """One tree of a cell; None if it is empty, or, unless `in_turn`, held by somebody else."""
+    """One tree of a cell; None if it is empty, or, unless `in_turn`, locked by somebody else."""
     statement = _TAKE_IN_TURN if in_turn else _TAKE_IF_FREE
     found = await session.execute(statement, {"project": project, "cell": cell})
     row = found.one_or_none()
@@ -230,14 +230,14 @@ async def put_back(session: AsyncSession, project: str, cell: int) -> None:
     await session.execute(_PUT_BACK, {"project": project, "cell": cell})
 
 
-async def hold_project(session: AsyncSession, project: str) -> None:
+async def lock_project(session: AsyncSession, project: str) -> None:
     """Wait for everybody else who emptied a cell or changes the project."""
-    await session.execute(_HOLD_PROJECT, {"project": project})
+    await session.execute(_LOCK_PROJECT, {"project": project})
 
 
-async def hold_cells(session: AsyncSession, project: str) -> list[tuple[int, int, int]]:
+async def lock_cells(session: AsyncSession, project: str) -> list[tuple[int, int, int]]:
     """Lock all cells of a project: (bucket, capacity, sold) of each, once no order is in flight."""
-    found = await session.execute(_HOLD_CELLS, {"project": project})
+    found = await session.execute(_LOCK_CELLS, {"project": project})
     return [(row.bucket, row.capacity, row.sold) for row in found]
 
 
@@ -371,9 +371,9 @@ async def lots_after(
     return [LotNow(**row) for row in (await session.execute(_LOTS_OF, named)).mappings()]
 
 
-async def hold_lot(session: AsyncSession, lot: str) -> str | None:
+async def lock_lot(session: AsyncSession, lot: str) -> str | None:
     """Lock a lot against refunds and other reports; its state."""
-    return (await session.execute(_HOLD_LOT, {"lot": lot})).scalar()
+    return (await session.execute(_LOCK_LOT, {"lot": lot})).scalar()
 
 
 async def share_lot(session: AsyncSession, lot: str) -> str:

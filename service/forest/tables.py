@@ -78,7 +78,7 @@ class Project(SQLModel, table=True):
 class StockCell(SQLModel, table=True):
     """A share of a project's stock. Orders spread over the cells, so that none waits for all.
 
-    `lot` is the lot that a tree sold from here joins: who holds the cell knows that it stays.
+    `lot` is the lot that a tree sold from here joins: who locks the cell knows that it stays.
     """
 
     __tablename__ = "stock_cell"

@@ -70,7 +70,7 @@ class NoticedRow:
 async def take(
     session: AsyncSession, projector: str, limit: int = TAKE_MAX
 ) -> tuple[TakenRow, ...]:
-    """Rows to apply, oldest first, held for this transaction; other takers skip them."""
+    """Rows to apply, oldest first, locked for this transaction; other takers skip them."""
     found = await session.execute(_READ, {"projector": projector, "limit": limit})
     return tuple(TakenRow(row.bucket, row.batch_id, row.people, row.deltas) for row in found)
 

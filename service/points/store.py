@@ -80,7 +80,7 @@ _ENTER = text("""
     FROM kept RETURNING entry_id
 """)
 
-# Lock, look and debit in one statement, as above: an order holds the account a round trip less.
+# Lock, look and debit in one statement, as above: an order locks the account for less time.
 _SPEND = text("""
     WITH owner AS (
         SELECT bucket, person_id, balance, last_entry_id FROM account
@@ -334,7 +334,7 @@ async def due_to_lapse(
 
 
 async def lock_idle(session: AsyncSession, people: Sequence[PersonId]) -> list[PersonId]:
-    """Lock those of the accounts that nobody else holds; which they are."""
+    """Lock those of the accounts that nobody else has locked; which they are."""
     found = await session.execute(_LOCK_IDLE, _columns(people))
     return [PersonId(row.bucket, row.person_id) for row in found]
 

@@ -66,7 +66,7 @@ async def run_chunks(
     """Do the rest of a run; its row at the end. `step` gives the result to keep with its chunk."""
     while True:
         async with resources.sessions() as session, session.begin():
-            run = await store.hold_run(session, run_id)
+            run = await store.lock_run(session, run_id)
             people = _within(
                 await store.people_after(
                     session, scope, bucket=run["next_bucket"], person=run["next_person"]

@@ -36,7 +36,7 @@ _UNFINISHED = text(f"""
 _RUN = text(f"SELECT {_RUN_COLUMNS} FROM methodology_run WHERE run_id = :run_id").columns(
     result=JSONB
 )
-_HOLD_RUN = text(f"""
+_LOCK_RUN = text(f"""
     SELECT {_RUN_COLUMNS} FROM methodology_run WHERE run_id = :run_id FOR UPDATE
 """).columns(result=JSONB)
 _RUNS = text(f"""
@@ -163,7 +163,7 @@ class Person:
 
 
 async def try_lock(connection: AsyncConnection, what: str) -> bool:
-    """Hold a name until the connection ends, unless another connection holds it."""
+    """Lock a name until the connection ends, unless another connection has locked it."""
     named = {"lock": RUN_LOCK, "what": what}
     return bool((await connection.execute(_TRY_LOCK, named)).scalar_one())
 
@@ -184,9 +184,9 @@ async def find_run(session: AsyncSession, run_id: UUID) -> RowMapping | None:
     return (await session.execute(_RUN, {"run_id": run_id})).mappings().one_or_none()
 
 
-async def hold_run(session: AsyncSession, run_id: UUID) -> RowMapping:
-    """A run's row, held until the transaction ends: its chunks go one after the other."""
-    return (await session.execute(_HOLD_RUN, {"run_id": run_id})).mappings().one()
+async def lock_run(session: AsyncSession, run_id: UUID) -> RowMapping:
+    """A run's row, locked until the transaction ends: its chunks go one after the other."""
+    return (await session.execute(_LOCK_RUN, {"run_id": run_id})).mappings().one()
 
 
 async def runs_before(

@@ -13,7 +13,7 @@ LIVE = "totals"
 
 async def apply_days(session: AsyncSession) -> int:
     """Add waiting journal rows to `total_day`; how many. Exactly once: marks go with the sums."""
-    await store.hold_projection(session, exclusive=False)
+    await store.lock_projection(session, exclusive=False)
     rows = await take(session, DAYS)
     if rows:
         await store.add_days(session, rows)
@@ -32,7 +32,7 @@ async def apply_live(
     generation = await counters.generation()
     moment = clock()
     async with sessions() as session, session.begin():
-        await store.hold_projection(session, exclusive=False)
+        await store.lock_projection(session, exclusive=False)
         rows = await take(session, LIVE)
         await counters.apply(generation, rows)
         if rows:

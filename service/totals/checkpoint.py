@@ -23,7 +23,7 @@ async def close_days(sessions: async_sessionmaker[AsyncSession], now: datetime) 
 
 async def _close_next(sessions: async_sessionmaker[AsyncSession], now: datetime) -> bool:
     async with sessions() as session, session.begin():
-        await store.hold_checkpoints(session)
+        await store.lock_checkpoints(session)
         first = await store.first_not_closed(session)
         if first is None:
             return False

@@ -22,8 +22,8 @@ async def rebuild_live(
     One snapshot gives both the sums and the rows whose marks still stand; those are remembered as
     applied, so that the projector only takes their marks away. No row is applied meanwhile.
     """
-    async with sessions() as holder, holder.begin():
-        await store.hold_projection(holder, exclusive=True)
+    async with sessions() as locking, locking.begin():
+        await store.lock_projection(locking, exclusive=True)
         moment = clock()
         async with sessions() as session:
             await session.connection(execution_options={"isolation_level": "REPEATABLE READ"})
@@ -38,6 +38,6 @@ async def rebuild_live(
 async def rebuild_days(sessions: async_sessionmaker[AsyncSession]) -> None:
     """Make `total_day` again from the whole journal, in one transaction, and forget checkpoints."""
     async with sessions() as session, session.begin():
-        await store.hold_projection(session, exclusive=True)
+        await store.lock_projection(session, exclusive=True)
         await store.rebuild_days(session)
         await store.forget_checkpoints(session)

@@ -210,14 +210,14 @@ FORMATS = {"day": "YYYY-MM-DD", "month": "YYYY-MM", "year": "YYYY"}
 PERIODS_MAX = 6_000  # every day of the programme
 
 
-async def hold_projection(session: AsyncSession, *, exclusive: bool) -> None:
-    """Wait for and hold the projections until this transaction ends."""
+async def lock_projection(session: AsyncSession, *, exclusive: bool) -> None:
+    """Lock the projections until this transaction ends."""
     name = "pg_advisory_xact_lock" if exclusive else "pg_advisory_xact_lock_shared"
     await session.execute(text(f"SELECT {name}(:lock)"), {"lock": PROJECTION_LOCK})
 
 
-async def hold_checkpoints(session: AsyncSession) -> None:
-    """Wait for and hold the closing of days until this transaction ends."""
+async def lock_checkpoints(session: AsyncSession) -> None:
+    """Lock the closing of days until this transaction ends."""
     await session.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": CHECKPOINT_LOCK})
 
 
@@ -228,7 +228,7 @@ async def add_days(session: AsyncSession, rows: Sequence[TakenRow]) -> None:
 
 
 async def rebuild_days(session: AsyncSession) -> None:
-    """Make the daily totals again from the whole journal. Projections must be held."""
+    """Make the daily totals again from the whole journal. Projections must be locked."""
     await session.execute(text("DELETE FROM total_day"))
     await session.execute(_REBUILD)
 
@@ -240,7 +240,7 @@ async def first_not_closed(session: AsyncSession) -> datetime | None:
 
 
 async def close_day(session: AsyncSession, day: date, *, begins: datetime, ends: datetime) -> None:
-    """Add up the journal rows of a UTC day. The closing of days must be held."""
+    """Add up the journal rows of a UTC day. The closing of days must be locked."""
     named = {"day": day, "begins": begins, "ends": ends}
     await session.execute(_ADD_UP, named)
     await session.execute(_CLOSE, named)
@@ -248,7 +248,7 @@ async def close_day(session: AsyncSession, day: date, *, begins: datetime, ends:
 
 async def forget_checkpoints(session: AsyncSession) -> None:
     """Take the closed days away; the worker closes them anew."""
-    await hold_checkpoints(session)
+    await lock_checkpoints(session)
     await session.execute(text("DELETE FROM journal_day"))
     await session.execute(text("DELETE FROM journal_day_closed"))
 

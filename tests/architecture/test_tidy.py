@@ -35,7 +35,7 @@ TRANSACTION_DOORS = (
     "service/migrations/",
     "workers/",
 )
-TRANSACTED = {"session", "holder", "connection", "engine", "transaction"}
+TRANSACTED = {"session", "locking", "connection", "engine", "transaction"}
 CLOCK = ("service/clock.py",)
 # Where any error must become an answer, a log line or an exit code.
 BROAD_DOORS = (

@@ -216,7 +216,7 @@ async def disable(
     connector_id: str, caller: Manager, session: Transaction, hooks: TheseHooks, now: Now
 ) -> Response:
     """Take no more messages. What came in stays to be seen."""
-    connector = await use.held(session, caller, connector_id)
+    connector = await use.lock_connector(session, caller, connector_id)
     connector.disabled_at = connector.disabled_at or now
     hooks.connectors.forget(connector_id)
     return Response(status_code=204)
@@ -230,7 +230,7 @@ async def add_secret(
 
     Not repeatable: the answer shows the secret, which is kept encrypted and never shown again.
     """
-    connector = await use.held(session, caller, connector_id)
+    connector = await use.lock_connector(session, caller, connector_id)
     if len(connector.secrets) >= use.SECRETS_MAX:
         raise FieldsInvalid(
             f"/secret: there are {use.SECRETS_MAX} secrets; DELETE the older ones first.",
@@ -252,7 +252,7 @@ async def drop_secrets(
     connector_id: str, caller: Manager, session: Transaction, hooks: TheseHooks
 ) -> Response:
     """Take only the newest secret from now on."""
-    connector = await use.held(session, caller, connector_id)
+    connector = await use.lock_connector(session, caller, connector_id)
     connector.secrets = connector.secrets[:1]
     hooks.connectors.forget(connector_id)
     return Response(status_code=204)

@@ -230,7 +230,7 @@ async def change(
 ) -> Connector:
     """A new version of the configuration. Raises ConnectorNotFound, SourceNotYours."""
     caller.check_source(config.source)
-    connector = await held(session, caller, connector_id)
+    connector = await lock_connector(session, caller, connector_id)
     connector.version += 1
     dumped = config.model_dump(mode="json")
     await store.put_version(session, connector_id, connector.version, dumped, now)
@@ -238,8 +238,8 @@ async def change(
     return connector
 
 
-async def held(session: AsyncSession, caller: Caller, connector_id: str) -> Connector:
-    """The caller's connector, held for this transaction. Raises ConnectorNotFound."""
+async def lock_connector(session: AsyncSession, caller: Caller, connector_id: str) -> Connector:
+    """The caller's connector, locked for this transaction. Raises ConnectorNotFound."""
     connector = await store.lock_connector(session, connector_id, caller.owner)
     if connector is None:
         raise not_found(connector_id)

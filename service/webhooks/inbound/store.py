@@ -73,7 +73,7 @@ async def connectors_after(
 async def lock_connector(
     session: AsyncSession, connector_id: str, partner: str
 ) -> Connector | None:
-    """A partner's connector, held for this transaction."""
+    """A partner's connector, locked for this transaction."""
     query = select(Connector).where(
         col(Connector.connector_id) == connector_id, col(Connector.partner) == partner
     )

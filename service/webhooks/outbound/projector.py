@@ -47,7 +47,7 @@ async def apply_notices(session: AsyncSession, *, now: datetime, kept: timedelta
 
     `kept` is how long a disabled endpoint's messages are still made: they wait for its return.
     """
-    if not await store.hold_projection(session):
+    if not await store.lock_projection(session):
         return 0
     rows = _some(await take_noticed(session, NOTICES, ROWS_MAX))
     if not rows:

@@ -19,10 +19,10 @@ Connection: TypeAlias = (  # quoted: generic for the type checker only
 
 WAITING, DELIVERED, FAILED = "waiting", "delivered", "failed"
 BUCKETS = 1024
-PROJECT_LOCK = 0x5A78_0015  # advisory lock: one projector of notices at a time
+PROJECTOR_LOCK = 0x5A78_0015  # advisory lock: one projector of notices at a time
 BACKLOG_COUNTED_MAX = 100_000
 
-_HOLD = text(f"SELECT pg_try_advisory_xact_lock({PROJECT_LOCK})")
+_TRY_LOCK = text(f"SELECT pg_try_advisory_xact_lock({PROJECTOR_LOCK})")
 
 _ACTIONS = text("""
     SELECT batch_id, bucket, person_id, source, event_id, action_id, partner, activity, region,
@@ -275,9 +275,9 @@ class Settled(NamedTuple):
     due_at: datetime | None
 
 
-async def hold_projection(session: AsyncSession) -> bool:
+async def lock_projection(session: AsyncSession) -> bool:
     """Whether this transaction is the only projector of notices now."""
-    return bool((await session.execute(_HOLD)).scalar_one())
+    return bool((await session.execute(_TRY_LOCK)).scalar_one())
 
 
 async def listening_endpoints(session: AsyncSession, since: datetime) -> Sequence[WebhookEndpoint]:

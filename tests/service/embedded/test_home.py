@@ -4,27 +4,27 @@ from pathlib import Path
 
 import pytest
 
-from service.embedded.home import choose_port, hold_home, remember
+from service.embedded.home import choose_port, lock_home, remember
 from service.embedded.process import StartupError
 from service.embedded.servers import embedded_servers
 
 
 def test_a_second_holder_is_told_where_the_first_is(tmp_path: Path) -> None:
-    with hold_home(tmp_path) as home:
+    with lock_home(tmp_path) as home:
         home.note("API at http://127.0.0.1:8000")
 
-        with pytest.raises(StartupError, match="already running") as refusal, hold_home(tmp_path):
+        with pytest.raises(StartupError, match="already running") as refusal, lock_home(tmp_path):
             pass
 
     assert "http://127.0.0.1:8000" in str(refusal.value)
-    with hold_home(tmp_path):
+    with lock_home(tmp_path):
         pass
 
 
 def test_a_folder_that_cannot_be_used_is_explained(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
 
-    with pytest.raises(StartupError, match="SAXAUL_HOME"), hold_home(tmp_path / "file" / "home"):
+    with pytest.raises(StartupError, match="SAXAUL_HOME"), lock_home(tmp_path / "file" / "home"):
         pass
 
 

@@ -64,18 +64,18 @@ async def saxaul(settings: Settings, *arguments: str) -> tuple[int, str]:
 async def test_a_run_that_is_killed_half_way_ends_the_same(
     programme: FastAPI, reporter: httpx.AsyncClient, restate_settings: Settings
 ) -> None:
-    """One account is held, so the run stands still before it, and is killed there."""
+    """One account is transaction, so the run stands still before it, and is killed there."""
     await send(reporter, [a_closed_ride(a_ride) for _ in range(8)])
-    holder = await asyncpg.connect(restate_settings.database_url)
-    held = holder.transaction()
-    await held.start()
-    await holder.fetch(
+    blocker = await asyncpg.connect(restate_settings.database_url)
+    transaction = blocker.transaction()
+    await transaction.start()
+    await blocker.fetch(
         "SELECT 1 FROM account ORDER BY bucket DESC, person_id DESC LIMIT 3 FOR UPDATE"
     )
     process = await start(restate_settings, *RESTATE, "--chunk", "1")
 
     async def done_so_far() -> int:
-        return int(await holder.fetchval("SELECT coalesce(max(people), 0) FROM methodology_run"))
+        return int(await blocker.fetchval("SELECT coalesce(max(people), 0) FROM methodology_run"))
 
     async with asyncio.timeout(HANG_S):
         while await done_so_far() < 5:
@@ -85,8 +85,8 @@ async def test_a_run_that_is_killed_half_way_ends_the_same(
     second = await saxaul(restate_settings, *RESTATE)
     process.send_signal(signal.SIGKILL)
     await process.wait()
-    await held.rollback()
-    await holder.close()
+    await transaction.rollback()
+    await blocker.close()
 
     code, text = await saxaul(restate_settings, *RESTATE, "--report", str(_report(programme)))
 
