@@ -31,8 +31,8 @@ COMMANDS = {
     "token": Place("cli.access", "token", "Print a person's token, for development."),
     "replay": Place("cli.replay", "replay", "Send a file's events through the HTTP API."),
     "listen": Place("webhooks.outbound.commands", "listen", "Print webhooks as they arrive."),
-    "reconcile": Place("cli.books", "reconcile", "Prove that everything adds up."),
-    "rebuild": Place("cli.books", "rebuild", "Make the projections again."),
+    "reconcile": Place("cli.ledger", "reconcile", "Prove that everything adds up."),
+    "rebuild": Place("cli.ledger", "rebuild", "Make the projections again."),
     "holds": Place("guards.commands", "app", "Carbon that is held for an implausible mean."),
     "factors": Place("book.commands", "factors_app", "The register of factors."),
     "methodology": Place(

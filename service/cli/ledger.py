@@ -1,4 +1,4 @@
-"""Commands of the books: prove that they balance, make the projections again."""
+"""Commands of the ledger: prove that it balances, make the projections again."""
 
 import asyncio
 from typing import Annotated
