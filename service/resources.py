@@ -130,20 +130,22 @@ async def open_resources(
 
     `schema` names the only schema that these connections see; None is the database's own choice.
     """
-    place = {} if schema is None else {"search_path": schema}
+    search_path = {} if schema is None else {"search_path": schema}
     engine = create_async_engine(
         database_url_of(settings, driver="+asyncpg"),
         pool_size=SESSION_POOL if schema is None else SANDBOX_POOL,
         max_overflow=0,
         pool_timeout=5,
-        connect_args={"server_settings": {"jit": "off", "application_name": "saxaul", **place}},
+        connect_args={
+            "server_settings": {"jit": "off", "application_name": "saxaul", **search_path}
+        },
     )
     event.listen(engine.sync_engine, "checkout", _refuse_closed)
     pool = await asyncpg.create_pool(
         database_url_of(settings),
         min_size=0,
         max_size=settings.lanes + LANE_POOL_SPARE,
-        server_settings={**LANE_PLANNER, **place},
+        server_settings={**LANE_PLANNER, **search_path},
         command_timeout=30,
         max_inactive_connection_lifetime=0 if schema is None else SANDBOX_IDLE_S,
         reset=_keep,

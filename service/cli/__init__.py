@@ -8,7 +8,7 @@ from typer.core import TyperCommand, TyperGroup
 from typer.main import get_command, get_group
 
 
-class Place(NamedTuple):
+class Location(NamedTuple):
     """Where a command is defined, and what the list of commands says of it."""
 
     module: str
@@ -18,32 +18,34 @@ class Place(NamedTuple):
 
 
 COMMANDS = {
-    "up": Place("cli.system", "up", "Run everything here: PostgreSQL, Valkey, API and worker."),
-    "clock": Place("cli.system", "clock", "Move the time of a demo, or show it."),
-    "migrate": Place("cli.system", "migrate", "Bring the database's schema up to date."),
-    "demo": Place("cli.system", "demo", "Make the demo partner and people.", hidden=True),
-    "settings": Place("cli.about", "show_settings", "List every setting with its value here."),
-    "openapi": Place("cli.about", "openapi", "Print the OpenAPI document."),
-    "partner": Place(
+    "up": Location("cli.system", "up", "Run everything here: PostgreSQL, Valkey, API and worker."),
+    "clock": Location("cli.system", "clock", "Move the time of a demo, or show it."),
+    "migrate": Location("cli.system", "migrate", "Bring the database's schema up to date."),
+    "demo": Location("cli.system", "demo", "Make the demo partner and people.", hidden=True),
+    "settings": Location("cli.about", "show_settings", "List every setting with its value here."),
+    "openapi": Location("cli.about", "openapi", "Print the OpenAPI document."),
+    "partner": Location(
         "partners.commands", "app", "Partners: who may report, with sources and keys."
     ),
-    "keys": Place("cli.access", "keys_app", "API keys of partners."),
-    "token": Place("cli.access", "token", "Print a person's token, for development."),
-    "replay": Place("cli.replay", "replay", "Send a file's events through the HTTP API."),
-    "listen": Place("webhooks.outbound.commands", "listen", "Print webhooks as they arrive."),
-    "reconcile": Place("cli.ledger", "reconcile", "Prove that everything adds up."),
-    "rebuild": Place("cli.ledger", "rebuild", "Make the projections again."),
-    "holds": Place("guards.commands", "app", "Carbon that is held for an implausible mean."),
-    "factors": Place("book.commands", "factors_app", "The register of factors."),
-    "methodology": Place(
+    "keys": Location("cli.access", "keys_app", "API keys of partners."),
+    "token": Location("cli.access", "token", "Print a person's token, for development."),
+    "replay": Location("cli.replay", "replay", "Send a file's events through the HTTP API."),
+    "listen": Location("webhooks.outbound.commands", "listen", "Print webhooks as they arrive."),
+    "reconcile": Location("cli.ledger", "reconcile", "Prove that everything adds up."),
+    "rebuild": Location("cli.ledger", "rebuild", "Make the projections again."),
+    "holds": Location("guards.commands", "app", "Carbon that is held for an implausible mean."),
+    "factors": Location("book.commands", "factors_app", "The register of factors."),
+    "methodology": Location(
         "book.commands", "methodology_app", "Write, check, publish methodologies."
     ),
-    "versions": Place("restate.commands", "versions_app", "Which version assesses which days."),
-    "restate": Place("restate.commands", "restate_command", "Assess past actions again."),
-    "shadow": Place("restate.commands", "shadow_app", "Only compare: another version or method."),
-    "receipt": Place("book.commands", "receipt_app", "Receipts of actions."),
-    "book": Place("book.commands", "book", "Build the methodology book as a static site."),
-    "forest": Place("forest.commands", "app", "Lots of trees, for planting partners."),
+    "versions": Location("restate.commands", "versions_app", "Which version assesses which days."),
+    "restate": Location("restate.commands", "restate_command", "Assess past actions again."),
+    "shadow": Location(
+        "restate.commands", "shadow_app", "Only compare: another version or method."
+    ),
+    "receipt": Location("book.commands", "receipt_app", "Receipts of actions."),
+    "book": Location("book.commands", "book", "Build the methodology book as a static site."),
+    "forest": Location("forest.commands", "app", "Lots of trees, for planting partners."),
 }
 
 
@@ -54,10 +56,10 @@ class _OnDemand(TyperGroup):
         return list(COMMANDS)
 
     def get_command(self, ctx: Any, cmd_name: str) -> TyperCommand | None:
-        place = COMMANDS.get(cmd_name)
-        if place is None:
+        location = COMMANDS.get(cmd_name)
+        if location is None:
             return None
-        return TyperCommand(cmd_name, help=place.help, hidden=place.hidden)
+        return TyperCommand(cmd_name, help=location.help, hidden=location.hidden)
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
         name, command, rest = super().resolve_command(ctx, args)
@@ -66,8 +68,8 @@ class _OnDemand(TyperGroup):
 
 def command_at(name: str) -> Any:
     """The command of a name in COMMANDS."""
-    place = COMMANDS[name]
-    found = getattr(import_module(f"service.{place.module}"), place.name)
+    location = COMMANDS[name]
+    found = getattr(import_module(f"service.{location.module}"), location.name)
     if isinstance(found, typer.Typer):
         group = get_group(found)
         group.name = name

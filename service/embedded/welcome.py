@@ -52,8 +52,8 @@ def where_database(running: Running) -> str:
     parts = urlsplit(running.database_url)
     name = f"{parts.hostname}:{parts.port or 5432}{parts.path}"
     user = f"{parts.username}@" if parts.username else ""
-    place = running.home / "postgres.json" if running.embedded_database else "DATABASE_URL"
-    return f"postgresql://{user}{name}\npassword in {place}"
+    where = running.home / "postgres.json" if running.embedded_database else "DATABASE_URL"
+    return f"postgresql://{user}{name}\npassword in {where}"
 
 
 def curl(running: Running, *, now: datetime) -> str:

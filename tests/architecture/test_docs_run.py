@@ -154,4 +154,4 @@ def test_a_link_leads_somewhere(page: Path) -> None:
 def test_the_readme_names_every_command() -> None:
     named = set(re.findall(r"^\| `saxaul (\w+)", README, re.MULTILINE))
 
-    assert named == {name for name, place in COMMANDS.items() if not place.hidden}
+    assert named == {name for name, location in COMMANDS.items() if not location.hidden}

@@ -44,7 +44,7 @@ def test_every_command_is_listed(nowhere: Run) -> None:
     output = nowhere("--help").output
 
     listed = re.findall(r"^│ ([a-z]+) ", output, re.MULTILINE)
-    assert listed == [name for name, place in COMMANDS.items() if not place.hidden]
+    assert listed == [name for name, location in COMMANDS.items() if not location.hidden]
 
 
 @pytest.mark.parametrize(

@@ -13,8 +13,8 @@ def test_it_answers_with_its_password_only(tmp_path: Path) -> None:
     with start_valkey(tmp_path, 0) as server, Redis.from_url(server.url) as client:
         assert client.ping() is True
 
-        place = prepare_valkey(tmp_path / "other", 0)
-        stranger = server.url.replace(server.url.split("@")[0], f"redis://:{place.password}")
+        instance = prepare_valkey(tmp_path / "other", 0)
+        stranger = server.url.replace(server.url.split("@")[0], f"redis://:{instance.password}")
         with Redis.from_url(stranger) as other, pytest.raises(AuthenticationError):
             other.ping()
 
@@ -41,10 +41,10 @@ def test_one_that_outlived_its_supervisor_is_replaced(tmp_path: Path) -> None:
 
 
 def test_its_password_is_in_no_command_line(tmp_path: Path) -> None:
-    place = prepare_valkey(tmp_path, 0)
-    process = spawn_valkey(place)
+    instance = prepare_valkey(tmp_path, 0)
+    process = spawn_valkey(instance)
     process.kill()
     process.wait()
 
-    assert place.password not in " ".join(map(str, process.args))
-    assert (place.folder / "valkey.conf").stat().st_mode & 0o777 == 0o600
+    assert instance.password not in " ".join(map(str, process.args))
+    assert (instance.folder / "valkey.conf").stat().st_mode & 0o777 == 0o600
