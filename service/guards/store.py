@@ -145,7 +145,7 @@ async def holds_before(
     of: str | None,
     limit: int,
 ) -> Sequence[RowMapping]:
-    """Holds, newest first, before a place; of one partner, or of all."""
+    """Holds, newest first, before a cursor; of one partner, or of all."""
     opened_at, partner, activity, day = before
     named = {
         "opened_at": opened_at, "partner": partner, "activity": activity, "day": day,

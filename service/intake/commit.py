@@ -198,8 +198,8 @@ async def _find_repeats(
             )
     repeats: dict[EventKey, Outcome] = {}
     for month, keys in by_month.items():
-        for place, outcome in await store.find_repeats(connection, month, keys):
-            repeats[keys[place - 1][1:]] = outcome
+        for ordinal, outcome in await store.find_repeats(connection, month, keys):
+            repeats[keys[ordinal - 1][1:]] = outcome
     return first, repeats
 
 
@@ -249,7 +249,7 @@ async def _earned(
         return days
     keys = list(days)
     for row in await store.earned(connection, keys, rivals):
-        days[keys[row["place"] - 1]] = DayState(
+        days[keys[row["ordinal"] - 1]] = DayState(
             actions=row["actions"] or 0,
             points=row["points"] or 0,
             gross_mg=row["gross_mg"] or 0,

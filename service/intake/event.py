@@ -195,14 +195,14 @@ def _name_or_none(value: object) -> str | None:
 
 
 def pointed(error: ValidationError) -> tuple[tuple[str, str], ...]:
-    """Pydantic's errors as pairs of a JSON Pointer and a sentence, one for each place."""
+    """Pydantic's errors as pairs of a JSON Pointer and a sentence, one for each field."""
     found: dict[str, str] = {}
     for one in error.errors(include_url=False, include_context=False, include_input=False):
         path = one["loc"]
         # Inside `data` a value may be one of several kinds; pydantic names each kind it tried.
         is_datum = len(path) > 2 and path[0] == "data" and path[2] != "[key]"
-        place = path[:2] if is_datum else tuple(part for part in path if part != "[key]")
-        pointer = "".join(f"/{_escaped(part)}" for part in place)
+        shown_path = path[:2] if is_datum else tuple(part for part in path if part != "[key]")
+        pointer = "".join(f"/{_escaped(part)}" for part in shown_path)
         if is_datum and one["type"] != "finite_number":
             found.setdefault(
                 pointer,

@@ -72,19 +72,19 @@ class Intake:
     async def _prepare_all(
         self, events: Sequence[CloudEvent | Flawed], caller: Caller
     ) -> tuple[dict[Lane, list[tuple[int, Candidate]]], list[Result | None]]:
-        """The candidates of each lane with their places, and the results of those that are none."""
+        """Each lane's candidates with their indexes, and the results of those that are none."""
         now = self.clock()
         results: list[Result | None] = [None] * len(events)
         by_lane: dict[Lane, list[tuple[int, Candidate]]] = {}
-        for place, event in enumerate(events):
-            if place % BREATH_EVENTS == BREATH_EVENTS - 1:
+        for index, event in enumerate(events):
+            if index % BREATH_EVENTS == BREATH_EVENTS - 1:
                 await asyncio.sleep(0)  # a large batch must not keep a single event waiting
             prepared = self._prepare(event, caller, now)
             if isinstance(prepared, Rejected):
-                results[place] = prepared
+                results[index] = prepared
             else:
                 lane = self.lanes[prepared.bucket % len(self.lanes)]
-                by_lane.setdefault(lane, []).append((place, prepared))
+                by_lane.setdefault(lane, []).append((index, prepared))
         return by_lane, results
 
     def _prepare(
@@ -103,15 +103,15 @@ async def _commit(
 ) -> None:
     """Queue each lane's share and wait for all answers; what a lane refuses is Rejected."""
     replies: list[tuple[list[tuple[int, Candidate]], Reply]] = []
-    for lane, placed in by_lane.items():
+    for lane, indexed in by_lane.items():
         try:
-            replies.append((placed, lane.put([event for _, event in placed])))
+            replies.append((indexed, lane.put([event for _, event in indexed])))
         except Unavailable as error:
-            for place, event in placed:
-                results[place] = Rejected(event.source, event.event_id, error)
-    for placed, reply in replies:
-        for (place, event), answer in zip(placed, await reply, strict=True):
-            results[place] = _result(event, answer)
+            for index, event in indexed:
+                results[index] = Rejected(event.source, event.event_id, error)
+    for indexed, reply in replies:
+        for (index, event), answer in zip(indexed, await reply, strict=True):
+            results[index] = _result(event, answer)
     if results and all(isinstance(r, Rejected) for r in results):
         away = [r.error for r in results if isinstance(r, Rejected)]
         if isinstance(away[0], Unavailable) and all(type(e) is type(away[0]) for e in away):

@@ -74,9 +74,9 @@ CROSS JOIN LATERAL (
 """
 
 _REPEATS = """
-SELECT given.place::int4, action.*
+SELECT wanted.ordinal::int4, action.*
 FROM unnest($1::int2[], $2::uuid[], $3::text[], $4::text[]) WITH ORDINALITY
-     AS given(bucket, person_id, source, event_id, place)
+     AS wanted(bucket, person_id, source, event_id, ordinal)
 CROSS JOIN LATERAL (
     SELECT source, event_id, action_id, batch_id, outcome, avoided_mg, points, methodology,
            evidence_level, scope, local_day, ripens_at, utc_offset_min, reason, detail, digest
@@ -132,12 +132,12 @@ WHERE had.bucket = new.bucket AND had.thing_key = new.thing_key AND had.year = n
 # One walk over a person's month, and the days beside it, answers all that a decision needs: the
 # activity's own sums, which others exclude it, and when the person was on the way.
 _EARNED = """
-SELECT given.place::int4, earning.*
+SELECT wanted.ordinal::int4, earning.*
 FROM (
     SELECT *, date_trunc('month', local_day)::date AS month,
            (date_trunc('month', local_day) + interval '1 month')::date AS month_end
     FROM unnest($1::int2[], $2::uuid[], $3::date[], $4::text[]) WITH ORDINALITY
-         AS keys(bucket, person_id, local_day, activity, place)
+         AS keys(bucket, person_id, local_day, activity, ordinal)
 ) AS given
 CROSS JOIN LATERAL (
     SELECT sum(actions) FILTER (WHERE is_own AND local_day = given.local_day) AS actions,
@@ -217,7 +217,7 @@ async def lock_accounts(
 async def find_repeats(
     connection: Connection, month: int, keys: Sequence[tuple[int, UUID, str, str]]
 ) -> list[tuple[int, Outcome]]:
-    """Actions recorded under (bucket, person, source, event id), as (place from 1, outcome).
+    """Actions recorded under (bucket, person, source, event id), as (ordinal from 1, outcome).
 
     Looks in the month of the events and its two neighbours; the months are literals, so that the
     planner leaves all other partitions alone.
@@ -283,7 +283,7 @@ async def earned(
     keys: Sequence[tuple[int, UUID, date, str]],
     rivals: Sequence[str],
 ) -> list[asyncpg.Record]:
-    """What is recorded for each (bucket, person, day, activity): places from 1, and sums.
+    """What is recorded for each (bucket, person, day, activity): ordinals from 1, and sums.
 
     `rivals` are the activities that may exclude others; those that the person has are named.
     """

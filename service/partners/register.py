@@ -81,12 +81,12 @@ async def known(session: AsyncSession, partner: str) -> Partner:
 
 async def put_sources(session: AsyncSession, partner: str, sources: tuple[str, ...]) -> None:
     """Register sources for a partner; those it has stay. Raises SourceTaken."""
-    for place, source in enumerate(sources):
+    for index, source in enumerate(sources):
         owner = await store.owner_of_source(session, source)
         if owner not in (None, partner):
             raise SourceTaken(
                 f"The source {source!r} is registered for another partner.",
-                ((f"/sources/{place}", "belongs to another partner"),),
+                ((f"/sources/{index}", "belongs to another partner"),),
             )
     if sources:
         await store.put_sources(session, partner, sources)

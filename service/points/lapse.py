@@ -48,7 +48,9 @@ async def lapse_chunk(
         return Chunk(0, 0, None)
     ours = await store.lock_idle(session, due)
     lapsed = await store.lapse(session, ours, now) if ours else []
-    for bucket, of_bucket in groupby(sorted(lapsed, key=_place), key=lambda one: one.person.bucket):
+    for bucket, of_bucket in groupby(
+        sorted(lapsed, key=_row_key), key=lambda one: one.person.bucket
+    ):
         await append(session, _journal_row(bucket, list(of_bucket), now))
     return Chunk(
         people=len({one.person for one in lapsed}),
@@ -57,7 +59,7 @@ async def lapse_chunk(
     )
 
 
-def _place(one: LapsedEarning) -> tuple[object, ...]:
+def _row_key(one: LapsedEarning) -> tuple[object, ...]:
     return one.person, one.local_day, one.activity
 
 

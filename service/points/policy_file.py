@@ -214,10 +214,10 @@ def _check_keys(path: Path, node: yaml.Node) -> None:
             _check_keys(path, value)
 
 
-def _line_of(node: yaml.Node, place: Sequence[int | str]) -> int:
-    """The line of the deepest part of `place` that the file has."""
+def _line_of(node: yaml.Node, path: Sequence[int | str]) -> int:
+    """The line of the deepest part of `path` that the file has."""
     line = node.start_mark.line
-    for part in place:
+    for part in path:
         if isinstance(node, yaml.SequenceNode) and isinstance(part, int) and part < len(node.value):
             node = node.value[part]
             line = node.start_mark.line

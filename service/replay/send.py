@@ -136,14 +136,14 @@ async def _answered(
     """The results of one batch, in its order; asks again for what was not our answer."""
     waited_s, pause_s = 0.0, 0.2
     results: dict[int, dict[str, Any]] = {}
-    open_places = list(range(len(batch)))
+    open_indexes = list(range(len(batch)))
     while True:
-        answer = await _post(client, [batch[place] for place in open_places])
+        answer = await _post(client, [batch[index] for index in open_indexes])
         if answer is not None:
-            results.update(zip(open_places, answer, strict=True))
-            open_places = [p for p in open_places if _is_passing(results[p])]
-            if not open_places:
-                return [results[place] for place in range(len(batch))]
+            results.update(zip(open_indexes, answer, strict=True))
+            open_indexes = [index for index in open_indexes if _is_passing(results[index])]
+            if not open_indexes:
+                return [results[index] for index in range(len(batch))]
         if waited_s > target.patience_s:
             raise ReplayStopped(
                 f"{target.url} did not answer for {target.patience_s:.0f} s. Events that were "

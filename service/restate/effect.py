@@ -96,12 +96,12 @@ class Effect:
         """All figures of what is in the Scope 3+ total, or of what is apart from it."""
         return _added(figures for key, figures in self.cells.items() if key[2] is counted)
 
-    def by(self, place: int) -> dict[str, Figures]:
+    def by(self, index: int) -> dict[str, Figures]:
         """The counted figures by month (0) or region (1)."""
         found: dict[str, Figures] = defaultdict(Figures)
         for key, figures in self.cells.items():
             if key[2]:
-                found[str(key[place])].add(figures)
+                found[str(key[index])].add(figures)
         return dict(sorted(found.items()))
 
     def as_json(self) -> dict[str, Any]:

@@ -77,14 +77,14 @@ RULES: Mapping[str, str] = {
                 lag(done.methodology, 1, action.methodology) OVER past AS methodology,
                 lag(done.avoided_mg, 1, action.avoided_mg) OVER past AS avoided_mg,
                 lag(done.gross_mg, 1, action.gross_mg) OVER past AS gross_mg,
-                done.sequence, row_number() OVER past AS place
+                done.sequence, row_number() OVER past AS ordinal
             FROM restatement AS done LEFT JOIN action ON action.bucket = done.bucket
                 AND action.person_id = done.person_id AND action.action_id = done.action_id
                 AND action.local_day = done.local_day
             WINDOW past AS (PARTITION BY done.bucket, done.person_id, done.action_id
                             ORDER BY done.sequence)) AS chain
         WHERE (old_methodology, old_avoided_mg, old_gross_mg, sequence)
-              IS DISTINCT FROM (methodology, avoided_mg, gross_mg, place)""",
+              IS DISTINCT FROM (methodology, avoided_mg, gross_mg, ordinal)""",
     "no project sells more than its stock": """
         SELECT count(*) FROM project FULL JOIN (
             SELECT project, sum(capacity) AS capacity, sum(sold) AS sold FROM stock_cell GROUP BY 1

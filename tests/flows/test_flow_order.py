@@ -55,11 +55,11 @@ def a_round() -> list[Event]:
 
 @st.composite
 def deliveries(draw: st.DrawFn) -> list[list[int]]:
-    """Batches of places in a round: each place at least once, in any order, some again."""
+    """Batches of indexes in a round: each index at least once, in any order, some again."""
     count = PEOPLE * len(ROUND)
-    places = draw(st.permutations(range(count)))
+    indexes = draw(st.permutations(range(count)))
     again = draw(st.lists(st.integers(0, count - 1), max_size=30))
-    mixed = draw(st.permutations([*places, *again]))
+    mixed = draw(st.permutations([*indexes, *again]))
     batches, at = [], 0
     while at < len(mixed):
         size = draw(st.integers(1, 60))
@@ -103,8 +103,8 @@ async def _added(app: FastAPI, events: Sequence[Event], batches: list[list[int]]
     async with client_of(app, partner.key) as client:
         await catch_up(app)
         before = summed((await client.get("/v1/totals")).json())
-        for places in batches:
-            batch = [events[place] for place in places]
+        for indexes in batches:
+            batch = [events[index] for index in indexes]
             answer = await client.post("/v1/events", json=batch, headers=BATCH)
             assert answer.status_code == 200, answer.text
         await catch_up(app)

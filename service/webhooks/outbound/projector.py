@@ -142,8 +142,8 @@ def _in_order(actions: Sequence[RowMapping], leaves: bytes) -> list[RowMapping]:
     """The actions of a batch in the order in which they were decided: that of its leaves."""
     if len(actions) < 2:
         return list(actions)
-    places = {leaves[at : at + 32]: at for at in range(0, len(leaves), 32)}
-    return sorted(actions, key=lambda action: places[_leaf(action)])
+    offsets = {leaves[at : at + 32]: at for at in range(0, len(leaves), 32)}
+    return sorted(actions, key=lambda action: offsets[_leaf(action)])
 
 
 def _leaf(action: RowMapping) -> bytes:

@@ -195,8 +195,8 @@ def test_a_typing_error_is_noticed_without_the_database(
     is_test: bool, at: int, character: str
 ) -> None:
     key = make_key(is_test=is_test).text
-    place = len(key) - 1 - at
-    typed = key[:place] + character + key[place + 1 :]
+    index = len(key) - 1 - at
+    typed = key[:index] + character + key[index + 1 :]
 
     assert not is_mistyped(key)
     if typed != key and split_key(typed) is not None:

@@ -359,8 +359,8 @@ async def test_events_and_reversals_while_restating_lose_and_double_nothing(
         for _ in range(4):
             await send(reporter, [ride for one in people for ride in rides(1, subject=one)])
 
-    async def reverse(place: int) -> None:
-        for one in recorded[place::6]:
+    async def reverse(index: int) -> None:
+        for one in recorded[index::6]:
             answer = await reporter.post(
                 f"/v1/actions/{one['action_id']}/reversal", json={"reason": "refund"}
             )

@@ -156,9 +156,9 @@ def test_figures_do_not_depend_on_where_a_run_was_cut(
     pairs: list[tuple[int, int]], cut: int
 ) -> None:
     whole, first, second = Comparison(), Comparison(), Comparison()
-    for place, (recorded, shadow) in enumerate(pairs):
+    for index, (recorded, shadow) in enumerate(pairs):
         whole._compare(recorded, shadow)
-        (first if place < cut else second)._compare(recorded, shadow)
+        (first if index < cut else second)._compare(recorded, shadow)
     kept = Comparisons()
     kept.cells["m@1.0.0", "2026-03", "CN", "L1"] = first
 

@@ -246,7 +246,7 @@ def test_a_message_read_with_a_shorter_id_is_no_json(message_id: str, payload: A
     body = json.dumps(payload).encode()
     content = f"{message_id}.{int(NOW.timestamp())}.".encode() + body
 
-    for at in (place for place, one in enumerate(content) if one == ord(".")):
+    for at in (index for index, one in enumerate(content) if one == ord(".")):
         _, _, rest = content[at + 1 :].partition(b".")
         if rest != body and body in rest:
             with pytest.raises(BodyNotJson):
