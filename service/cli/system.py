@@ -32,8 +32,8 @@ def up(
     DATABASE_URL and REDIS_URL switch to servers of yours. Data stays in SAXAUL_HOME (./.saxaul).
     Ctrl-C stops it cleanly.
     """
-    given = {} if workers is None else {"workers": workers}
-    settings = Settings().model_copy(update=given)
+    changes = {} if workers is None else {"workers": workers}
+    settings = Settings().model_copy(update=changes)
     refuse_broken(settings)
     raise typer.Exit(run_up(settings, clock=clock))
 

@@ -143,8 +143,8 @@ async def pools_before(
     session: AsyncSession, person: PersonId, *, before: UUID, limit: int
 ) -> list[tuple[Pool, int]]:
     """Pools that a person is in, before an id, newest first; with the points they hold in each."""
-    given = {"bucket": person.bucket, "person": person.id, "before": before, "limit": limit}
-    rows = (await session.execute(_OF_PERSON, given)).mappings()
+    parameters = {"bucket": person.bucket, "person": person.id, "before": before, "limit": limit}
+    rows = (await session.execute(_OF_PERSON, parameters)).mappings()
     return [
         (Pool(**{name: row[name] for name in row if name != "your_points"}), row["your_points"])
         for row in rows

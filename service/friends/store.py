@@ -48,7 +48,7 @@ _PROFILE = text("""
 """)
 _NAMES = text("""
     SELECT profile.person_id, display_name
-    FROM unnest(CAST(:buckets AS int2[]), CAST(:people AS uuid[])) AS given(bucket, person_id)
+    FROM unnest(CAST(:buckets AS int2[]), CAST(:people AS uuid[])) AS input(bucket, person_id)
     JOIN profile USING (bucket, person_id)
     WHERE display_name IS NOT NULL
 """)
@@ -101,12 +101,12 @@ _TAKE = text("""
 
 # What was earned, less what was undone: gifts and takes win nobody a place.
 _EARNED = text("""
-    SELECT given.person_id, display_name, coalesce(is_ranked, true) AS is_ranked,
+    SELECT input.person_id, display_name, coalesce(is_ranked, true) AS is_ranked,
            coalesce((
                SELECT sum(points - reversed - taken_back) FROM earning
-               WHERE earning.bucket = given.bucket AND earning.person_id = given.person_id
+               WHERE earning.bucket = input.bucket AND earning.person_id = input.person_id
                  AND local_day BETWEEN :first AND :last), 0)::int8 AS points
-    FROM unnest(CAST(:buckets AS int2[]), CAST(:people AS uuid[])) AS given(bucket, person_id)
+    FROM unnest(CAST(:buckets AS int2[]), CAST(:people AS uuid[])) AS input(bucket, person_id)
     LEFT JOIN profile USING (bucket, person_id)
 """)
 _TRY_LOCK = text("SELECT pg_try_advisory_xact_lock(:lock)")
@@ -188,8 +188,8 @@ async def put_side(
     now: datetime,
 ) -> None:
     """Make or change one side. The person's account must be locked."""
-    given = named(person, other=other.id, friendship=friendship_id, state=state, now=now)
-    await session.execute(_PUT, given)
+    parameters = named(person, other=other.id, friendship=friendship_id, state=state, now=now)
+    await session.execute(_PUT, parameters)
 
 
 async def delete_side(session: AsyncSession, person: PersonId, other: PersonId) -> None:
@@ -201,8 +201,8 @@ async def sides_after(
     session: AsyncSession, person: PersonId, *, after: UUID, state: str | None, limit: int
 ) -> list[Side]:
     """A person's friendships after an id, in the order of ids."""
-    given = named(person, after=after, state=state, limit=limit)
-    rows = (await session.execute(_LIST, given)).mappings()
+    parameters = named(person, after=after, state=state, limit=limit)
+    rows = (await session.execute(_LIST, parameters)).mappings()
     return [side for side in map(_side, rows) if side is not None]
 
 
@@ -232,8 +232,8 @@ async def put_profile(
     is_ranked: bool,
 ) -> None:
     """Replace what a person shows."""
-    given = named(person, display_name=display_name, region=region, is_ranked=is_ranked)
-    await session.execute(_PUT_PROFILE, given)
+    parameters = named(person, display_name=display_name, region=region, is_ranked=is_ranked)
+    await session.execute(_PUT_PROFILE, parameters)
 
 
 async def put_shield(session: AsyncSession, person: PersonId, until: datetime) -> None:
@@ -258,8 +258,8 @@ async def water(
     now: datetime,
 ) -> None:
     """Record a gift as a fact."""
-    given = named(person, other=friend.id, day=day, number=number, points=points, now=now)
-    await session.execute(_WATER, given)
+    parameters = named(person, other=friend.id, day=day, number=number, points=points, now=now)
+    await session.execute(_WATER, parameters)
 
 
 async def open_earnings(
@@ -280,7 +280,7 @@ async def take(
     now: datetime,
 ) -> None:
     """Record that a friend took points of an earning, once. Both accounts must be locked."""
-    given = named(
+    parameters = named(
         owner,
         other=friend.id,
         day=earning["local_day"],
@@ -289,15 +289,15 @@ async def take(
         points=points,
         now=now,
     )
-    await session.execute(_TAKE, given)
+    await session.execute(_TAKE, parameters)
 
 
 async def earned(
     session: AsyncSession, people: Sequence[PersonId], *, first: date, last: date
 ) -> Sequence[RowMapping]:
     """What each of the people earned on these days, with the name they show."""
-    given = {**_columns(people), "first": first, "last": last}
-    return (await session.execute(_EARNED, given)).mappings().all()
+    parameters = {**_columns(people), "first": first, "last": last}
+    return (await session.execute(_EARNED, parameters)).mappings().all()
 
 
 async def rank(session: AsyncSession, *, span: str, first: date, last: date) -> bool:
@@ -305,8 +305,8 @@ async def rank(session: AsyncSession, *, span: str, first: date, last: date) -> 
     if not (await session.execute(_TRY_LOCK, {"lock": RANKING_LOCK})).scalar_one():
         return False
     await session.execute(_FORGET_BOARDS, {"span": span})
-    given = {"span": span, "first": first, "last": last, "places": BOARD_PLACES}
-    await session.execute(_RANK, given)
+    parameters = {"span": span, "first": first, "last": last, "places": BOARD_PLACES}
+    await session.execute(_RANK, parameters)
     return True
 
 

@@ -52,7 +52,7 @@ async def water_friend(
         raise NotEnoughPoints(f"This takes {points} points; the balance is {balance}.")
     await store.water(session, person, friend, day=today, number=number, points=points, now=now)
     theirs = await balance_of(session, friend)
-    for who, given, after, direction in (
+    for who, change, after, direction in (
         (person, -points, balance - points, "to"),
         (friend, points, theirs + points, "from"),
     ):
@@ -60,7 +60,7 @@ async def water_friend(
             session,
             who,
             kind="gift",
-            points=given,
+            points=change,
             balance_after=after,
             ref=orjson.dumps(
                 {"friendship_id": str(friendship_id), "direction": direction}

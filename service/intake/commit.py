@@ -279,13 +279,13 @@ async def _claim(
 
     An event owns all of its claims or none, and the first event of a batch goes first.
     """
-    given: dict[UUID, tuple[int, UUID, UUID]] = {}
+    claims: dict[UUID, tuple[int, UUID, UUID]] = {}
     for event, action_id in zip(new, ids, strict=True):
         for claim in event.claims:
-            given.setdefault(claim.id, (claim.bucket, claim.id, action_id))
-    if not given:
+            claims.setdefault(claim.id, (claim.bucket, claim.id, action_id))
+    if not claims:
         return set()
-    taken = await store.take_claims(connection, sorted(given.values()))
+    taken = await store.take_claims(connection, sorted(claims.values()))
     owners: dict[UUID, UUID] = {}
     lost: set[UUID] = set()
     for event, action_id in zip(new, ids, strict=True):
@@ -296,7 +296,7 @@ async def _claim(
             owners.update(dict.fromkeys(keys, action_id))
     moved = [
         (bucket, key, owners.get(key))
-        for bucket, key, first in given.values()
+        for bucket, key, first in claims.values()
         if key not in taken and owners.get(key) != first
     ]
     if moved:

@@ -65,26 +65,26 @@ ON CONFLICT DO NOTHING
 # for ever after. A probe that locks takes its locks in the order of the given keys.
 _LOCK_ACCOUNTS = """
 SELECT count(*), array_agg(account.person_id) FILTER (WHERE NOT counted)
-FROM unnest($1::int2[], $2::uuid[]) AS given(bucket, person_id)
+FROM unnest($1::int2[], $2::uuid[]) AS input(bucket, person_id)
 CROSS JOIN LATERAL (
     SELECT person_id, counted FROM account
-    WHERE account.bucket = given.bucket AND account.person_id = given.person_id
+    WHERE account.bucket = input.bucket AND account.person_id = input.person_id
     FOR UPDATE
 ) AS account
 """
 
 _REPEATS = """
-SELECT wanted.ordinal::int4, action.*
+SELECT input.ordinal::int4, action.*
 FROM unnest($1::int2[], $2::uuid[], $3::text[], $4::text[]) WITH ORDINALITY
-     AS wanted(bucket, person_id, source, event_id, ordinal)
+     AS input(bucket, person_id, source, event_id, ordinal)
 CROSS JOIN LATERAL (
     SELECT source, event_id, action_id, batch_id, outcome, avoided_mg, points, methodology,
            evidence_level, scope, local_day, ripens_at, utc_offset_min, reason, detail, digest
     FROM action
-    WHERE action.bucket = given.bucket
-      AND action.person_id = given.person_id
-      AND action.source = given.source COLLATE "C"
-      AND action.event_id = given.event_id COLLATE "C"
+    WHERE action.bucket = input.bucket
+      AND action.person_id = input.person_id
+      AND action.source = input.source COLLATE "C"
+      AND action.event_id = input.event_id COLLATE "C"
       AND action.local_day >= DATE '{first}' AND action.local_day < DATE '{end}'
     OFFSET 0
 ) AS action
@@ -98,16 +98,16 @@ ON CONFLICT DO NOTHING
 
 _CLAIM_OWNERS = """
 SELECT claim.claim_key, claim.action_id
-FROM unnest($1::int2[], $2::uuid[]) AS given(bucket, claim_key)
+FROM unnest($1::int2[], $2::uuid[]) AS input(bucket, claim_key)
 CROSS JOIN LATERAL (
     SELECT claim_key, action_id FROM claim
-    WHERE claim.bucket = given.bucket AND claim.claim_key = given.claim_key OFFSET 0
+    WHERE claim.bucket = input.bucket AND claim.claim_key = input.claim_key OFFSET 0
 ) AS claim
 """
 
 _RELEASE = """
-DELETE FROM claim USING unnest($1::int2[], $2::uuid[]) AS given(bucket, claim_key)
-WHERE claim.bucket = given.bucket AND claim.claim_key = given.claim_key
+DELETE FROM claim USING unnest($1::int2[], $2::uuid[]) AS input(bucket, claim_key)
+WHERE claim.bucket = input.bucket AND claim.claim_key = input.claim_key
 """
 
 # An update that changes nothing locks the row and gives its newest value, be it new or old.
@@ -124,7 +124,7 @@ SET quantity_milli = had.quantity_milli + new.quantity_milli, days = had.days + 
 FROM (
     SELECT bucket, thing_key, year, quantity_milli, days::datemultirange AS days
     FROM unnest($1::int2[], $2::uuid[], $3::int2[], $4::int8[], $5::text[])
-         AS given(bucket, thing_key, year, quantity_milli, days)
+         AS input(bucket, thing_key, year, quantity_milli, days)
 ) AS new
 WHERE had.bucket = new.bucket AND had.thing_key = new.thing_key AND had.year = new.year
 """
@@ -132,38 +132,38 @@ WHERE had.bucket = new.bucket AND had.thing_key = new.thing_key AND had.year = n
 # One walk over a person's month, and the days beside it, answers all that a decision needs: the
 # activity's own sums, which others exclude it, and when the person was on the way.
 _EARNED = """
-SELECT wanted.ordinal::int4, earning.*
+SELECT input.ordinal::int4, earning.*
 FROM (
     SELECT *, date_trunc('month', local_day)::date AS month,
            (date_trunc('month', local_day) + interval '1 month')::date AS month_end
     FROM unnest($1::int2[], $2::uuid[], $3::date[], $4::text[]) WITH ORDINALITY
          AS keys(bucket, person_id, local_day, activity, ordinal)
-) AS given
+) AS input
 CROSS JOIN LATERAL (
-    SELECT sum(actions) FILTER (WHERE is_own AND local_day = given.local_day) AS actions,
-           sum(points) FILTER (WHERE is_own AND local_day = given.local_day) AS points,
-           sum(gross_mg) FILTER (WHERE is_own AND local_day = given.local_day)::int8 AS gross_mg,
-           sum(quantity_milli) FILTER (WHERE is_own AND local_day = given.local_day)::int8
+    SELECT sum(actions) FILTER (WHERE is_own AND local_day = input.local_day) AS actions,
+           sum(points) FILTER (WHERE is_own AND local_day = input.local_day) AS points,
+           sum(gross_mg) FILTER (WHERE is_own AND local_day = input.local_day)::int8 AS gross_mg,
+           sum(quantity_milli) FILTER (WHERE is_own AND local_day = input.local_day)::int8
                AS quantity_milli,
-           max(round) FILTER (WHERE is_own AND local_day = given.local_day) AS round,
-           max(lapses_at) FILTER (WHERE is_own AND local_day = given.local_day) AS lapses_at,
+           max(round) FILTER (WHERE is_own AND local_day = input.local_day) AS round,
+           max(lapses_at) FILTER (WHERE is_own AND local_day = input.local_day) AS lapses_at,
            sum(actions) FILTER (WHERE is_own AND in_month) AS month_actions,
            sum(points) FILTER (WHERE is_own AND in_month) AS month_points,
-           array_agg(activity) FILTER (WHERE is_rival AND local_day = given.local_day)
+           array_agg(activity) FILTER (WHERE is_rival AND local_day = input.local_day)
                AS rivals_in_day,
            array_agg(activity) FILTER (WHERE is_rival AND in_month) AS rivals_in_month,
            string_agg(legs, ' ') FILTER (
-               WHERE local_day BETWEEN given.local_day - 1 AND given.local_day + 1) AS legs
+               WHERE local_day BETWEEN input.local_day - 1 AND input.local_day + 1) AS legs
     FROM (
-        SELECT earning.*, earning.activity = given.activity AS is_own,
-               earning.activity <> given.activity AND earning.activity = ANY ($5::text[])
+        SELECT earning.*, earning.activity = input.activity AS is_own,
+               earning.activity <> input.activity AND earning.activity = ANY ($5::text[])
                    AS is_rival,
-               earning.local_day >= given.month AND earning.local_day < given.month_end AS in_month
+               earning.local_day >= input.month AND earning.local_day < input.month_end AS in_month
         FROM earning
-        WHERE earning.bucket = given.bucket
-          AND earning.person_id = given.person_id
-          AND earning.local_day >= least(given.month, given.local_day - 1)
-          AND earning.local_day < greatest(given.month_end, given.local_day + 2)
+        WHERE earning.bucket = input.bucket
+          AND earning.person_id = input.person_id
+          AND earning.local_day >= least(input.month, input.local_day - 1)
+          AND earning.local_day < greatest(input.month_end, input.local_day + 2)
     ) AS around
     HAVING count(*) > 0
 ) AS earning
@@ -193,7 +193,7 @@ ON CONFLICT (bucket, person_id, local_day, activity, round) DO UPDATE SET
 _COUNT = """
 INSERT INTO account (bucket, person_id, counted, created_at)
 SELECT bucket, person_id, true, now()
-FROM unnest($1::int2[], $2::uuid[]) AS given(bucket, person_id)
+FROM unnest($1::int2[], $2::uuid[]) AS input(bucket, person_id)
 ON CONFLICT (bucket, person_id) DO UPDATE SET counted = true
 """
 

@@ -54,8 +54,8 @@ class Ripens(_Part):
 
     @model_validator(mode="before")
     @classmethod
-    def _read(cls, given: object) -> object:
-        return {"after_h": 0} if given == "at_once" else given
+    def _read(cls, value: object) -> object:
+        return {"after_h": 0} if value == "at_once" else value
 
     @model_validator(mode="after")
     def _is_one_of_two(self) -> "Ripens":

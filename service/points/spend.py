@@ -20,8 +20,8 @@ async def spend_points(
     Raises NotEnoughPoints. `ref` names what they were spent on.
     """
     assert points > 0
-    given = orjson.dumps(ref).decode()
-    balance = await store.spend(session, person, points=points, ref=given, now=now)
+    ref_json = orjson.dumps(ref).decode()
+    balance = await store.spend(session, person, points=points, ref=ref_json, now=now)
     if balance < points:
         raise NotEnoughPoints(
             f"This costs {points} points and the balance is {balance}: {points - balance} more are "

@@ -117,7 +117,7 @@ async def explain(
     Earnings are those of the local days; entries are taken by the day of the policy's zone.
     """
     zone = ZoneInfo(policy.in_force(last).gifts.zone)
-    given = named(
+    parameters = named(
         person,
         first=first,
         last=last,
@@ -127,7 +127,7 @@ async def explain(
         limit=LINES_MAX + 1,
     )
     actions, earnings, entries = [
-        (await session.execute(query, given)).mappings().all()
+        (await session.execute(query, parameters)).mappings().all()
         for query in (_ACTIONS, _EARNINGS, _ENTRIES)
     ]
     if max(len(actions), len(earnings), len(entries)) > LINES_MAX:
@@ -135,7 +135,7 @@ async def explain(
             f"The statement has more than {LINES_MAX} lines: ask for a shorter span.",
             (("/query/month", "ask for a day"),),
         )
-    opening = int((await session.execute(_BALANCE_BEFORE, given)).scalar_one())
+    opening = int((await session.execute(_BALANCE_BEFORE, parameters)).scalar_one())
     return Explained(
         first=first,
         last=last,

@@ -132,7 +132,7 @@ _LOCK_IDLE = text("""
 _LAPSE = text(f"""
     WITH due AS (
         SELECT earning.bucket, earning.person_id, local_day, activity, round, {LEFT} AS uncollected
-        FROM unnest(CAST(:buckets AS int2[]), CAST(:people AS uuid[])) AS given(bucket, person_id)
+        FROM unnest(CAST(:buckets AS int2[]), CAST(:people AS uuid[])) AS input(bucket, person_id)
         JOIN earning USING (bucket, person_id)
         WHERE is_open AND lapses_at <= :now
     )
@@ -245,8 +245,8 @@ async def collect(
 
     `day` and `activity` narrow it. Locks the account by itself.
     """
-    given = named(person, day=day, activity=activity, entry=uuid7(now), now=now)
-    row = (await session.execute(_COLLECT, given)).one()
+    parameters = named(person, day=day, activity=activity, entry=uuid7(now), now=now)
+    row = (await session.execute(_COLLECT, parameters)).one()
     earnings = tuple(
         RipeEarning(date.fromisoformat(one["local_day"]), one["activity"], one["points"])
         for one in row.earnings
@@ -261,8 +261,8 @@ async def spend(
 
     Locks the account by itself; nobody has an account without ever having had a point.
     """
-    given = named(person, entry=uuid7(now), points=points, ref=ref, now=now)
-    return int((await session.execute(_SPEND, given)).scalar() or 0)
+    parameters = named(person, entry=uuid7(now), points=points, ref=ref, now=now)
+    return int((await session.execute(_SPEND, parameters)).scalar() or 0)
 
 
 async def append_entry(
@@ -279,7 +279,7 @@ async def append_entry(
 
     The id is later than the one before, also within a millisecond and if the clock went back.
     """
-    given = named(
+    parameters = named(
         person,
         entry=uuid7(now),
         kind=kind,
@@ -288,7 +288,7 @@ async def append_entry(
         ref=ref,
         now=now,
     )
-    entry_id = (await session.execute(_ENTER, given)).scalar_one()
+    entry_id = (await session.execute(_ENTER, parameters)).scalar_one()
     assert isinstance(entry_id, UUID)
     return entry_id
 
@@ -303,8 +303,8 @@ async def earning_left(
     now: datetime,
 ) -> EarningLeft | None:
     """The earning that has the points of an action that was recorded then; None if it gave none."""
-    given = named(person, day=day, activity=activity, recorded_at=recorded_at, now=now)
-    row = (await session.execute(_EARNING, given)).one_or_none()
+    parameters = named(person, day=day, activity=activity, recorded_at=recorded_at, now=now)
+    row = (await session.execute(_EARNING, parameters)).one_or_none()
     return None if row is None else EarningLeft(row.round, row.uncollected, row.kept)
 
 
@@ -319,18 +319,18 @@ async def reverse_earning(
     kept: int,
 ) -> None:
     """Mark points of an earning as reversed, and collected ones as taken back."""
-    given = named(
+    parameters = named(
         person, day=day, activity=activity, round=round, uncollected=uncollected, kept=kept
     )
-    await session.execute(_TAKE_BACK, given)
+    await session.execute(_TAKE_BACK, parameters)
 
 
 async def due_to_lapse(
     session: AsyncSession, *, after: PersonId, limit: int, now: datetime
 ) -> list[PersonId]:
     """People after `after` who have points that lapse, in the order of locks."""
-    given = named(after, now=now, limit=limit)
-    return [PersonId(row.bucket, row.person_id) for row in await session.execute(_DUE, given)]
+    parameters = named(after, now=now, limit=limit)
+    return [PersonId(row.bucket, row.person_id) for row in await session.execute(_DUE, parameters)]
 
 
 async def lock_idle(session: AsyncSession, people: Sequence[PersonId]) -> list[PersonId]:
@@ -370,8 +370,8 @@ async def earnings_before(
 ) -> Sequence[RowMapping]:
     """Earnings before a (day, activity, round), newest first."""
     day, activity, round_ = before
-    given = named(person, day=day, activity=activity, round=round_, limit=limit, now=now)
-    return (await session.execute(_EARNINGS, given)).mappings().all()
+    parameters = named(person, day=day, activity=activity, round=round_, limit=limit, now=now)
+    return (await session.execute(_EARNINGS, parameters)).mappings().all()
 
 
 async def earning_of(
@@ -386,8 +386,8 @@ async def entries_before(
     session: AsyncSession, person: PersonId, *, before: UUID, limit: int
 ) -> Sequence[Any]:
     """Entries before an id, newest first."""
-    given = named(person, before=before, limit=limit)
-    return (await session.execute(_ENTRIES, given)).mappings().all()
+    parameters = named(person, before=before, limit=limit)
+    return (await session.execute(_ENTRIES, parameters)).mappings().all()
 
 
 def _columns(people: Sequence[PersonId]) -> dict[str, object]:

@@ -171,18 +171,18 @@ class Comparisons:
         }
 
 
-def read_comparisons(given: Mapping[str, Any]) -> Comparisons:
+def read_comparisons(row: Mapping[str, Any]) -> Comparisons:
     """What a run's row holds."""
     cells: dict[Key, Comparison] = defaultdict(Comparison)
-    for methodology, month, region, level, figures in given["cells"]:
+    for methodology, month, region, level, figures in row["cells"]:
         key = (methodology, month, region, level)
         cells[key] = Comparison(**{**figures, "squares": int(figures["squares"])})
     return Comparisons(cells)
 
 
 def _of(choose: Any, one: int | None, other: int | None) -> int | None:
-    given = [value for value in (one, other) if value is not None]
-    return choose(given) if given else None
+    known = [value for value in (one, other) if value is not None]
+    return choose(known) if known else None
 
 
 def _text(value: object) -> str | None:

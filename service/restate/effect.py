@@ -127,12 +127,12 @@ class Effect:
         }
 
 
-def read_effect(given: Mapping[str, Any]) -> Effect:
+def read_effect(row: Mapping[str, Any]) -> Effect:
     """The effect that a run's row holds."""
     cells: dict[Key, Figures] = defaultdict(Figures)
-    for month, region, counted, figures in given["cells"]:
+    for month, region, counted, figures in row["cells"]:
         cells[month, region, counted] = Figures(**figures)
-    return Effect(Before(**given["before"]), cells)
+    return Effect(Before(**row["before"]), cells)
 
 
 def publication(effect: Effect) -> list[dict[str, Any]]:

@@ -75,10 +75,10 @@ _COUNT = text(f"SELECT count(*) FROM action WHERE {_OF_THE_RUN}")
 # One probe of the key for each person, in their order: every transaction locks in that order.
 _LOCK_ACCOUNTS = text("""
     SELECT count(*) FROM unnest(CAST(:buckets AS int2[]), CAST(:people AS uuid[]))
-        AS given(bucket, person_id)
+        AS input(bucket, person_id)
     CROSS JOIN LATERAL (
         SELECT 1 FROM account
-        WHERE account.bucket = given.bucket AND account.person_id = given.person_id
+        WHERE account.bucket = input.bucket AND account.person_id = input.person_id
         FOR UPDATE
     ) AS account
 """)
@@ -99,10 +99,10 @@ _ACTIONS = text(f"""
            coalesce(newest.avoided_mg, action.avoided_mg) AS avoided_mg,
            coalesce(newest.uncertainty_mg, action.uncertainty_mg) AS uncertainty_mg,
            coalesce(newest.quantity_milli, action.quantity_milli) AS quantity_milli
-    FROM unnest(CAST(:buckets AS int2[]), CAST(:people AS uuid[])) AS given(bucket, person_id)
+    FROM unnest(CAST(:buckets AS int2[]), CAST(:people AS uuid[])) AS input(bucket, person_id)
     CROSS JOIN LATERAL (
         SELECT * FROM action
-        WHERE action.bucket = given.bucket AND action.person_id = given.person_id AND {_OF_THE_RUN}
+        WHERE action.bucket = input.bucket AND action.person_id = input.person_id AND {_OF_THE_RUN}
         OFFSET 0
     ) AS action
     LEFT JOIN LATERAL (

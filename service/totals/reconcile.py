@@ -36,12 +36,12 @@ RULES: Mapping[str, str] = {
     "earnings = points of actions": """
         SELECT count(*) FROM (
             SELECT bucket, person_id, local_day, activity, sum(points) AS points FROM action
-            WHERE points <> 0 GROUP BY 1, 2, 3, 4) AS given
+            WHERE points <> 0 GROUP BY 1, 2, 3, 4) AS credited
         FULL JOIN (
             SELECT bucket, person_id, local_day, activity, sum(points) AS points FROM earning
             WHERE points <> 0 GROUP BY 1, 2, 3, 4) AS earning
         USING (bucket, person_id, local_day, activity)
-        WHERE coalesce(given.points, 0) <> coalesce(earning.points, 0)""",
+        WHERE coalesce(credited.points, 0) <> coalesce(earning.points, 0)""",
     "collected = entries of collecting": """
         SELECT count(*) FROM (
             SELECT bucket, person_id, sum(collected) AS points FROM earning GROUP BY 1, 2

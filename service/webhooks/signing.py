@@ -168,9 +168,9 @@ def verify(
         raise SignatureHeaderMalformed(
             f"The header {TIMESTAMP} must be whole seconds since 1970, e.g. 1795317921."
         )
-    given = _listed(_header(headers, SIGNATURE))
+    sent = _listed(_header(headers, SIGNATURE))
     content = _content(message_id, stamp, body)
-    if not any(_matches(_read(secret), content, given) for secret in secrets):
+    if not any(_matches(_read(secret), content, sent) for secret in secrets):
         raise SignatureInvalid(
             "None of the signatures was made with a secret of this address over `id.timestamp.body`"
             ". Sign the bytes that are sent, before anything parses or prints them again."
@@ -221,8 +221,8 @@ def _listed(value: str) -> list[tuple[str, bytes]]:
     return found
 
 
-def _matches(key: _Secret, content: bytes, given: Sequence[tuple[str, bytes]]) -> bool:
-    candidates = [signature for version, signature in given if version == key.kind]
+def _matches(key: _Secret, content: bytes, sent: Sequence[tuple[str, bytes]]) -> bool:
+    candidates = [signature for version, signature in sent if version == key.kind]
     if key.kind == _HMAC:
         if not candidates:
             return False

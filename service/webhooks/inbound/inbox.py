@@ -41,11 +41,11 @@ _CLAIM = """
 _FOUND = """
     SELECT stored.bucket, stored.connector_id, stored.message_key, stored.delivery_id,
            stored.digest, stored.state, stored.status, stored.answer
-    FROM unnest($1::int2[], $2::text[], $3::text[]) AS wanted(bucket, connector_id, message_key)
+    FROM unnest($1::int2[], $2::text[], $3::text[]) AS input(bucket, connector_id, message_key)
     CROSS JOIN LATERAL (
         SELECT * FROM hook_delivery AS delivery
-        WHERE delivery.bucket = wanted.bucket AND delivery.connector_id = wanted.connector_id
-          AND delivery.message_key = wanted.message_key OFFSET 0
+        WHERE delivery.bucket = input.bucket AND delivery.connector_id = input.connector_id
+          AND delivery.message_key = input.message_key OFFSET 0
     ) AS stored
 """
 _SETTLE = """

@@ -26,9 +26,9 @@ def message_key(
     """What names the message. Raises SignatureHeaderMalformed, SignatureInvalid, DeliveryTooOld."""
     if isinstance(how, StandardSignature):
         return signing.verify(secrets, headers=headers, body=body, now=now).id
-    given = _signature(how, headers)
+    sent = _signature(how, headers)
     made = (hmac.digest(secret.encode(), body, "sha256") for secret in secrets)
-    if not any(hmac.compare_digest(given, one) for one in made):
+    if not any(hmac.compare_digest(sent, one) for one in made):
         raise SignatureInvalid(
             f"The header {how.header} is not the HMAC-SHA256 of the body under a secret of this "
             "connector. Sign the bytes that are sent, before anything prints them again."

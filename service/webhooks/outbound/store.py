@@ -36,17 +36,17 @@ _REVERSALS = text("""
            reversal.local_day, reversal.avoided_mg, reversal.points, reversal.from_earning,
            reversal.from_balance, reversal.as_debt, action.partner, action.source,
            action.event_id, action.activity
-    FROM unnest(CAST(:buckets AS int2[]), CAST(:batches AS uuid[])) AS given(bucket, batch_id)
-    JOIN reversal ON reversal.bucket = given.bucket AND reversal.batch_id = given.batch_id
+    FROM unnest(CAST(:buckets AS int2[]), CAST(:batches AS uuid[])) AS input(bucket, batch_id)
+    JOIN reversal ON reversal.bucket = input.bucket AND reversal.batch_id = input.batch_id
     JOIN action ON action.bucket = reversal.bucket AND action.person_id = reversal.person_id
         AND action.local_day = reversal.local_day AND action.action_id = reversal.action_id
 """)
 _REPORTERS = text("""
-    SELECT DISTINCT given.person_id, given.local_day, given.activity, action.partner
+    SELECT DISTINCT input.person_id, input.local_day, input.activity, action.partner
     FROM unnest(CAST(:buckets AS int2[]), CAST(:people AS uuid[]), CAST(:days AS date[]),
-                CAST(:activities AS text[])) AS given(bucket, person_id, local_day, activity)
-    JOIN action ON action.bucket = given.bucket AND action.person_id = given.person_id
-        AND action.local_day = given.local_day AND action.activity = given.activity
+                CAST(:activities AS text[])) AS input(bucket, person_id, local_day, activity)
+    JOIN action ON action.bucket = input.bucket AND action.person_id = input.person_id
+        AND action.local_day = input.local_day AND action.activity = input.activity
     WHERE partner = ANY (CAST(:partners AS text[]))
 """)
 _COUNT_ON = text("""
@@ -59,9 +59,9 @@ _COUNT_ON = text("""
 _ADD = text("""
     INSERT INTO webhook_delivery (bucket, delivery_id, endpoint_id, type, notices, body, state,
                                   created_at, due_at)
-    SELECT given.*, :state, :now, :now
+    SELECT input.*, :state, :now, :now
     FROM unnest(CAST(:buckets AS int2[]), CAST(:ids AS uuid[]), CAST(:endpoints AS uuid[]),
-                CAST(:types AS text[]), CAST(:notices AS int4[]), CAST(:bodies AS bytea[])) AS given
+                CAST(:types AS text[]), CAST(:notices AS int4[]), CAST(:bodies AS bytea[])) AS input
 """)
 
 # Each endpoint gives as many as it has room for: what is in flight here counts, and one whose
@@ -103,7 +103,7 @@ _LEASE = f"""
 
 # Somebody else has it when the number is another: this sender was so slow that it was given up.
 _KEEP_ATTEMPTS = f"""
-    WITH {_RELAXED}, given AS (
+    WITH {_RELAXED}, input AS (
         SELECT * FROM unnest(
             $1::int2[], $2::uuid[], $3::int4[],
             $4::timestamptz[], $5::int4[], $6::text[],
@@ -115,7 +115,7 @@ _KEEP_ATTEMPTS = f"""
         INSERT INTO webhook_attempt (bucket, delivery_id, number, started_at, duration_ms, result,
                                      status, error, answer)
         SELECT bucket, delivery_id, number, started_at, duration_ms, result, status, error, answer
-        FROM relaxed CROSS JOIN given
+        FROM relaxed CROSS JOIN input
         ON CONFLICT DO NOTHING
     ), closed AS (
         UPDATE webhook_endpoint
@@ -124,11 +124,11 @@ _KEEP_ATTEMPTS = f"""
           AND (failing_since IS NOT NULL OR open_until IS NOT NULL)
     )
     UPDATE webhook_delivery AS delivery
-    SET state = given.state, due_at = coalesce(given.due_at, delivery.due_at),
-        settled_at = CASE WHEN given.state <> 'waiting' THEN $13::timestamptz END
-    FROM given
-    WHERE delivery.bucket = given.bucket AND delivery.delivery_id = given.delivery_id
-      AND delivery.attempts = given.number AND delivery.state = 'waiting'
+    SET state = input.state, due_at = coalesce(input.due_at, delivery.due_at),
+        settled_at = CASE WHEN input.state <> 'waiting' THEN $13::timestamptz END
+    FROM input
+    WHERE delivery.bucket = input.bucket AND delivery.delivery_id = input.delivery_id
+      AND delivery.attempts = input.number AND delivery.state = 'waiting'
 """
 _COUNT_FAILURES = text("""
     UPDATE webhook_endpoint SET
