@@ -24,11 +24,11 @@ from service.forest.schemas import (
     LiabilityView,
     LotView,
     LotWhole,
+    NewProject,
+    NewReport,
+    NewSpecies,
     ProjectChanges,
-    ProjectGiven,
-    ReportGiven,
     SpeciesChanges,
-    SpeciesGiven,
     SpeciesView,
 )
 from service.forest.tables import Project, Species
@@ -77,7 +77,7 @@ async def all_species(admin: Admin, session: Transaction) -> SpeciesList:
 
 @router.post("/species", status_code=201, response_model=SpeciesView, responses=documented(409))
 async def new_species(
-    given: SpeciesGiven,
+    body: NewSpecies,
     admin: Admin,
     session: Transaction,
     idempotent: Idempotent,
@@ -85,16 +85,16 @@ async def new_species(
     """Add a species."""
 
     async def write() -> SpeciesView:
-        await add_species(session, Species(**given.model_dump()))
-        return SpeciesView(**given.model_dump())
+        await add_species(session, Species(**body.model_dump()))
+        return SpeciesView(**body.model_dump())
 
-    return await idempotent(write, "species", given, status=201)
+    return await idempotent(write, "species", body, status=201)
 
 
 @router.patch("/species/{species}", response_model=SpeciesView)
 async def changed_species(
     species: str,
-    given: SpeciesChanges,
+    body: SpeciesChanges,
     admin: Admin,
     session: Transaction,
     now: Now,
@@ -103,15 +103,15 @@ async def changed_species(
     """Change a species. A new price holds for projects that are added from now on."""
 
     async def write() -> SpeciesView:
-        changed = await change_species(session, species, _said(given))
+        changed = await change_species(session, species, _said(body))
         return SpeciesView(**changed.model_dump())
 
-    return await idempotent(write, f"species {species}", given)
+    return await idempotent(write, f"species {species}", body)
 
 
 @router.post("/projects", status_code=201, response_model=ProjectSaved, responses=documented(409))
 async def new_project(
-    given: ProjectGiven,
+    body: NewProject,
     admin: Admin,
     session: Transaction,
     now: Now,
@@ -120,23 +120,23 @@ async def new_project(
     """Put trees on offer. Its first lot is opened with it."""
 
     async def write() -> ProjectSaved:
-        species = await session.get(Species, given.species)
+        species = await session.get(Species, body.species)
         if species is None:
-            raise SpeciesNotFound(f"There is no species {given.species!r}; add it first.")
-        values = _columns(given)
-        values["price_points"] = given.price_points or species.price_points
+            raise SpeciesNotFound(f"There is no species {body.species!r}; add it first.")
+        values = _columns(body)
+        values["price_points"] = body.price_points or species.price_points
         values["project"] = values.pop("project_id")
         if not await add_project(session, Project(**values), now=now):
-            raise NameTaken(f"There is a project {given.project_id!r} already.")
-        return ProjectSaved(project_id=given.project_id)
+            raise NameTaken(f"There is a project {body.project_id!r} already.")
+        return ProjectSaved(project_id=body.project_id)
 
-    return await idempotent(write, "project", given, status=201)
+    return await idempotent(write, "project", body, status=201)
 
 
 @router.patch("/projects/{project_id}", response_model=ProjectSaved)
 async def changed_project(
     project_id: str,
-    given: ProjectChanges,
+    body: ProjectChanges,
     admin: Admin,
     session: Transaction,
     idempotent: Idempotent,
@@ -145,7 +145,7 @@ async def changed_project(
 
     async def write() -> ProjectSaved:
         project, _, _ = await find_project(session, project_id)
-        changes = _columns(given)
+        changes = _columns(body)
         opens = changes.get("opens_on", project.opens_on)
         closes = changes.get("closes_on", project.closes_on)
         if closes < opens:
@@ -156,7 +156,7 @@ async def changed_project(
         await change_project(session, project_id, changes)
         return ProjectSaved(project_id=project_id)
 
-    return await idempotent(write, f"project {project_id}", given)
+    return await idempotent(write, f"project {project_id}", body)
 
 
 @router.get("/lots")
@@ -254,10 +254,10 @@ async def fund(lot: str, admin: Admin, session: Transaction, now: Now) -> LotVie
 
 @router.post("/lots/{lot}/reports", response_model=LotWhole)
 async def report(
-    lot: str, given: ReportGiven, admin: Admin, session: Transaction, now: Now
+    lot: str, body: NewReport, admin: Admin, session: Transaction, now: Now
 ) -> LotWhole:
     """Record what was found at a lot. The same report again changes nothing."""
-    await record_reports(session, [Line(1, report_of(lot, given))], now=now)
+    await record_reports(session, [Line(1, report_of(lot, body))], now=now)
     return await whole_lot(session, lot)
 
 
@@ -270,18 +270,18 @@ async def liability(
     return await liability_of(session, now=now, alarm_pct=alarm_pct)
 
 
-def _said(given: BaseModel) -> dict[str, Any]:
+def _said(body: BaseModel) -> dict[str, Any]:
     """The fields that were sent with a value."""
-    values = given.model_dump(exclude_unset=True, by_alias=True)
+    values = body.model_dump(exclude_unset=True, by_alias=True)
     return {name: value for name, value in values.items() if value is not None}
 
 
-def _columns(given: ProjectGiven | ProjectChanges) -> dict[str, Any]:
+def _columns(body: NewProject | ProjectChanges) -> dict[str, Any]:
     """A project's columns; a budget becomes three of them, and null takes it away."""
-    whole = isinstance(given, ProjectGiven)
-    values = given.model_dump(by_alias=True) if whole else _said(given)
+    whole = isinstance(body, NewProject)
+    values = body.model_dump(by_alias=True) if whole else _said(body)
     values.pop("budget", None)
-    if whole or "budget" in given.model_fields_set:
+    if whole or "budget" in body.model_fields_set:
         empty = dict.fromkeys(("currency", "budget_cents", "cost_cents"))
-        values |= empty if given.budget is None else given.budget.model_dump()
+        values |= empty if body.budget is None else body.budget.model_dump()
     return values

@@ -11,7 +11,7 @@ from service.forest.dependencies import may_order_for
 from service.forest.pool import create_pool, find_pool, join_pool, leave_pool, pour
 from service.forest.pool_store import Pool
 from service.forest.schemas import (
-    PoolGiven,
+    NewPool,
     PoolJoin,
     PoolLeave,
     PoolMemberView,
@@ -31,7 +31,7 @@ router = APIRouter(
 
 @router.post("", status_code=201, response_model=PoolView)
 async def create(
-    given: PoolGiven,
+    body: NewPool,
     caller: ThisCaller,
     hasher: ThisHasher,
     session: Transaction,
@@ -39,28 +39,28 @@ async def create(
     idempotent: Idempotent,
 ) -> Response:
     """Found a pool for one tree; its code invites others."""
-    person = may_order_for(given.subject, caller, hasher)
+    person = may_order_for(body.subject, caller, hasher)
 
     async def write() -> PoolView:
         pool = await create_pool(
             session,
             person,
-            project=given.project_id,
-            name=given.name,
-            daily_points=given.daily_points,
-            days=given.days,
-            display_name=given.display_name,
+            project=body.project_id,
+            name=body.name,
+            daily_points=body.daily_points,
+            days=body.days,
+            display_name=body.display_name,
             partner=caller.partner,
             now=now,
         )
         return await _view(session, pool, person)
 
-    return await idempotent(write, "pool found", person.id, given, status=201)
+    return await idempotent(write, "pool found", person.id, body, status=201)
 
 
 @router.post("/join", response_model=PoolView)
 async def join(
-    given: PoolJoin,
+    body: PoolJoin,
     caller: ThisCaller,
     hasher: ThisHasher,
     session: Transaction,
@@ -68,15 +68,15 @@ async def join(
     idempotent: Idempotent,
 ) -> Response:
     """Join by an invitation's code."""
-    person = may_order_for(given.subject, caller, hasher)
+    person = may_order_for(body.subject, caller, hasher)
 
     async def write() -> PoolView:
         pool = await join_pool(
-            session, person, code=given.code, display_name=given.display_name, now=now
+            session, person, code=body.code, display_name=body.display_name, now=now
         )
         return await _view(session, pool, person)
 
-    return await idempotent(write, "pool join", person.id, given)
+    return await idempotent(write, "pool join", person.id, body)
 
 
 @router.get("/{pool_id}")
@@ -95,7 +95,7 @@ async def one(
 @router.post("/{pool_id}/contributions", status_code=201, response_model=PoolPoured)
 async def contribute(
     pool_id: UUID,
-    given: PoolPour,
+    body: PoolPour,
     caller: ThisCaller,
     hasher: ThisHasher,
     session: Transaction,
@@ -103,20 +103,20 @@ async def contribute(
     idempotent: Idempotent,
 ) -> Response:
     """Pour points in. The contribution that completes the pool is cut to what is missing."""
-    person = may_order_for(given.subject, caller, hasher)
+    person = may_order_for(body.subject, caller, hasher)
 
     async def write() -> PoolPoured:
-        done = await pour(session, person, pool_id=pool_id, points=given.points, now=now)
+        done = await pour(session, person, pool_id=pool_id, points=body.points, now=now)
         view = await _view(session, done.pool, person)
         return PoolPoured(**view.model_dump(), taken=done.points, returned=0, balance=done.balance)
 
-    return await idempotent(write, "pool pour", person.id, given, pool_id, status=201)
+    return await idempotent(write, "pool pour", person.id, body, pool_id, status=201)
 
 
 @router.post("/{pool_id}/leave", response_model=PoolPoured)
 async def leave(
     pool_id: UUID,
-    given: PoolLeave,
+    body: PoolLeave,
     caller: ThisCaller,
     hasher: ThisHasher,
     session: Transaction,
@@ -124,14 +124,14 @@ async def leave(
     idempotent: Idempotent,
 ) -> Response:
     """Leave an open pool; what was poured in comes back."""
-    person = may_order_for(given.subject, caller, hasher)
+    person = may_order_for(body.subject, caller, hasher)
 
     async def write() -> PoolPoured:
         done = await leave_pool(session, person, pool_id=pool_id, now=now)
         view = await _view(session, done.pool, person)
         return PoolPoured(**view.model_dump(), taken=0, returned=done.points, balance=done.balance)
 
-    return await idempotent(write, "pool leave", person.id, given, pool_id)
+    return await idempotent(write, "pool leave", person.id, body, pool_id)
 
 
 async def _view(session: AsyncSession, pool: Pool, person: PersonId) -> PoolView:

@@ -15,7 +15,7 @@ from sqlalchemy import RowMapping
 
 from service.forest.lot import Report
 from service.forest.plant import Line, wrong_lines
-from service.forest.schemas import ReportGiven
+from service.forest.schemas import NewReport
 
 LINES_MAX = 10_000
 TOLD = (
@@ -128,29 +128,29 @@ def _lines(rows: Sequence[tuple[int, dict[str, Any]]]) -> list[Line]:
             wrong.append((f"/lines/{number}/lot", "is missing"))
             continue
         try:
-            given = ReportGiven.model_validate_json(orjson.dumps(row))
+            body = NewReport.model_validate_json(orjson.dumps(row))
         except ValidationError as error:
             for one in error.errors():
                 at = "/".join(str(part) for part in one["loc"])
                 wrong.append((f"/lines/{number}/{at}", one["msg"]))
             continue
-        lines.append(Line(number, report_of(lot, given)))
+        lines.append(Line(number, report_of(lot, body)))
     if wrong:
         raise wrong_lines(wrong)
     return lines
 
 
-def report_of(lot: str, given: ReportGiven) -> Report:
+def report_of(lot: str, body: NewReport) -> Report:
     """A report of a lot, from its wire shape."""
     return Report(
         lot=lot,
-        state=given.state,
-        on=given.on,
-        by=given.by,
-        planted=given.planted,
-        surviving=given.surviving,
-        photos=tuple(given.photos),
-        note=given.note,
+        state=body.state,
+        on=body.on,
+        by=body.by,
+        planted=body.planted,
+        surviving=body.surviving,
+        photos=tuple(body.photos),
+        note=body.note,
     )
 
 

@@ -12,8 +12,8 @@ from service.forest.dependencies import may_order_for
 from service.forest.redeem import place_order
 from service.forest.refund import find_order, refund_order
 from service.forest.schemas import (
-    NameGiven,
-    OrderGiven,
+    NewName,
+    NewOrder,
     OrderPlaced,
     OrderRefunded,
     OrderView,
@@ -87,7 +87,7 @@ def _view(
     "/orders", status_code=201, response_model=OrderPlaced, responses=documented(409)
 )
 async def order(
-    wanted: OrderGiven,
+    body: NewOrder,
     caller: ThisCaller,
     hasher: ThisHasher,
     session: Transaction,
@@ -95,24 +95,24 @@ async def order(
     idempotent: Idempotent,
 ) -> Response:
     """Spend points on a tree. Debit, stock and certificate happen together or not at all."""
-    person = may_order_for(wanted.subject, caller, hasher)
+    person = may_order_for(body.subject, caller, hasher)
 
     async def write() -> OrderPlaced:
         placed = await place_order(
             session,
             person,
-            project=wanted.project_id,
+            project=body.project_id,
             partner=caller.partner,
-            display_name=wanted.display_name,
+            display_name=body.display_name,
             now=now,
         )
         return OrderPlaced(
             order_id=placed.order_id,
-            project_id=wanted.project_id,
+            project_id=body.project_id,
             points=placed.points,
             serial=placed.serial,
             certificate_url=f"/v1/certificates/{placed.serial}",
-            display_name=wanted.display_name,
+            display_name=body.display_name,
             lot=placed.lot,
             lot_state="pledged",
             state="placed",
@@ -121,7 +121,7 @@ async def order(
             balance=placed.balance,
         )
 
-    return await idempotent(write, "order", person.id, wanted, status=201)
+    return await idempotent(write, "order", person.id, body, status=201)
 
 
 @orders_router.get("/orders/{order_id}")
@@ -135,12 +135,12 @@ async def one_order(
 
 @orders_router.patch("/orders/{order_id}")
 async def rename(
-    order_id: UUID, named: NameGiven, caller: ThisCaller, hasher: ThisHasher, session: Transaction
+    order_id: UUID, body: NewName, caller: ThisCaller, hasher: ThisHasher, session: Transaction
 ) -> OrderView:
     """Change the name that the certificate shows, or take it away."""
     caller.need("points:write")
     found = await find_order(session, order_id, caller, hasher)
-    await store.rename_certificate(session, found.bucket, found.serial, named.display_name)
+    await store.rename_certificate(session, found.bucket, found.serial, body.display_name)
     return OrderView(**_shown(await find_order(session, order_id, caller, hasher)))
 
 

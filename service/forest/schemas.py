@@ -89,7 +89,7 @@ class SpeciesView(BaseModel):
     price_source: str
 
 
-class SpeciesGiven(_Request):
+class NewSpecies(_Request):
     """A new species."""
 
     species: Id
@@ -147,7 +147,7 @@ class Projects(BaseModel):
     next_cursor: str | None
 
 
-class ProjectGiven(_Request):
+class NewProject(_Request):
     """A new project. Without `price_points` it costs what its species does."""
 
     project_id: Id
@@ -166,7 +166,7 @@ class ProjectGiven(_Request):
     budget: Budget | None = None
 
     @model_validator(mode="after")
-    def _in_order(self) -> "ProjectGiven":
+    def _in_order(self) -> "NewProject":
         if self.closes_on < self.opens_on:
             raise ValueError("closes_on is before opens_on")
         return self
@@ -189,7 +189,7 @@ class ProjectChanges(_Request):
     budget: Budget | None = None
 
 
-class OrderGiven(_Request):
+class NewOrder(_Request):
     """One tree for one person: a partner names the subject, a person's token needs none."""
 
     project_id: ProjectId
@@ -225,13 +225,13 @@ class OrderRefunded(OrderView):
     balance: int
 
 
-class NameGiven(_Request):
+class NewName(_Request):
     """The name that the certificate shows; null shows none."""
 
     display_name: DisplayName
 
 
-class PoolGiven(_Request):
+class NewPool(_Request):
     """A new pool for one tree. `daily_points`: what one person may pour in a day."""
 
     project_id: ProjectId
@@ -341,7 +341,7 @@ class LotWhole(LotView):
     reports: list[LotReportView]
 
 
-class ReportGiven(_Request):
+class NewReport(_Request):
     """What was found at a lot: planted needs `planted`; surveyed and replaced need `surviving`."""
 
     state: Literal["planted", "accepted", "surveyed", "replaced", "lost"]
