@@ -104,7 +104,7 @@ class Assessor:
         region, data = split_region(event)
         text = _canonical(data)
         day = at.date()
-        scope, overlap = _standing(event)
+        scope, overlap = _scope_of(event)
         if age > self._late and not caller.may(BACKFILL):
             result: Assessment | Refusal = self._too_late
         else:
@@ -183,7 +183,7 @@ class Assessor:
             raise FieldsInvalid(f"{errors[0][0]}: {errors[0][1]}.", errors) from error
 
 
-def _standing(event: CloudEvent) -> tuple[str, str]:
+def _scope_of(event: CloudEvent) -> tuple[str, str]:
     """(scope, overlap): what sits in the operator's own inventory has scope 3, all else 3+.
 
     Raises FieldsInvalid when the two contradict each other.

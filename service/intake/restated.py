@@ -15,7 +15,7 @@ _NEWEST = text("""
 """)
 
 
-class Standing(NamedTuple):
+class CurrentValue(NamedTuple):
     """Where and how much of an action is in the totals, in milligrams CO2e."""
 
     methodology: str
@@ -32,8 +32,8 @@ class Standing(NamedTuple):
         return int(is_limited(self.outcome, self.reason))
 
 
-async def standing_of(session: AsyncSession, action: RowMapping, region: str) -> Standing:
-    """An action's place in the totals; the person's account must be locked.
+async def current_value_of(session: AsyncSession, action: RowMapping, region: str) -> CurrentValue:
+    """What an action has in the totals now; the person's account must be locked.
 
     `region` is the one whose rule gave the recorded value.
     """
@@ -44,8 +44,8 @@ async def standing_of(session: AsyncSession, action: RowMapping, region: str) ->
     }
     newest = (await session.execute(_NEWEST, named)).one_or_none()
     if newest is not None:
-        return Standing(*newest)
-    return Standing(
+        return CurrentValue(*newest)
+    return CurrentValue(
         action["methodology"],
         region,
         action["gross_mg"],

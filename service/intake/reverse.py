@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from service.clock import uuid7
 from service.errors import ActionNotReversible, ReversalConflict
 from service.intake.outcome import leaf_of_reversal
-from service.intake.restated import Standing, standing_of
+from service.intake.restated import CurrentValue, current_value_of
 from service.intake.transfer import scope_now
 from service.journal.append import JournalRow, append, delta
 from service.partners.person import PersonId
@@ -64,7 +64,7 @@ async def reverse_action(
         if done["reason"] != reason:
             raise ReversalConflict(f"The action was reversed before, as {done['reason']!r}.")
         return Reversed(**done, replayed=True)
-    standing = await standing_of(session, action, region)
+    current = await current_value_of(session, action, region)
     taken = await take_back_points(
         session,
         person,
@@ -78,7 +78,7 @@ async def reverse_action(
     batch_id = uuid7(now)
     reversed_now = Reversed(
         reason=reason,
-        avoided_mg=standing.avoided_mg,
+        avoided_mg=current.avoided_mg,
         points=taken.points,
         from_earning=taken.from_earning,
         from_balance=taken.from_balance,
@@ -93,8 +93,8 @@ async def reverse_action(
             "batch": batch_id,
             "reason": reason,
             "day": action["local_day"],
-            "avoided_mg": standing.avoided_mg,
-            "gross_mg": standing.gross_mg,
+            "avoided_mg": current.avoided_mg,
+            "gross_mg": current.gross_mg,
             "points": taken.points,
             "from_earning": taken.from_earning,
             "from_balance": taken.from_balance,
@@ -103,12 +103,12 @@ async def reverse_action(
         },
     )
     scope = await scope_now(session, action)
-    await append(session, _journal_row(action, batch_id, standing, scope, reversed_now))
+    await append(session, _journal_row(action, batch_id, current, scope, reversed_now))
     return reversed_now
 
 
 def _journal_row(
-    action: RowMapping, batch_id: UUID, standing: Standing, scope: str, done: Reversed
+    action: RowMapping, batch_id: UUID, current: CurrentValue, scope: str, done: Reversed
 ) -> JournalRow:
     return JournalRow(
         bucket=action["bucket"],
@@ -120,16 +120,16 @@ def _journal_row(
             delta(
                 local_day=action["local_day"].isoformat(),
                 activity=action["activity"],
-                methodology=standing.methodology,
+                methodology=current.methodology,
                 partner=action["partner"],
-                region=standing.region,
+                region=current.region,
                 evidence_level=action["evidence_level"],
                 scope=scope,
                 actions=-1,
-                limited=-standing.limited,
-                gross_mg=-standing.gross_mg,
-                avoided_mg=-standing.avoided_mg,
-                uncertainty_mg=-standing.uncertainty_mg,
+                limited=-current.limited,
+                gross_mg=-current.gross_mg,
+                avoided_mg=-current.avoided_mg,
+                uncertainty_mg=-current.uncertainty_mg,
                 points=-done.points,
             )
         ],

@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from service.clock import uuid7
 from service.errors import ActionNotTransferable, TransferConflict
 from service.intake.outcome import leaf_of_transfer
-from service.intake.restated import Standing, standing_of
+from service.intake.restated import CurrentValue, current_value_of
 from service.journal.append import JournalRow, append, delta
 from service.partners.person import PersonId
 from service.points.store import lock_account
@@ -66,15 +66,15 @@ async def transfer_action(
     person = PersonId(action["bucket"], action["person_id"])
     await lock_account(session, person, now)
     named = {"bucket": person.bucket, "person": person.id, "action": action["action_id"]}
-    standing = await standing_of(session, action, region)
+    current = await current_value_of(session, action, region)
     done = (await session.execute(_FIND, named)).mappings().one_or_none()
     if done is not None:
         if (done["scheme"], done["reference"]) != (scheme, reference):
             raise TransferConflict(
                 f"The action was transferred before, to {done['scheme']} as {done['reference']!r}."
             )
-        return Transferred(**done, avoided_mg=standing.avoided_mg, replayed=True)
-    if standing.avoided_mg == 0 or (await session.execute(_REVERSED, named)).scalar_one():
+        return Transferred(**done, avoided_mg=current.avoided_mg, replayed=True)
+    if current.avoided_mg == 0 or (await session.execute(_REVERSED, named)).scalar_one():
         raise ActionNotTransferable(
             "The action gave no carbon, or was reversed: there is nothing to transfer."
         )
@@ -100,13 +100,13 @@ async def transfer_action(
             actions=0,
             people=0,
             deltas=[
-                _delta(action, standing, action["scope"], -1),
-                _delta(action, standing, TRANSFERRED, 1),
+                _delta(action, current, action["scope"], -1),
+                _delta(action, current, TRANSFERRED, 1),
             ],
             leaves=leaf_of_transfer(action["action_id"], scheme, reference),
         ),
     )
-    return Transferred(scheme, reference, now, standing.avoided_mg, replayed=False)
+    return Transferred(scheme, reference, now, current.avoided_mg, replayed=False)
 
 
 async def scope_now(session: AsyncSession, action: RowMapping) -> str:
@@ -118,19 +118,19 @@ async def scope_now(session: AsyncSession, action: RowMapping) -> str:
     return str(action["scope"]) if moved is None else TRANSFERRED
 
 
-def _delta(action: RowMapping, standing: Standing, scope: str, sign: int) -> dict[str, object]:
+def _delta(action: RowMapping, current: CurrentValue, scope: str, sign: int) -> dict[str, object]:
     return delta(
         local_day=action["local_day"].isoformat(),
         activity=action["activity"],
-        methodology=standing.methodology,
+        methodology=current.methodology,
         partner=action["partner"],
-        region=standing.region,
+        region=current.region,
         evidence_level=action["evidence_level"],
         scope=scope,
         actions=sign,
-        limited=sign * standing.limited,
-        gross_mg=sign * standing.gross_mg,
-        avoided_mg=sign * standing.avoided_mg,
-        uncertainty_mg=sign * standing.uncertainty_mg,
+        limited=sign * current.limited,
+        gross_mg=sign * current.gross_mg,
+        avoided_mg=sign * current.avoided_mg,
+        uncertainty_mg=sign * current.uncertainty_mg,
         points=sign * action["points"],
     )

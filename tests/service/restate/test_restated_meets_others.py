@@ -25,7 +25,7 @@ async def assert_reconciled(app: FastAPI) -> None:
     assert [one for one in checks if not one.holds] == []
 
 
-async def standing(client: httpx.AsyncClient) -> dict[str, int]:
+async def totals_of(client: httpx.AsyncClient) -> dict[str, int]:
     """Milligrams in the total and kept apart, by why."""
     totals = (await client.get("/v1/totals")).json()
     apart = {row["why"]: int(row["avoided_mg"]) for row in totals["kept_apart"]}
@@ -70,7 +70,7 @@ async def test_transferred_restated_and_reversed_in_any_order(
             value_mg = 0
 
         await assert_reconciled(programme)
-        found = await standing(reporter)
+        found = await totals_of(reporter)
         assert found["transferred"] == (value_mg if scope == "transferred" else 0), step
         assert found["counted"] == other_mg + (value_mg if scope == "counted" else 0), step
 
@@ -92,20 +92,20 @@ async def test_held_restated_reversed_and_released(
     results = await send(reporter, long)
     assert await look(programme) > 0
     await assert_reconciled(programme)
-    held = await standing(reporter)
+    held = await totals_of(reporter)
     assert (held["counted"], held["held"]) == (0, sum(int(one["avoided_mg"]) for one in results))
 
     report = await restated(programme)
     await look(programme)
     await assert_reconciled(programme)
     restated_mg = held["held"] + int(report["total"]["difference_mg"])
-    now = await standing(reporter)
+    now = await totals_of(reporter)
     assert (now["counted"], now["held"]) == (0, restated_mg)
 
     await do(programme, reporter, "reversal", results[0]["action_id"])
     await look(programme)
     await assert_reconciled(programme)
-    now = await standing(reporter)
+    now = await totals_of(reporter)
     assert (now["counted"], now["held"]) == (0, restated_mg // 30 * 29)
 
     (hold,) = (await reporter.get("/v1/holds")).json()["data"]
@@ -115,5 +115,5 @@ async def test_held_restated_reversed_and_released(
     assert answer.is_success, answer.text
     await look(programme)
     await assert_reconciled(programme)
-    now = await standing(reporter)
+    now = await totals_of(reporter)
     assert (now["counted"], now["held"]) == (restated_mg // 30 * 29, 0)
