@@ -24,12 +24,12 @@ from workers.checkpoints import close_days
 from workers.deliveries import Deliveries, sweep_deliveries
 from workers.hooks import forget_hooks
 from workers.lapse import lapse_points
+from workers.leaderboards import rank_regions
 from workers.metrics import WorkerMetrics
 from workers.months import open_months
 from workers.pools import end_pools
 from workers.projectors import Projectors
 from workers.sandbox import SandboxProjector
-from workers.standings import rank_regions
 
 _log = logging.getLogger(__name__)
 

@@ -35,10 +35,10 @@ class Span(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
-    """One line of a board. Equal points share a place."""
+class BoardLine:
+    """One line of a board. Equal points share a rank."""
 
-    place: int
+    rank: int
     name: str
     points: int
     is_me: bool = False
@@ -51,12 +51,12 @@ class RegionBoard:
 
     starts_on: date
     people: int | None
-    places: tuple[Place, ...]
+    lines: tuple[BoardLine, ...]
 
 
 async def friends_board(
     session: AsyncSession, person: PersonId, *, span: Span, today: date
-) -> tuple[Place, ...]:
+) -> tuple[BoardLine, ...]:
     """A person and their friends by what they earned; who opted out is seen by nobody else."""
     friendships = await store.friends_of(session, person)
     first, last = span.days(today)
@@ -65,8 +65,8 @@ async def friends_board(
     shown.sort(key=lambda row: (-row["points"], row["display_name"] or NO_NAME))
     ids = {one.id: friendship_id for one, friendship_id in friendships.items()}
     return tuple(
-        Place(
-            place=1 + sum(other["points"] > row["points"] for other in shown),
+        BoardLine(
+            rank=1 + sum(other["points"] > row["points"] for other in shown),
             name=row["display_name"] or NO_NAME,
             points=row["points"],
             is_me=row["person_id"] == person.id,
@@ -89,12 +89,12 @@ async def region_board(
     people = _people(rows)
     if people < least_people:
         return RegionBoard(first, None, ())
-    places = (
-        Place(row["place"], row["display_name"] or NO_NAME, row["points"])
+    lines = (
+        BoardLine(row["rank"], row["display_name"] or NO_NAME, row["points"])
         for row in rows
         if row["is_shown"]
     )
-    return RegionBoard(first, people, tuple(places))
+    return RegionBoard(first, people, tuple(lines))
 
 
 async def rank_regions(session: AsyncSession, today: date) -> None:

@@ -15,14 +15,14 @@ from service.friends.schemas import (
     REGION,
     FriendEarningRow,
     FriendEarnings,
-    FriendPlace,
+    FriendRank,
     FriendRequest,
     FriendRow,
     FriendsBoard,
     ProfileBody,
     ProfileRow,
     RegionLeaders,
-    RegionPlace,
+    RegionRank,
     ShieldRow,
     TakenRow,
     TakeRequest,
@@ -278,19 +278,19 @@ async def leaderboard(
     person: ThisPerson, session: Transaction, today: Today, span: ThisSpan = Span.WEEK
 ) -> FriendsBoard:
     """The person among their friends, by the points that actions earned."""
-    places = await friends_board(session, person, span=span, today=today)
+    lines = await friends_board(session, person, span=span, today=today)
     return FriendsBoard(
         span=span,
         starts_on=span.days(today)[0],
         data=[
-            FriendPlace(
-                place=one.place,
+            FriendRank(
+                rank=one.rank,
                 name=one.name,
                 points=one.points,
                 is_me=one.is_me,
                 friendship_id=one.friendship_id,
             )
-            for one in places
+            for one in lines
         ],
     )
 
@@ -313,7 +313,7 @@ async def leaders(
         withheld=found.people is None,
         least_people=least,
         people=found.people,
-        data=[RegionPlace(place=o.place, name=o.name, points=o.points) for o in found.places],
+        data=[RegionRank(rank=o.rank, name=o.name, points=o.points) for o in found.lines],
     )
 
 

@@ -105,10 +105,10 @@ class ShieldRow(BaseModel):
     balance: int
 
 
-class FriendPlace(BaseModel):
+class FriendRank(BaseModel):
     """One line of the board among friends."""
 
-    place: int
+    rank: int
     name: str
     points: int
     is_me: bool
@@ -120,13 +120,13 @@ class FriendsBoard(BaseModel):
 
     span: str
     starts_on: date
-    data: list[FriendPlace]
+    data: list[FriendRank]
 
 
-class RegionPlace(BaseModel):
+class RegionRank(BaseModel):
     """One line of a region's board."""
 
-    place: int
+    rank: int
     name: str
     points: int
 
@@ -140,4 +140,4 @@ class RegionLeaders(BaseModel):
     withheld: bool
     least_people: int
     people: int | None
-    data: list[RegionPlace]
+    data: list[RegionRank]

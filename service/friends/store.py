@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from service.partners.person import PersonId, bucket_of
 from service.points.store import LEFT, named
 
-BOARD_PLACES = 100
+BOARD_ROWS_MAX = 100
 RANKING_LOCK = 0x5A78_0012
 
 _SIDE = """
@@ -99,7 +99,7 @@ _TAKE = text("""
       AND round = :round
 """)
 
-# What was earned, less what was undone: gifts and takes win nobody a place.
+# What was earned, less what was undone: gifts and takes win nobody a rank.
 _EARNED = text("""
     SELECT input.person_id, display_name, coalesce(is_ranked, true) AS is_ranked,
            coalesce((
@@ -110,14 +110,15 @@ _EARNED = text("""
     LEFT JOIN profile USING (bucket, person_id)
 """)
 _TRY_LOCK = text("SELECT pg_try_advisory_xact_lock(:lock)")
-_FORGET_BOARDS = text("DELETE FROM standing WHERE span = :span")
+_FORGET_BOARDS = text("DELETE FROM leaderboard_rank WHERE span = :span")
 # Whoever is ranked has their days of the span looked up by the key: what a board costs grows with
 # those who are on it, not with all that was ever earned.
 _RANK = text("""
-    INSERT INTO standing (span, region, bucket, person_id, starts_on, place, points, people)
-    SELECT :span, region, bucket, person_id, :first, place, points, people FROM (
+    INSERT INTO leaderboard_rank (span, region, bucket, person_id, starts_on, rank, points,
+                                  people)
+    SELECT :span, region, bucket, person_id, :first, rank, points, people FROM (
         SELECT region, bucket, person_id, points,
-               rank() OVER (PARTITION BY region ORDER BY points DESC) AS place,
+               rank() OVER (PARTITION BY region ORDER BY points DESC) AS rank,
                row_number() OVER (PARTITION BY region ORDER BY points DESC, person_id) AS row,
                count(*) OVER (PARTITION BY region) AS people
         FROM (
@@ -129,14 +130,14 @@ _RANK = text("""
             ) AS earned
             WHERE region IS NOT NULL AND is_ranked AND earned.points > 0
         ) AS earned
-    ) AS ranked WHERE row <= :places
+    ) AS ranked WHERE row <= :rows
 """)
 _BOARD = text("""
-    SELECT starts_on, place, points, people, display_name,
-           coalesce(profile.is_ranked AND profile.region = standing.region, false) AS is_shown
-    FROM standing LEFT JOIN profile USING (bucket, person_id)
-    WHERE span = :span AND standing.region = :region
-    ORDER BY place, person_id
+    SELECT starts_on, rank, points, people, display_name,
+           coalesce(profile.is_ranked AND profile.region = board.region, false) AS is_shown
+    FROM leaderboard_rank AS board LEFT JOIN profile USING (bucket, person_id)
+    WHERE span = :span AND board.region = :region
+    ORDER BY rank, person_id
 """)
 
 
@@ -305,7 +306,7 @@ async def rank(session: AsyncSession, *, span: str, first: date, last: date) -> 
     if not (await session.execute(_TRY_LOCK, {"lock": RANKING_LOCK})).scalar_one():
         return False
     await session.execute(_FORGET_BOARDS, {"span": span})
-    parameters = {"span": span, "first": first, "last": last, "places": BOARD_PLACES}
+    parameters = {"span": span, "first": first, "last": last, "rows": BOARD_ROWS_MAX}
     await session.execute(_RANK, parameters)
     return True
 

@@ -81,15 +81,15 @@ class FriendTake(SQLModel, table=True):
     recorded_at: datetime = Field(sa_column=Column(DateTime(timezone=True), nullable=False))
 
 
-class Standing(SQLModel, table=True):
+class LeaderboardRank(SQLModel, table=True):
     """The leaders of a region, a projection with one writer; `people` are all who were ranked."""
 
-    __tablename__ = "standing"
+    __tablename__ = "leaderboard_rank"
     span: str = Field(primary_key=True)
     region: str = Field(primary_key=True)
     bucket: int = Field(sa_column=Column(SmallInteger, primary_key=True, autoincrement=False))
     person_id: UUID = Field(primary_key=True)
     starts_on: date
-    place: int = Field(sa_column=Column(Integer, nullable=False))
+    rank: int = Field(sa_column=Column(Integer, nullable=False))
     points: int = Field(sa_column=Column(BigInteger, nullable=False))
     people: int = Field(sa_column=Column(Integer, nullable=False))

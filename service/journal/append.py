@@ -59,8 +59,8 @@ class JournalRow:
 
 
 # An endpoint's transaction is committed before its 201, and this statement looks afterwards: every
-# fact recorded after that answer is marked. `place` is drawn here, under the locks of the accounts
-# concerned, so the places of one person's facts are in the order of their commits.
+# fact recorded after that answer is marked. `queue_position` is drawn here, under the locks of the
+# accounts concerned, so the positions of one person's facts are in the order of their commits.
 APPEND = """
 WITH row AS (
     INSERT INTO journal (bucket, batch_id, kind, actions, people, deltas, leaves, notices)

@@ -43,16 +43,16 @@ class Programme(SQLModel, table=True):
 class JournalPending(SQLModel, table=True):
     """A journal row that a projector has not applied yet; written with it, deleted by applying.
 
-    A highest number would skip rows: a lower one may commit later. But the places of one person's
-    facts are in the order of their commits.
+    A highest number would skip rows: a lower one may commit later. But the queue positions of one
+    person's facts are in the order of their commits.
     """
 
     __tablename__ = "journal_pending"
     bucket: int = Field(sa_column=Column(SmallInteger, primary_key=True, autoincrement=False))
     batch_id: UUID = Field(primary_key=True)
     projector: str = Field(primary_key=True)
-    place: int = Field(
+    queue_position: int = Field(
         sa_column=Column(
-            BigInteger, nullable=False, server_default=text("nextval('journal_place')")
+            BigInteger, nullable=False, server_default=text("nextval('journal_queue_position')")
         )
     )

@@ -21,13 +21,13 @@ _READ = text("""
     ORDER BY batch_id LIMIT :limit
     FOR UPDATE OF journal_pending SKIP LOCKED
 """).columns(deltas=JSONB)
-# In the order of their places; only for a projector that is alone, since none is passed over.
+# In the order of their positions; only for a projector that is alone, since none is passed over.
 _READ_NOTICES = text("""
     SELECT journal.bucket, journal.batch_id, journal.kind, journal.actions, journal.leaves,
            journal.notices, journal.recorded_at
     FROM journal_pending JOIN journal USING (bucket, batch_id)
     WHERE projector = :projector
-    ORDER BY place LIMIT :limit
+    ORDER BY queue_position LIMIT :limit
     FOR UPDATE OF journal_pending
 """).columns(notices=JSONB)
 _FORGET = text("""
@@ -76,7 +76,7 @@ async def take(
 
 
 async def take_noticed(session: AsyncSession, projector: str, limit: int) -> tuple[NoticedRow, ...]:
-    """Rows in the order of their places: one person's facts in the order of their commits.
+    """Rows in the order of their positions: one person's facts in the order of their commits.
 
     The caller sees to it that it is the only taker of this projector's rows.
     """

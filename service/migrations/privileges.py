@@ -19,11 +19,11 @@ def grants_to(role: str, schema: str) -> Iterator[str]:
     They can be run again after every migration: a new table is found by its class.
     """
     name = _quoted(role)
-    place = _quoted(schema)
-    yield f"REVOKE ALL ON ALL TABLES IN SCHEMA {place} FROM {name}"
-    yield f"REVOKE CREATE ON SCHEMA {place} FROM {name}"
-    yield f"GRANT USAGE ON SCHEMA {place} TO {name}"
-    yield f"GRANT USAGE ON ALL SEQUENCES IN SCHEMA {place} TO {name}"
+    schema_name = _quoted(schema)
+    yield f"REVOKE ALL ON ALL TABLES IN SCHEMA {schema_name} FROM {name}"
+    yield f"REVOKE CREATE ON SCHEMA {schema_name} FROM {name}"
+    yield f"GRANT USAGE ON SCHEMA {schema_name} TO {name}"
+    yield f"GRANT USAGE ON ALL SEQUENCES IN SCHEMA {schema_name} TO {name}"
     for table in SQLModel.metadata.sorted_tables:
         is_fact = table.info.get("is_fact") and schema != SANDBOX
         rights = APPENDS if is_fact else WRITES

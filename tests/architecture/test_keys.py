@@ -20,9 +20,9 @@ from service.webhooks.outbound import tables as _outbound  # noqa: F401
 
 # Small, and the same on every node; `total_day` is a projection with one writer.
 REFERENCE = {
-    "partner", "source", "api_key", "species", "project", "programme", "total_day", "standing",
-    "hold", "methodology_run", "journal_day", "journal_day_closed", "lot", "lot_report",
-    "connector", "connector_version", "webhook_endpoint",
+    "partner", "source", "api_key", "species", "project", "programme", "total_day",
+    "leaderboard_rank", "hold", "methodology_run", "journal_day", "journal_day_closed", "lot",
+    "lot_report", "connector", "connector_version", "webhook_endpoint",
 }  # fmt: skip
 TABLES = sorted(SQLModel.metadata.tables.values(), key=lambda table: table.name)
 DISTRIBUTED = [table for table in TABLES if table.name not in REFERENCE]

@@ -3,19 +3,57 @@
 import asyncio
 import subprocess
 import sys
+from datetime import date
 
 import asyncpg
+import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
-from builders import database_named, execute, settings_of, unique
+from builders import (
+    SteppedClock,
+    client_of,
+    database_named,
+    execute,
+    running_app,
+    settings_of,
+    unique,
+)
 from sqlalchemy import TEXT, Connection
 from sqlalchemy.ext.asyncio import create_async_engine
 from sqlmodel import SQLModel
 from sqlmodel.sql.sqltypes import AutoString
 
 from service.embedded.servers import Servers
-from service.migrate import migrate_database
+from service.friends.store import rank
+from service.journal.append import NOTICES
+from service.journal.take import take_noticed
+from service.migrate import config_of, migrate_database
+from service.resources import SANDBOX, open_resources
 from service.settings import Settings
+
+BEFORE_RANKS = "0023"
+# As version 0.1.0 wrote them: three leaders of the week of builders.NOW, and two marks whose order
+# in the queue is not that of their keys.
+LEADERS = """
+    INSERT INTO profile (bucket, person_id, display_name, region) VALUES
+        (1, '00000000-0000-4000-8000-000000000001', 'Ann', 'ZZ-A'),
+        (2, '00000000-0000-4000-8000-000000000002', 'Ben', 'ZZ-A'),
+        (3, '00000000-0000-4000-8000-000000000003', 'Eve', 'ZZ-A');
+    INSERT INTO standing (span, region, bucket, person_id, starts_on, place, points, people) VALUES
+        ('week', 'ZZ-A', 1, '00000000-0000-4000-8000-000000000001', '2026-06-15', 2, 700, 3),
+        ('week', 'ZZ-A', 2, '00000000-0000-4000-8000-000000000002', '2026-06-15', 1, 800, 3),
+        ('week', 'ZZ-A', 3, '00000000-0000-4000-8000-000000000003', '2026-06-15', 2, 700, 3);
+"""
+MARKS = """
+    INSERT INTO journal (bucket, batch_id, kind, actions, people, deltas, leaves) VALUES
+        (1, '00000000-0000-4000-8000-00000000000a', 'intake', 1, 1, '[]', ''),
+        (2, '00000000-0000-4000-8000-00000000000b', 'intake', 2, 1, '[]', '');
+    INSERT INTO journal_pending (bucket, batch_id, projector, place) VALUES
+        (1, '00000000-0000-4000-8000-00000000000a', 'webhooks', 1002),
+        (2, '00000000-0000-4000-8000-00000000000b', 'webhooks', 1001);
+    SELECT setval('journal_place', 1002);
+"""
 
 
 async def empty_database(servers: Servers) -> str:
@@ -79,3 +117,60 @@ async def test_two_at_once_wait_for_each_other(servers: Servers) -> None:
 
     assert [program.returncode for program in programs] == [0, 0], programs
     assert all("revision" in program.stdout for program in programs)
+
+
+@pytest.mark.parametrize("schema", ["public", SANDBOX])
+async def test_ranks_and_marks_of_the_released_version_are_found_again(
+    servers: Servers, home, schema: str
+) -> None:
+    """In the programme and in its sandbox, under the application's own role."""
+    url = await empty_database(servers)
+    released = settings_of(home, database_url=url, redis_url=servers.redis_url)
+    await asyncio.to_thread(migrate_to, released, BEFORE_RANKS)
+    await execute(url, f"SET search_path = {schema}; {LEADERS} {MARKS}")
+
+    app_url = database_named(servers.app_database_url, url.rpartition("/")[2])
+    now = released.model_copy(
+        update={
+            "database_url": app_url,
+            "owner_database_url": url,
+            "leaderboard_min_people": 3,
+        }
+    )
+    await asyncio.to_thread(migrate_database, now)
+    credential = "sx_test_nobody" if schema == SANDBOX else None
+    async with running_app(now, SteppedClock()) as app, client_of(app, credential) as client:
+        board = (await client.get("/v1/leaderboards/ZZ-A")).json()
+    async with open_resources(now, SteppedClock(), schema=schema) as resources:
+        async with resources.sessions() as session:
+            marks = [row.bucket for row in await take_noticed(session, NOTICES, 10)]
+        async with resources.sessions() as session, session.begin():
+            await rank(session, span="week", first=date(2026, 6, 15), last=date(2026, 6, 21))
+    await execute(
+        url,
+        f"SET search_path = {schema}; "
+        "INSERT INTO journal_pending (bucket, batch_id, projector) "
+        "VALUES (1, '00000000-0000-4000-8000-00000000000c', 'days')",
+    )
+
+    assert [(row["rank"], row["name"], row["points"]) for row in board["data"]] == [
+        (1, "Ben", 800), (2, "Ann", 700), (2, "Eve", 700),
+    ]  # fmt: skip
+    assert marks == [2, 1]
+    assert await next_position(url, schema) == 1003
+
+
+def migrate_to(settings: Settings, revision: str) -> None:
+    """As `migrate_database`, but no further than to a revision."""
+    config = config_of(settings)
+    for schema in ("", SANDBOX):
+        config.set_main_option("schema", schema)
+        command.upgrade(config, revision)
+
+
+async def next_position(url: str, schema: str) -> int:
+    """The position that the youngest mark drew from the sequence."""
+    connection = await asyncpg.connect(url)
+    found = await connection.fetchval(f"SELECT max(queue_position) FROM {schema}.journal_pending")
+    await connection.close()
+    return int(found)

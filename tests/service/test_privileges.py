@@ -36,8 +36,8 @@ from service.totals.counters import Counters
 from service.totals.rebuild import rebuild_days
 from service.totals.reconcile import reconcile
 from workers.lapse import lapse_points
+from workers.leaderboards import rank_regions
 from workers.months import open_months
-from workers.standings import rank_regions
 
 FACTS = sorted(table.name for table in SQLModel.metadata.sorted_tables if table.info.get("is_fact"))
 # Rows of two facts that a little life does not make; nobody sums them up here.

@@ -1,7 +1,7 @@
 """From the journal to deliveries: what was recorded becomes messages to whoever asked for them.
 
 One transaction takes marked rows, writes the messages and takes the marks away: no notice is lost
-or made twice by a crash. Rows are read in their places' order by one projector at a time, so the
+or made twice by a crash. Rows are read in the queue's order by one projector at a time, so the
 numbers of one person's notices follow the order of that person's facts.
 """
 

@@ -29,7 +29,7 @@ from service.points.policy_file import Taking
 from service.totals.counters import Counters
 from service.totals.reconcile import reconcile
 from workers.lapse import lapse_points
-from workers.standings import rank_regions
+from workers.leaderboards import rank_regions
 
 RULES = Taking(share_percent=10, owner_keeps_percent=60)
 few = some.integers(0, 10_000)
@@ -394,7 +394,7 @@ async def test_the_board_among_friends(people: People) -> None:
     mine = (await people.get(ann, "leaderboard"))["data"]
     hers = (await people.get(eve, "leaderboard?span=month"))["data"]
 
-    assert [(one["place"], one["name"], one["points"]) for one in mine] == [
+    assert [(one["rank"], one["name"], one["points"]) for one in mine] == [
         (1, "Ben", 794), (1, "Someone", 794),
     ]  # fmt: skip
     assert [one["is_me"] for one in mine] == [False, True]
