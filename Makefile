@@ -10,7 +10,8 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --requir
 PYTEST := $(BIN)/python -m pytest --numprocesses logical --maxprocesses 8 --dist worksteal --durations 10
 # Universal: one lock for every system and every Python from 3.11.0 on.
 COMPILE := $(UV) pip compile pyproject.toml --universal --python-version 3.11 --extra embedded \
-	--generate-hashes --no-header --no-annotate --no-emit-index-url --quiet
+	--generate-hashes --no-header --no-annotate --no-emit-index-url --quiet \
+	--no-emit-package saxaul-methodologies
 
 .DEFAULT_GOAL := help
 .PHONY: help up test check fix load bench docs lock clean
@@ -41,10 +42,10 @@ load: $(DEV) ## A short load test against the budget
 bench: $(DEV) ## The side-by-side ratios
 	@$(BIN)/python -m loadtest.bench $(ARGS)
 
-docs: $(DEV) ## Write docs/openapi.json anew, and the methodology book to site/book
+docs: $(DEV) ## Write docs/openapi.json anew, and the catalogue site to site/methodologies
 	@$(BIN)/python -m service.cli openapi > docs/openapi.json.new
 	@mv docs/openapi.json.new docs/openapi.json
-	@$(BIN)/python -m service.cli book site/book
+	@$(BIN)/python -m service.cli methodology site site/methodologies
 
 lock: ## Bring both lock files up to pyproject.toml (needs uv; ARGS=--upgrade for newer versions)
 	@$(COMPILE) $(ARGS) -o requirements.lock
@@ -60,7 +61,8 @@ define link
 @site=$$($(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))') && \
 	printf '%s\n' '$(CURDIR)' > "$$site/saxaul.pth"
 @printf '%s\n' '#!/bin/sh' 'exec "$$(dirname "$$0")/python" -m service.cli "$$@"' > $(BIN)/saxaul
-@chmod +x $(BIN)/saxaul
+@printf '%s\n' '#!/bin/sh' 'exec "$$(dirname "$$0")/python" -m methodologies.cli "$$@"' > $(BIN)/saxaul-methodologies
+@chmod +x $(BIN)/saxaul $(BIN)/saxaul-methodologies
 @touch $@
 endef
 

@@ -1,5 +1,8 @@
 """Published rules that turn one green action into estimated avoided emissions.
 
-Pure: values in, values out. No clock, no database, no network, no settings, no randomness; the only
-reading of files is `catalogue.load_catalogue`. Start with `contract.py`, then `catalogue.py`.
+The sums are pure: values in, values out; no clock, database, network, settings or randomness, and
+files are read by `catalogue.load_catalogue` only. `contract.py` is where to start, then
+`catalogue.py`. `authoring/`, `catalogue_site/` and `cli/` serve authors and auditors.
 """
+
+VERSION = "0.1.0"  # of both distributions

@@ -38,6 +38,7 @@ from methodologies.values import Input
 
 PACKAGED = Path(__file__).resolve().parent
 NO_METHODOLOGY = ("__pycache__", "factors")  # the second is the register's
+PACKAGED_CODE = ("authoring", "catalogue_site", "cli")  # folders of this package that are code
 FILES = ("cases.yaml", "estimate.py", "factors.yaml", "methodology.yaml")
 
 _VERSION = re.compile(r"[1-9][0-9]{0,3}\.[0-9]{1,4}\.[0-9]{1,4}", re.ASCII)
@@ -97,9 +98,8 @@ def published_in(versions: tuple[Version, ...]) -> dict[str, str]:
 
 
 def _folders_in(folder: Path) -> list[Path]:
-    return sorted(
-        path for path in folder.iterdir() if path.is_dir() and path.name not in NO_METHODOLOGY
-    )
+    others = (*NO_METHODOLOGY, *PACKAGED_CODE) if folder == PACKAGED else NO_METHODOLOGY
+    return sorted(path for path in folder.iterdir() if path.is_dir() and path.name not in others)
 
 
 def read_version(folder: Path) -> Version:

@@ -45,11 +45,24 @@ _TERM = r"([A-Za-z_]+(\*\*[23])?|\([A-Za-z_]+ \* [A-Za-z_]+\))"
 _UNIT = re.compile(rf"{_TERM}( ?[*/] ?{_TERM})*")
 
 
+class PintMissing(RuntimeError):
+    """Units are to be parsed, and pint is not installed: who only verifies does not need it."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "units are parsed with pint, which is not installed here: "
+            "pip install 'saxaul-methodologies[authoring]'"
+        )
+
+
 @cache
 def registry() -> "pint.UnitRegistry[Any]":
-    """Pint's units, and those of this field."""
+    """Pint's units, and those of this field. PintMissing: pint is not installed."""
     # Half a second to import and build: paid by what checks units, not by every command.
-    import pint  # noqa: PLC0415
+    try:
+        import pint  # noqa: PLC0415
+    except ModuleNotFoundError as missing:
+        raise PintMissing from missing
 
     units: pint.UnitRegistry[Any] = pint.UnitRegistry()
     units.define("gCarbon = [carbon_dioxide]")

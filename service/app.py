@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 from fastapi import FastAPI
 
+from methodologies import VERSION
 from methodologies.catalogue import Catalogue
 from methodologies.exclusive import load_exclusions
-from service.book import routes as book_routes
-from service.book.plugins import load_all
+from methodologies.plugins import load_all
+from service.catalogue import routes as catalogue_routes
 from service.clock import Clock, system_clock
 from service.forest import routes as forest_routes
 from service.forest.catalogue import stock_projects
@@ -63,8 +64,6 @@ from service.webhooks.vault import vault_of
 if TYPE_CHECKING:
     from service.http.tracing import Tracing
 
-VERSION = "0.1.0"
-
 
 def create_app(
     settings: Settings,
@@ -102,7 +101,7 @@ def create_app(
         totals_routes,
         forest_routes,
         certificate_routes,
-        book_routes,
+        catalogue_routes,
         guards_routes,
         restate_routes,
         http_routes,
@@ -112,7 +111,7 @@ def create_app(
         hook_routes,
     ):
         app.include_router(module.router)
-    app.include_router(book_routes.pages)
+    app.include_router(catalogue_routes.pages)
     app.include_router(webhook_routes.router)
     app.include_router(webhook_routes.types_router)
     add_to_document(app)

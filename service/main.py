@@ -12,8 +12,8 @@ from types import FrameType
 import uvicorn
 
 from methodologies.contract import CatalogueBroken
+from methodologies.plugins import load_all
 from service.app import create_app, fast_path_of
-from service.book.plugins import load_all
 from service.http.fast_path import FastPath
 from service.http.logs import open_log
 from service.resources import clock_of

@@ -1,8 +1,5 @@
 """How commands speak: results to standard output, everything else beside it."""
 
-import typer
-from rich.console import Console
-from rich.markup import escape
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
@@ -12,14 +9,9 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
-out = Console()
-err = Console(stderr=True)
+from methodologies.cli.terminal import err, fail, out
 
-
-def fail(message: object) -> typer.Exit:
-    """Say what went wrong, and leave with 1."""
-    err.print(f"[red]error:[/] {escape(str(message))}", highlight=False, soft_wrap=True)
-    return typer.Exit(1)
+__all__ = ["err", "fail", "out", "progress"]
 
 
 def progress() -> Progress:

@@ -196,11 +196,11 @@ class Bench:
     async def assess(self) -> None:
         """j) one sum, over the mix of all worked cases, and loading all methodologies."""
         process = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "service.book.speed", stdout=asyncio.subprocess.PIPE
+            sys.executable, "-m", "service.catalogue.speed", stdout=asyncio.subprocess.PIPE
         )
         printed, _ = await asyncio.wait_for(process.communicate(), SPEED_LIMIT_S)
         if process.returncode != 0:
-            raise Unsound("service.book.speed failed; its message is above")
+            raise Unsound("service.catalogue.speed failed; its message is above")
         found = json.loads(printed)
         self.figures["assess"].append(found["assess_us_median"])
         self.figures["load"].append(found["load_s"])

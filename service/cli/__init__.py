@@ -34,17 +34,17 @@ COMMANDS = {
     "reconcile": Location("cli.ledger", "reconcile", "Prove that everything adds up."),
     "rebuild": Location("cli.ledger", "rebuild", "Make the projections again."),
     "holds": Location("guards.commands", "app", "Carbon that is held for an implausible mean."),
-    "factors": Location("book.commands", "factors_app", "The register of factors."),
+    "factors": Location("catalogue.commands", "factors_app", "The register of factors."),
     "methodology": Location(
-        "book.commands", "methodology_app", "Write, check, publish methodologies."
+        "catalogue.commands", "methodology_app", "Write, check, publish, show methodologies."
     ),
     "versions": Location("restate.commands", "versions_app", "Which version assesses which days."),
     "restate": Location("restate.commands", "restate_command", "Assess past actions again."),
     "shadow": Location(
         "restate.commands", "shadow_app", "Only compare: another version or method."
     ),
-    "receipt": Location("book.commands", "receipt_app", "Receipts of actions."),
-    "book": Location("book.commands", "book", "Build the methodology book as a static site."),
+    "receipt": Location("catalogue.commands", "receipt_app", "Receipts of actions."),
+    "book": Location("catalogue.commands", "book", "Now `methodology site`.", hidden=True),
     "forest": Location("forest.commands", "app", "Lots of trees, for planting partners."),
 }
 

@@ -6,7 +6,8 @@ from typing import Annotated
 
 import typer
 
-from service.book.commands import refuse_broken
+from methodologies.contract import CatalogueBroken
+from methodologies.plugins import load_all
 from service.clock import CLOCK_FILE, read_ahead, system_clock
 from service.demo import put_demo
 from service.embedded.clock import ClockRefused, move_clock
@@ -34,8 +35,16 @@ def up(
     """
     changes = {} if workers is None else {"workers": workers}
     settings = Settings().model_copy(update=changes)
-    refuse_broken(settings)
+    _refuse_broken(settings)
     raise typer.Exit(run_up(settings, clock=clock))
+
+
+def _refuse_broken(settings: Settings) -> None:
+    """Leave with file, line and reason where the API would not start, before anything does."""
+    try:
+        load_all(settings.methodology_path, system_clock().date())
+    except CatalogueBroken as broken:
+        raise fail(broken) from broken
 
 
 def clock(

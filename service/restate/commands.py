@@ -20,7 +20,7 @@ from methodologies.digest import LOCK
 from methodologies.folder import PACKAGED
 from methodologies.force import spans
 from methodologies.lock import lock, put_in_force, withdraw
-from service.book.plugins import load_all
+from methodologies.plugins import load_all
 from service.clock import system_clock
 from service.errors import RunNotFound
 from service.local import local_resources, local_settings, run

@@ -53,7 +53,7 @@ def test_every_step_works_and_prints_what_the_page_says(folder: Path) -> None:
     assert "as expected: the cases are not mine yet" in printed
     assert "Published and locked: water.refill@1.0.0" in printed
     assert "246000" in printed
-    assert "site/book/water.refill-1.0.0.html" in printed
+    assert "site/methodologies/water.refill-1.0.0.html" in printed
 
 
 async def test_the_service_takes_such_events(folder: Path, new_settings: NewSettings) -> None:

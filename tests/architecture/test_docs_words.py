@@ -20,7 +20,13 @@ CLAIMS = re.compile(
 )
 TEXTS = sorted(
     path.relative_to(ROOT)
-    for pattern in ("README.md", "docs/**/*.md", "service/web/**/*", "service/**/*.py")
+    for pattern in (
+        "README.md",
+        "docs/**/*.md",
+        "service/web/**/*",
+        "service/**/*.py",
+        "methodologies/**/*",
+    )
     for path in ROOT.glob(pattern)
     if path.suffix in (".md", ".py", ".html", ".js", ".css", ".txt")
 )

@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from methodologies.catalogue import load_catalogue
-from methodologies.folder import PACKAGED
+from methodologies.folder import PACKAGED, PACKAGED_CODE
 from service.intake.verify import (
     ReceiptUnreadable,
     digest_of_receipt,
@@ -137,7 +137,9 @@ async def test_a_withdrawn_version_is_said_and_still_recomputed(
     answer = await partner.get(f"/v1/actions/{result['action_id']}/receipt")
     folder = tmp_path / "catalogue"
     shutil.copytree(
-        PACKAGED, folder, ignore=shutil.ignore_patterns("__pycache__", "[a-z]*.py", "*.md")
+        PACKAGED,
+        folder,
+        ignore=shutil.ignore_patterns("__pycache__", "[a-z]*.py", "*.md", *PACKAGED_CODE),
     )
     for estimate in PACKAGED.glob("*/v*/estimate.py"):
         shutil.copy(estimate, folder / estimate.relative_to(PACKAGED))

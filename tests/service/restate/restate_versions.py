@@ -11,7 +11,7 @@ from fastapi import FastAPI
 
 from methodologies.folder import PACKAGED
 from methodologies.lock import lock
-from service.book.plugins import load_all
+from methodologies.plugins import load_all
 from service.restate.chunks import Size
 from service.restate.restate import restate, try_out
 from service.restate.rules import Span, change_of, closed_span

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from restate_versions import METRO, NEW_MG, OLD_MG, a_closed_ride, restated, send
 
-from service.book.plugins import load_all
+from methodologies.plugins import load_all
 from service.errors import MethodologyNotFound, RestatementRefused
 from service.restate.chunks import Size
 from service.restate.compare import PPM, Comparison, Comparisons, is_sampled, read_comparisons

@@ -1,11 +1,13 @@
-"""The methodology book over HTTP."""
+"""The catalogue of methodologies over HTTP: sheets, factors and pages."""
 
 import httpx
 
 from methodologies.catalogue import load_catalogue
+from methodologies.catalogue_site.pages import site_pages
 from methodologies.folder import PACKAGED
 
 CATALOGUE = load_catalogue()
+PAGES = site_pages(CATALOGUE)
 
 
 async def test_every_version_is_listed_with_its_digest(public: httpx.AsyncClient) -> None:
@@ -103,3 +105,25 @@ async def test_a_wrong_question_is_said(public: httpx.AsyncClient) -> None:
 
         assert answer.status_code == 422, params
         assert answer.json()["errors"][0]["pointer"]
+
+
+async def test_the_api_serves_the_same_pages(public: httpx.AsyncClient) -> None:
+    start = await public.get("/methodologies", follow_redirects=True)
+    metro = await public.get("/methodologies/transit.metro-1.0.0.html")
+    style = await public.get("/methodologies/catalogue.css")
+    again = await public.get(
+        "/methodologies/catalogue.css", headers={"If-None-Match": style.headers["etag"]}
+    )
+
+    assert start.text == PAGES["index.html"]
+    assert metro.text == PAGES["transit.metro-1.0.0.html"]
+    assert "default-src 'none'" in metro.headers["content-security-policy"]
+    assert style.headers["content-type"].startswith("text/css")
+    assert again.status_code == 304
+
+
+async def test_a_page_that_is_not_there_is_not_found(public: httpx.AsyncClient) -> None:
+    for name in ("no.html", "..%2Fsettings.py", "layout.html"):
+        answer = await public.get(f"/methodologies/{name}")
+
+        assert answer.status_code == 404

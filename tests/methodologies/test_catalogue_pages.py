@@ -1,18 +1,17 @@
-"""The pages of the book: whole, self-contained, and with examples that are worked out."""
+"""The pages of the catalogue site: whole, self-contained, and with examples that are worked out."""
 
 import re
 from html.parser import HTMLParser
 from pathlib import Path
 
-import httpx
 import pytest
 
 from methodologies.catalogue import load_catalogue
+from methodologies.catalogue_site.pages import example_of, mass_text, read_not_ready, site_pages
 from methodologies.contract import Assessment, CatalogueBroken, Edition
-from service.book.pages import book_pages, example_of, mass_text, read_not_ready
 
 CATALOGUE = load_catalogue()
-PAGES = book_pages(CATALOGUE)
+PAGES = site_pages(CATALOGUE)
 HTML = sorted(name for name in PAGES if name.endswith(".html"))
 VOID = {"meta", "link", "br", "hr", "img", "input"}
 
@@ -60,7 +59,7 @@ def test_a_page_is_well_made(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", HTML)
-def test_a_link_inside_the_book_leads_somewhere(name: str) -> None:
+def test_a_link_inside_the_site_leads_somewhere(name: str) -> None:
     ids = {page: set(Look(PAGES[page]).ids) for page in HTML}
     for link in Look(PAGES[name]).links:
         if link.startswith("https://"):
@@ -72,10 +71,10 @@ def test_a_link_inside_the_book_leads_somewhere(name: str) -> None:
 
 def test_nothing_is_loaded_from_elsewhere() -> None:
     for name in HTML:
-        assert re.findall(r'<link[^>]* href="([^"]*)"', PAGES[name]) == ["book.css"]
-    assert "url(" not in PAGES["book.css"]
-    assert "@import" not in PAGES["book.css"]
-    assert "prefers-color-scheme: dark" in PAGES["book.css"]
+        assert re.findall(r'<link[^>]* href="([^"]*)"', PAGES[name]) == ["catalogue.css"]
+    assert "url(" not in PAGES["catalogue.css"]
+    assert "@import" not in PAGES["catalogue.css"]
+    assert "prefers-color-scheme: dark" in PAGES["catalogue.css"]
 
 
 @pytest.mark.parametrize("edition", CATALOGUE.editions(), ids=lambda one: one.reference)
@@ -179,25 +178,3 @@ def test_methods_that_are_not_ready_are_read_where_they_are_listed(tmp_path: Pat
     file.write_text("- {id: food.local}\n")
     with pytest.raises(CatalogueBroken, match="'title' is missing"):
         read_not_ready(file)
-
-
-async def test_the_api_serves_the_same_pages(public: httpx.AsyncClient) -> None:
-    start = await public.get("/methodologies", follow_redirects=True)
-    metro = await public.get("/methodologies/transit.metro-1.0.0.html")
-    style = await public.get("/methodologies/book.css")
-    again = await public.get(
-        "/methodologies/book.css", headers={"If-None-Match": style.headers["etag"]}
-    )
-
-    assert start.text == PAGES["index.html"]
-    assert metro.text == PAGES["transit.metro-1.0.0.html"]
-    assert "default-src 'none'" in metro.headers["content-security-policy"]
-    assert style.headers["content-type"].startswith("text/css")
-    assert again.status_code == 304
-
-
-async def test_a_page_that_is_not_there_is_not_found(public: httpx.AsyncClient) -> None:
-    for name in ("no.html", "..%2Fsettings.py", "layout.html"):
-        answer = await public.get(f"/methodologies/{name}")
-
-        assert answer.status_code == 404

@@ -1,4 +1,4 @@
-"""The commands of the book, as a person types them: what they print and how they leave."""
+"""The commands about methodologies, as a person types them: what they print and how they leave."""
 
 import json
 import os
@@ -12,7 +12,7 @@ from builders import an_event, report
 from typer.testing import CliRunner, Result
 
 from methodologies.catalogue import load_catalogue
-from service.book.speed import measure
+from service.catalogue.speed import measure
 from service.cli import app
 
 
@@ -234,19 +234,28 @@ def test_data_that_cannot_be_tried_is_said(mine: Path, data: str, why: str) -> N
     assert why in tried.output
 
 
-def test_the_book_has_a_page_for_every_version_and_loses_old_ones(
+def test_the_site_has_a_page_for_every_version_and_loses_old_ones(
     mine: Path, tmp_path: Path
 ) -> None:
     site = tmp_path / "site"
-    with_mine = run("book", str(site), METHODOLOGY_PATH=str(mine))
+    with_mine = run("methodology", "site", str(site), METHODOLOGY_PATH=str(mine))
     assert (site / "water.refill-1.0.0.html").is_file(), with_mine.output
 
-    built = run("book", str(site))
+    built = run("methodology", "site", str(site))
 
     assert built.exit_code == 0
     expected = {f"{one.id}-{one.version}.html" for one in load_catalogue().editions()}
     assert expected <= {path.name for path in site.iterdir()}
     assert not (site / "water.refill-1.0.0.html").exists()
+
+
+def test_the_former_name_of_the_site_still_builds_it_and_says_the_new_one(tmp_path: Path) -> None:
+    built = run("book", str(tmp_path / "site"))
+
+    assert built.exit_code == 0
+    assert "`saxaul methodology site`" in built.stderr
+    assert "methodology site" not in built.stdout
+    assert (tmp_path / "site/index.html").is_file()
 
 
 def test_what_a_sum_costs_is_measured() -> None:

@@ -1,4 +1,4 @@
-"""The book as pages: the same files for a static site and for the API. Pure but for reading files.
+"""The catalogue site: the same pages for a static site and for the API. Pure but for reading files.
 
 Links are relative and nothing comes from elsewhere, so the pages work from a folder, offline.
 """
@@ -16,10 +16,10 @@ from markupsafe import Markup, escape
 
 from methodologies.branches import ABOVE_ALL_BANDS, BANDS
 from methodologies.catalogue import Catalogue
+from methodologies.catalogue_site.sheets import case_of, head_of, rows_of, sheet_of
 from methodologies.contract import PROGRAMME_START, Edition
 from methodologies.document import read_document
 from methodologies.folder import PACKAGED
-from service.book.sheets import case_of, head_of, rows_of, sheet_of
 
 TEMPLATES = Path(__file__).with_name("templates")
 NOT_READY = PACKAGED / "NOT_READY.yaml"
@@ -46,10 +46,10 @@ _NAME = re.compile(r"\{([a-z_0-9]+)\}")
 _SITE = re.compile(r"(https?://)?[a-z0-9-]+(\.[a-z0-9-]+)+(/[^\s;]*)?", re.ASCII)
 
 
-def write_book(catalogue: Catalogue, folder: Path) -> tuple[str, ...]:
+def write_site(catalogue: Catalogue, folder: Path) -> tuple[str, ...]:
     """Write every page into a folder; the answer is their names. Pages of older builds go."""
     folder.mkdir(parents=True, exist_ok=True)
-    pages = book_pages(catalogue)
+    pages = site_pages(catalogue)
     for old in folder.glob("*.html"):
         if old.name not in pages:
             old.unlink()
@@ -58,7 +58,7 @@ def write_book(catalogue: Catalogue, folder: Path) -> tuple[str, ...]:
     return tuple(pages)
 
 
-def book_pages(catalogue: Catalogue) -> dict[str, str]:
+def site_pages(catalogue: Catalogue) -> dict[str, str]:
     """Every page by its file name, and the style sheet."""
     environment = _environment()
     heads = [_head(edition) for edition in catalogue.editions()]
@@ -72,7 +72,7 @@ def book_pages(catalogue: Catalogue) -> dict[str, str]:
     for edition, head in zip(catalogue.editions(), heads, strict=True):
         versions = [one for one in heads if one["id"] == edition.id][::-1]
         pages[head["href"]] = _methodology(environment, catalogue, edition, versions)
-    pages["book.css"] = (TEMPLATES / "book.css").read_text(encoding="utf-8")
+    pages["catalogue.css"] = (TEMPLATES / "catalogue.css").read_text(encoding="utf-8")
     return pages
 
 

@@ -75,11 +75,11 @@ def rows_of(
         for factor in catalogue.factors(id_=id_, region=region, on=on)
         if not catalogue.register.named(factor.id)
     ]
-    return sorted(rows, key=place_of_row)
+    return sorted(rows, key=index_of_row)
 
 
-def place_of_row(row: dict[str, Any]) -> tuple[str, int, str]:
-    """Where a row stands in the list; also what a cursor holds."""
+def index_of_row(row: dict[str, Any]) -> tuple[str, int, str]:
+    """The key by which rows are sorted; a cursor holds that of the last row of a page."""
     return row["id"], int(row["version"]), row["valid_from"]
 
 

@@ -1,4 +1,4 @@
-"""`python -m service.book.speed`: what a sum costs and what loading costs, as JSON.
+"""`python -m service.catalogue.speed`: what a sum costs and what loading costs, as JSON.
 
 The mix is every worked case of every published version, each assessed many times; the benchmark
 of the whole system runs this in a process of its own.

@@ -9,9 +9,9 @@ from fastapi import APIRouter, Depends, Query, Request, Response
 from fastapi.responses import RedirectResponse
 
 from methodologies.catalogue import Catalogue
+from methodologies.catalogue_site.pages import site_pages
+from methodologies.catalogue_site.sheets import head_of, index_of_row, rows_of, sheet_of
 from methodologies.contract import UnknownEdition
-from service.book.pages import book_pages
-from service.book.sheets import head_of, place_of_row, rows_of, sheet_of
 from service.errors import MethodologyNotFound, PageNotFound
 from service.http.caching import FOR_MINUTES, HTML, cacheable, version_of
 from service.http.pages import PAGE_DEFAULT, Cursor, Limit, Page, page_of, read_cursor
@@ -70,30 +70,30 @@ async def factors(
     start = ("", 0, "")
     after = read_cursor(cursor, lambda parts: (parts[0], int(parts[1]), parts[2]), start)
     rows = rows_of(catalogue, id_=factor_id, region=region, on=on)
-    left = [row for row in rows if place_of_row(row) > after]
-    return page_of(left[: limit + 1], limit, place_of_row)
+    left = [row for row in rows if index_of_row(row) > after]
+    return page_of(left[: limit + 1], limit, index_of_row)
 
 
-async def book_of(request: Request, catalogue: ThisCatalogue) -> Mapping[str, str]:
-    """Every page of the book by its name, made at the first look at one of them."""
+async def pages_of(request: Request, catalogue: ThisCatalogue) -> Mapping[str, str]:
+    """Every page of the catalogue site by its name, made when the first of them is asked for."""
     state = request.app.state
-    if not hasattr(state, "book"):
-        state.book = await asyncio.to_thread(book_pages, catalogue)
-    return cast("Mapping[str, str]", state.book)
+    if not hasattr(state, "catalogue_pages"):
+        state.catalogue_pages = await asyncio.to_thread(site_pages, catalogue)
+    return cast("Mapping[str, str]", state.catalogue_pages)
 
 
-ThisBook = Annotated[Mapping[str, str], Depends(book_of)]
+ThesePages = Annotated[Mapping[str, str], Depends(pages_of)]
 
 
 @pages.get("")
-async def book() -> Response:
-    """The methodology book; its pages link to each other within their folder."""
+async def index() -> Response:
+    """The first page of the catalogue site; the pages link to each other within their folder."""
     return RedirectResponse("/methodologies/index.html", 307)
 
 
 @pages.get("/{name}")
-async def page(request: Request, name: str, found: ThisBook) -> Response:
-    """A page of the methodology book."""
+async def page(request: Request, name: str, found: ThesePages) -> Response:
+    """A page of the catalogue site, or its style sheet. PageNotFound: there is none."""
     if name not in found:
         raise PageNotFound(f"There is nothing at {request.url.path}.")
     content = found[name].encode()

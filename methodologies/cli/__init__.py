@@ -1,0 +1,1 @@
+"""The command line of `saxaul-methodologies`, whose commands `saxaul` mounts as well."""

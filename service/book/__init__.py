@@ -1,1 +1,0 @@
-"""The methodology book over HTTP: every published sheet, and every factor with its source."""
