@@ -14,16 +14,19 @@ COMPILE := $(UV) pip compile pyproject.toml --universal --python-version 3.11 --
 	--no-emit-package saxaul-methodologies
 
 .DEFAULT_GOAL := help
-.PHONY: help up test check fix load bench docs lock clean
+.PHONY: help up test mutants check fix load bench docs lock clean
 
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-6s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-7s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 up: $(RUNTIME) ## Run everything here: PostgreSQL, Valkey, API and worker (Ctrl-C stops it)
 	@exec $(BIN)/python -m service.cli up $(ARGS)
 
 test: check ## All gates, then all tests
 	@$(PYTEST) --ignore tests/architecture $(ARGS)
+
+mutants: $(DEV) ## Put faults into a copy of the code, one at a time: does a test catch each?
+	@PYTHONPATH=tests $(BIN)/python -m mutants $(ARGS)
 
 check: $(DEV) ## Format, lint, types, import contracts and the rules of the house
 	@$(BIN)/ruff format --check --quiet .
@@ -52,7 +55,7 @@ lock: ## Bring both lock files up to pyproject.toml (needs uv; ARGS=--upgrade fo
 	@$(COMPILE) $(ARGS) --group dev -o requirements-dev.lock
 
 clean: ## Remove the virtual environment and all caches; the data in .saxaul stays
-	rm -rf .venv dist site .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf .venv dist site .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache .mutants.json
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # The project is put on the path of the environment with a .pth file: nothing to build, and an

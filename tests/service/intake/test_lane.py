@@ -123,6 +123,21 @@ async def test_a_lane_has_room_for_what_it_commits_in_time() -> None:
     assert 1 <= lane.room_events <= 200  # a thousand a second at the most
 
 
+async def test_what_waits_behind_a_commit_is_answered_before_the_end() -> None:
+    async def at_once(events: Sequence[Candidate], _: UUID) -> list[Answer]:
+        return [cast("Answer", None)] * len(events)
+
+    lane = Lane(
+        at_once, SteppedClock(), lambda *_: None,
+        queue_events=10, queue_seconds=1, batch_events=1,
+    )  # fmt: skip
+    replies = [lane.put([cast("Candidate", None)]) for _ in range(3)]
+    lane.close()
+    await lane.run()
+
+    assert [reply.done() for reply in replies] == [True] * 3
+
+
 async def test_a_full_queue_refuses_and_keeps_what_it_took(new_settings: NewSettings) -> None:
     settings = await new_settings(lanes=1, lane_queue_events=3)
     subject = unique("person")
