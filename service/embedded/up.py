@@ -39,7 +39,7 @@ ONE_OFF_S = 3600.0  # a migration of big tables
 
 
 @dataclass(frozen=True, slots=True)
-class Stage:
+class Startup:
     """What every step of the start needs."""
 
     settings: Settings
@@ -65,7 +65,7 @@ def run_up(settings: Settings, *, clock: bool = False) -> int:
                 running_file = RunningFile(home.path)
                 try:
                     with Supervisor(running_file.set_programs) as supervisor:
-                        up(Stage(settings, home.path, console, supervisor), home, running_file)
+                        up(Startup(settings, home.path, console, supervisor), home, running_file)
                 finally:
                     running_file.remove()
         except StartupError as error:
@@ -78,39 +78,39 @@ def run_up(settings: Settings, *, clock: bool = False) -> int:
     return 0
 
 
-def up(stage: Stage, home: Home, running_file: RunningFile) -> None:
-    with listen(stage.settings.host, stage.settings.port) as listener:
+def up(startup: Startup, home: Home, running_file: RunningFile) -> None:
+    with listen(startup.settings.host, startup.settings.port) as listener:
         url = url_of(listener)
         home.note(f"API at {url}")
-        database_url, owner_url = stage.settings.database_url, stage.settings.owner_database_url
+        database_url, owner_url = startup.settings.database_url, startup.settings.owner_database_url
         if database_url is None:
-            database_url, owner_url = start_database(stage)
-        redis_url = stage.settings.redis_url or start_counters(stage)
-        if stage.settings.virtual_clock:
-            prepare_clock(stage.home, database_url)
-        env = environment(stage, url=url, database_url=database_url, redis_url=redis_url)
-        shared = shared_metrics(stage)
+            database_url, owner_url = start_database(startup)
+        redis_url = startup.settings.redis_url or start_counters(startup)
+        if startup.settings.virtual_clock:
+            prepare_clock(startup.home, database_url)
+        env = environment(startup, url=url, database_url=database_url, redis_url=redis_url)
+        shared = shared_metrics(startup)
 
         # Only what ends again is told how to be the owner of the tables.
         once_env = env if owner_url is None else {**env, OWNER: owner_url}
-        run_once(stage, "migrate", "Migrating the database", once_env)
-        run_once(stage, "demo", "Preparing demo partner, people and projects", once_env)
-        with step(stage.console, "Starting worker and API"):
-            start_worker(stage, env)
-            start_api(stage, env | shared, listener)
-            await_ready(stage, url, redis_url)
+        run_once(startup, "migrate", "Migrating the database", once_env)
+        run_once(startup, "demo", "Preparing demo partner, people and projects", once_env)
+        with step(startup.console, "Starting worker and API"):
+            start_worker(startup, env)
+            start_api(startup, env | shared, listener)
+            await_ready(startup, url, redis_url)
 
-        embedded = stage.settings.database_url is None
-        running = Running(url, stage.home, database_url, embedded_database=embedded)
-        show_welcome(stage.console, running, now=system_clock())
+        embedded = startup.settings.database_url is None
+        running = Running(url, startup.home, database_url, embedded_database=embedded)
+        show_welcome(startup.console, running, now=system_clock())
         running_file.set_ready()
-        stage.supervisor.watch()
+        startup.supervisor.watch()
 
 
-def start_database(stage: Stage) -> tuple[str, str]:
+def start_database(startup: Startup) -> tuple[str, str]:
     """The URLs of the application and of the owner."""
-    with step(stage.console, "Starting PostgreSQL"):
-        instance = prepare_postgres(stage.home, stage.settings.postgres_port)
+    with step(startup.console, "Starting PostgreSQL"):
+        instance = prepare_postgres(startup.home, startup.settings.postgres_port)
         child = Child(
             name="postgres",
             start=partial(spawn_postgres, instance),
@@ -119,15 +119,15 @@ def start_database(stage: Stage) -> tuple[str, str]:
             stop_s=FAST[1],
             hasten_signal=IMMEDIATE[0],
         )
-        stage.supervisor.start(child)
+        startup.supervisor.start(child)
         assert child.process is not None
         await_postgres(instance, child.process)
     return instance.app_url, instance.url
 
 
-def start_counters(stage: Stage) -> str:
-    with step(stage.console, "Starting Valkey"):
-        instance = prepare_valkey(stage.home, stage.settings.valkey_port)
+def start_counters(startup: Startup) -> str:
+    with step(startup.console, "Starting Valkey"):
+        instance = prepare_valkey(startup.home, startup.settings.valkey_port)
         child = Child(
             name="valkey",
             start=partial(spawn_valkey, instance),
@@ -135,38 +135,41 @@ def start_counters(stage: Stage) -> str:
             stop_signal=TERMINATE[0],
             stop_s=TERMINATE[1],
         )
-        stage.supervisor.start(child)
+        startup.supervisor.start(child)
         assert child.process is not None
         await_valkey(instance, child.process)
     return instance.url
 
 
-def start_worker(stage: Stage, env: Mapping[str, str]) -> None:
+def start_worker(startup: Startup, env: Mapping[str, str]) -> None:
     command = ("-m", "workers.main")
-    stage.supervisor.start(python_child(stage, "worker", command, env, pass_fds=()))
+    startup.supervisor.start(python_child(startup, "worker", command, env, pass_fds=()))
 
 
-def start_api(stage: Stage, env: Mapping[str, str], listener: socket.socket) -> None:
+def start_api(startup: Startup, env: Mapping[str, str], listener: socket.socket) -> None:
     """All API processes accept from one socket that is ours, so the port outlives each of them."""
     command = ("-m", "service.main", "--fd", str(listener.fileno()))
-    names = [f"api-{number + 1}" for number in range(stage.settings.workers)]
-    stage.supervisor.start(
-        *(python_child(stage, name, command, env, pass_fds=(listener.fileno(),)) for name in names)
+    names = [f"api-{number + 1}" for number in range(startup.settings.workers)]
+    startup.supervisor.start(
+        *(
+            python_child(startup, name, command, env, pass_fds=(listener.fileno(),))
+            for name in names
+        )
     )
 
 
-def shared_metrics(stage: Stage) -> dict[str, str]:
+def shared_metrics(startup: Startup) -> dict[str, str]:
     """Where several API processes add up their metrics; one needs no folder."""
-    if stage.settings.workers == 1:
+    if startup.settings.workers == 1:
         return {}
-    folder = stage.home / "metrics"
+    folder = startup.home / "metrics"
     shutil.rmtree(folder, ignore_errors=True)  # of an earlier run
     folder.mkdir()
     return {SHARED_DIR: str(folder)}
 
 
 def python_child(
-    stage: Stage,
+    startup: Startup,
     name: str,
     command: tuple[str, ...],
     env: Mapping[str, str],
@@ -175,15 +178,15 @@ def python_child(
 ) -> Child:
     return Child(
         name=name,
-        start=partial(spawn_python, stage, name, command, env, pass_fds=pass_fds),
-        log=stage.log(name),
+        start=partial(spawn_python, startup, name, command, env, pass_fds=pass_fds),
+        log=startup.log(name),
         stop_signal=signal.SIGTERM,
         stop_s=DRAIN_S,
     )
 
 
 def spawn_python(
-    stage: Stage,
+    startup: Startup,
     name: str,
     command: tuple[str, ...],
     env: Mapping[str, str],
@@ -192,7 +195,7 @@ def spawn_python(
 ) -> Process:
     return spawn(
         [sys.executable, *command],
-        log=stage.log(name),
+        log=startup.log(name),
         env=env,
         identity=STAY,
         orphan_signal=signal.SIGKILL,  # what was acknowledged is committed already
@@ -200,19 +203,19 @@ def spawn_python(
     )
 
 
-def run_once(stage: Stage, name: str, what: str, env: Mapping[str, str]) -> None:
-    with step(stage.console, what):
-        process = spawn_python(stage, name, ("-m", "service.cli", name), env)
+def run_once(startup: Startup, name: str, what: str, env: Mapping[str, str]) -> None:
+    with step(startup.console, what):
+        process = spawn_python(startup, name, ("-m", "service.cli", name), env)
         try:
-            stage.supervisor.wait_for(lambda: process.poll() is not None, seconds=ONE_OFF_S)
+            startup.supervisor.wait_for(lambda: process.poll() is not None, seconds=ONE_OFF_S)
         finally:
             stop(process, TERMINATE)
         if process.returncode != 0:
-            log = stage.log(name)
+            log = startup.log(name)
             raise StartupError(f"{what} failed. The end of {log}:\n{tail(log)}")
 
 
-def await_ready(stage: Stage, url: str, redis_url: str) -> None:
+def await_ready(startup: Startup, url: str, redis_url: str) -> None:
     """Wait for the API's own word, and for the sign of life that arq leaves in Valkey."""
     says = {"worker": "nothing yet", "api-1": "nothing yet"}
 
@@ -228,23 +231,23 @@ def await_ready(stage: Stage, url: str, redis_url: str) -> None:
         says["worker"] = "running" if worker else "nothing yet"
         return worker and answer.is_success
 
-    if not stage.supervisor.wait_for(ready, seconds=READY_S):
+    if not startup.supervisor.wait_for(ready, seconds=READY_S):
         name = "worker" if says["worker"] != "running" else "api-1"
         raise StartupError(
             f"Not ready after {READY_S:.0f} s. {name} says: {says[name]}. The end of "
-            f"{stage.log(name)}:\n{tail(stage.log(name))}"
+            f"{startup.log(name)}:\n{tail(startup.log(name))}"
         )
 
 
-def environment(stage: Stage, *, url: str, database_url: str, redis_url: str) -> dict[str, str]:
+def environment(startup: Startup, *, url: str, database_url: str, redis_url: str) -> dict[str, str]:
     """What the other programs read their settings from. Secrets travel in no command line."""
-    settings = stage.settings
+    settings = startup.settings
     set_here = {"person_key": settings.person_key, "secret_key": settings.secret_key}
     keys = {name: key.get_secret_value() for name, key in set_here.items() if key is not None}
     missing = {name: secrets.token_hex(32) for name in set_here if name not in keys}
     if missing:
-        keys = {**remember(stage.home / "secrets.json", **missing), **keys}
-    jwks = (stage.home / "issuer" / "jwks.json").as_uri()
+        keys = {**remember(startup.home / "secrets.json", **missing), **keys}
+    jwks = (startup.home / "issuer" / "jwks.json").as_uri()
     inherited = {name: value for name, value in os.environ.items() if name != OWNER}
     # On one's own machine with one's own servers, webhooks may come back to it.
     here = settings.database_url is None and settings.host in ("127.0.0.1", "::1", "localhost")
@@ -255,7 +258,7 @@ def environment(stage: Stage, *, url: str, database_url: str, redis_url: str) ->
         "REDIS_URL": redis_url,
         "SAXAUL_PERSON_KEY": keys["person_key"],
         "SAXAUL_SECRET_KEY": keys["secret_key"],
-        "SAXAUL_HOME": str(stage.home),
+        "SAXAUL_HOME": str(startup.home),
         "SAXAUL_HOST": settings.host,
         "SAXAUL_PORT": url.rpartition(":")[2],
         "SAXAUL_OIDC_ISSUER": settings.oidc_issuer or url,

@@ -35,7 +35,7 @@ def system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
 
 @pytest.fixture(scope="session")
 def fragile(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
-    """A system that comes back after each test's harm. Its API keeps no totals in its memory."""
+    """A system that comes back after each test's fault. Its API keeps no totals in its memory."""
     home = tmp_path_factory.mktemp("fragile")
     with running_system(home, totals_cache_seconds=0) as running:
         yield running

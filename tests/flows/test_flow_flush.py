@@ -36,7 +36,7 @@ async def test_totals_survive_a_loss_in_valkey(
 
     async with (
         watching(fragile) as watch,
-        load(fragile, clients=2, name=f"{name}-witness", insist=True) as seen,
+        load(fragile, clients=2, name=f"{name}-workload", insist=True) as seen,
         replaying(fragile, name) as replay,
     ):
         await replay.feed(events[: EVENTS // 2])

@@ -28,7 +28,7 @@ async def test_a_kill_in_the_middle_of_a_replay_loses_nothing(
     events = some_events(EVENTS, people=PEOPLE, name=name)
 
     async with (
-        load(fragile, clients=CLIENTS, name=f"{name}-witness", insist=True) as seen,
+        load(fragile, clients=CLIENTS, name=f"{name}-workload", insist=True) as seen,
         replaying(fragile, name) as replay,
     ):
         await replay.feed(events[: EVENTS // 2])
