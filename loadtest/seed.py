@@ -50,14 +50,14 @@ def seed(system: System, tally: Tally, *, people: int) -> None:
             tally.add_batch(len(some), answer.status_code, answer.content)
 
 
-def open_project(system: System, *, stock: int) -> Project | None:
-    """A project of `stock` trees at PRICE_POINTS; None where no key may make one."""
+def open_project(system: System, *, stock: int, price_points: int = PRICE_POINTS) -> Project | None:
+    """A project of `stock` trees; None where no key may make one."""
     if not system.admin_key:
         return None
     project, today = Project(f"load-{secrets.token_hex(4)}", stock), datetime.now(BEIJING).date()
     given = {
         "project_id": project.name, "name": "Under load", "species": "saxaul", "place": "a test",
-        "region": "CN-NM", "planting_partner": "nobody", "price_points": PRICE_POINTS,
+        "region": "CN-NM", "planting_partner": "nobody", "price_points": price_points,
         "opens_on": str(today - timedelta(days=1)), "closes_on": str(today + timedelta(days=1)),
         "stock": stock,
     }  # fmt: skip

@@ -15,12 +15,10 @@ from pathlib import Path
 import uvloop
 from rich.console import Console
 
-from loadtest.bench import machine, report
+from loadtest.bench import machine, parts, points, report
 from loadtest.bench.cpu import spy_path
 from loadtest.bench.database import bench_schema
-from loadtest.bench.observe import observability
-from loadtest.bench.parts import FULL, QUICK, Bench, Unsound
-from loadtest.bench.processes import PATIENT, two_processes
+from loadtest.bench.measure import FULL, QUICK, Bench, Unsound
 from loadtest.bench.serve import served
 from loadtest.bench.size import sizes
 from loadtest.books import Check, check_identity, check_totals, run_reconcile
@@ -37,25 +35,21 @@ from loadtest.system import (
 
 SETTLE_S = 60.0
 WIDTH = 130
+PATIENT = {"SAXAUL_LANE_QUEUE_SECONDS": "60"}  # how much goes through, not how long it takes
 PARTS: dict[str, Callable[[Bench], Awaitable[None]]] = {
-    "batch500": Bench.batches_500,
-    "batch1000": Bench.batches_1000,
-    "copy": Bench.copy,
-    "naive": Bench.naive,
-    "single": Bench.single,
-    "empty-post": Bench.empty_post,
-    "latency": Bench.latency,
-    "totals": Bench.totals,
-    "empty-get": Bench.empty_get,
-    "assess": Bench.assess,
-    "collect": Bench.collect,
-    "orders": Bench.orders,
-    "hooks": Bench.hooks,
-    "deliver": Bench.deliver,
-    "people": Bench.people,
+    "batch500": parts.batches,
+    "copy": parts.copy,
+    "naive": parts.naive,
+    "single": parts.single,
+    "empty-post": parts.empty_post,
+    "latency": parts.latency,
+    "totals": parts.totals,
+    "empty-get": parts.empty_get,
+    "assess": parts.assess,
+    "collect": points.collect,
+    "orders": points.orders,
+    "people": parts.people,
     "size": sizes,
-    "two": two_processes,
-    "observe": observability,
 }
 
 
@@ -85,15 +79,9 @@ async def _run(options: argparse.Namespace, system: System, console: Console, er
     if system.alone:
         where["api processes"] = str(options.workers)
     async with bench_schema(system.database_url):
-        with (
-            served("loadtest.bench.naive", BENCH_DATABASE_URL=system.database_url) as naive_url,
-            served(
-                "loadtest.bench.naive_collect", BENCH_DATABASE_URL=system.database_url
-            ) as naive_collect_url,
-            served("loadtest.bench.empty") as empty_url,
-        ):
-            plan = QUICK if options.quick else FULL
-            bench = Bench(system, plan, naive_url, empty_url, naive_collect_url)
+        comparison = served("loadtest.bench.comparison", BENCH_DATABASE_URL=system.database_url)
+        with comparison as comparison_url:
+            bench = Bench(system, QUICK if options.quick else FULL, comparison_url)
             await bench.warm_up()
             for repeat in range(options.repeats):
                 for name in options.only:
@@ -103,7 +91,7 @@ async def _run(options: argparse.Namespace, system: System, console: Console, er
             if options.profile:
                 if spy_path() is None:
                     bench.notes.append("no stages: py-spy is not installed (pip install py-spy)")
-                stages = await bench.profile()
+                stages = await parts.profile(bench)
     checks = _check(bench, actions_before)
     report.show(console, bench, where, stages, checks)
     if options.json:
@@ -114,7 +102,7 @@ async def _run(options: argparse.Namespace, system: System, console: Console, er
 
 
 def _check(bench: Bench, actions_before: int) -> Sequence[Check]:
-    """h) the books; without them no figure counts."""
+    """The rules of the books; without them no figure counts."""
     system, tally = bench.system, bench.tally
     expected = actions_before + tally.recorded
     after = settled_actions(system.url, expected, seconds=SETTLE_S)
@@ -146,7 +134,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--quick", action="store_true", help="fewer events; a look, not a result")
     parser.add_argument("--profile", action="store_true", help="where the API's time goes (py-spy)")
     parser.add_argument(
-        "--only", type=_parts, default=list(PARTS), metavar="PART,...",
+        "--only", type=_part_names, default=list(PARTS), metavar="PART,...",
         help=f"only some of: {', '.join(PARTS)}",
     )  # fmt: skip
     parser.add_argument("--url", help="a system that runs already; needs --home or SAXAUL_HOME")
@@ -162,7 +150,7 @@ def _options() -> argparse.Namespace:
     return options
 
 
-def _parts(text: str) -> list[str]:
+def _part_names(text: str) -> list[str]:
     names = text.split(",")
     unknown = [name for name in names if name not in PARTS]
     if unknown:

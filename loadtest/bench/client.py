@@ -26,11 +26,12 @@ class ClientFault(RuntimeError):
     """The server spoke in a way that this client does not read, or ended a connection."""
 
 
-def post(url: str, path: str, body: bytes, *, content_type: str, key: str) -> bytes:
-    """A whole POST request."""
+def post(url: str, path: str, body: bytes, *, content_type: str, key: str, **headers: str) -> bytes:
+    """A whole POST request; `headers` are further ones, by their names."""
+    more = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
     head = (
         f"POST {path} HTTP/1.1\r\nHost: {urlsplit(url).netloc}\r\nAuthorization: Bearer {key}\r\n"
-        f"Content-Type: {content_type}\r\nContent-Length: {len(body)}\r\n\r\n"
+        f"{more}Content-Type: {content_type}\r\nContent-Length: {len(body)}\r\n\r\n"
     )
     return head.encode() + body
 

@@ -7,8 +7,7 @@ from statistics import median
 from rich.console import Console
 from rich.table import Table
 
-from loadtest.bench.observe import BARE, BATCHES, SINGLES, TRACED, WATCHED
-from loadtest.bench.parts import Bench
+from loadtest.bench.measure import Bench
 from loadtest.books import Check
 
 COMMENT = (
@@ -44,93 +43,51 @@ class Ratio:
     goal: Goal
 
 
-WATCH_COST = Goal(1.1, at_most=True)
 RATIOS = (
     Ratio("batches of 500 / plain FastAPI + SQLModel", "batch500", "naive", Goal(25)),
-    Ratio("batches of 1,000 / plain FastAPI + SQLModel", "batch1000", "naive", Goal(25)),
     Ratio("batches of 500 / raw COPY, 1,000 a commit", "batch500", "copy", Goal(0.15, aim=0.25)),
-    Ratio("batches of 1,000 / raw COPY, 1,000 a commit", "batch1000", "copy", Goal(0.15, aim=0.25)),
-    Ratio("batches of 1,000 / raw COPY, all at once", "batch1000", "copy whole", Goal(0.15)),
     Ratio("single events / empty FastAPI route", "single", "empty POST", Goal(0.6)),
     Ratio("collecting / empty FastAPI route", "collect", "empty collect", Goal(0.3)),
-    Ratio("collecting / plain read-modify-write", "collect", "naive collect", Goal(1.5)),
-    Ratio("orders, stock in cells / in one row", "orders", "orders one row", Goal(1)),
-    Ratio("signed payloads / plain events, one each", "hook", "single", Goal(0.4)),
-    Ratio("signed payloads / plain events, 100 each", "hook100", "batch100", Goal(0.6)),
-    Ratio("webhooks out / bare HTTP client loop", "deliver", "bare client", Goal(0.3)),
     Ratio("GET /v1/totals / empty FastAPI route", "totals", "empty GET", Goal(0.8)),
-    Ratio("2 API processes / 1, batches of 500", "batch500 two", "batch500", Goal(1.0)),
-    Ratio("2 API processes / 1, single events", "single two", "single", Goal(1.0)),
-    *(
-        Ratio(f"API's time, {what} / {BARE}, {kind}", f"{key} {side}", f"{key} {BARE}", WATCH_COST)
-        for side, what in ((WATCHED, "watched"), (TRACED, "watched and traced"))
-        for key, kind in ((SINGLES, "single events"), (BATCHES, "batches of 500"))
-    ),
 )
+MOST_50_MS = Goal(50, at_most=True)
+COSTS = {
+    "people": "GET /v1/people/{subject}",
+    "collect": "POST .../collect",
+    "orders": "POST /v1/orders",
+}
+TABLES = ("action", "claim", "earning", "account", "journal", "total_day")
 ABSOLUTE: Mapping[str, tuple[str, str, Goal | None]] = {
     "batch500": ("POST /v1/events, batches of 500", "events/s", Goal(10_000, aim=20_000)),
-    "batch1000": ("POST /v1/events, batches of 1,000", "events/s", Goal(10_000, aim=20_000)),
     "naive": ("plain FastAPI + SQLModel, a commit each", "events/s", None),
     "copy": ("raw COPY, 1,000 rows a commit", "rows/s", None),
-    "copy whole": ("raw COPY, all at once", "rows/s", None),
     "single": ("POST /v1/events, one event", "requests/s", None),
-    "hook": ("POST /v1/hooks, signed, one event", "payloads/s", Goal(2_000)),
-    "hook API": ("processor time of the API for that", "us a payload", None),
-    "hook PostgreSQL": ("processor time of PostgreSQL for that", "us a payload", None),
-    "hook100": ("POST /v1/hooks, signed, 100 events", "events/s", Goal(10_000)),
-    "hook100 API": ("processor time of the API for that", "us an event", None),
-    "hook100 PostgreSQL": ("processor time of PostgreSQL for that", "us an event", None),
-    "batch100": ("POST /v1/events, batches of 100", "events/s", None),
     "empty POST": ("POST to an empty route, same body", "requests/s", None),
     "totals": ("GET /v1/totals", "requests/s", None),
     "empty GET": ("GET of an empty route", "requests/s", None),
     "collect": ("POST .../collect, everybody at once", "people/s", None),
     "collect p50": ("collecting at half of that rate, open loop: p50", "ms", None),
-    "collect p99": (
-        "collecting at half of that rate, open loop: p99",
-        "ms",
-        Goal(50, at_most=True),
-    ),
-    "naive collect": ("plain FastAPI + SQLModel, read-modify-write", "people/s", None),
+    "collect p99": ("collecting at half of that rate, open loop: p99", "ms", MOST_50_MS),
     "empty collect": ("POST to an empty route", "requests/s", None),
-    "orders": ("POST /v1/orders on one project, stock in cells", "orders/s", None),
-    "orders one row": ("POST /v1/orders, all stock in one row", "orders/s", None),
+    "orders": ("POST /v1/orders, one project", "orders/s", None),
     "open rate": ("open loop: rate, half of the top rate", "requests/s", None),
     "p50": ("open loop: p50 from the intended start", "ms", None),
-    "p99": ("open loop: p99 from the intended start", "ms", Goal(50, at_most=True)),
+    "p99": ("open loop: p99 from the intended start", "ms", MOST_50_MS),
     "p50 from sending": ("open loop: p50 from the sending", "ms", None),
     "p99 from sending": ("open loop: p99 from the sending", "ms", None),
     "late share": ("open loop: share sent late by the generator", "", Goal(0.01, at_most=True)),
-    "assess": ("one sum, median over all cases (CPU)", "µs", Goal(10, at_most=True)),
+    "assess": ("one sum, median over all cases (CPU)", "us", Goal(10, at_most=True)),
     "load": ("loading all methodologies (CPU)", "s", Goal(1, at_most=True)),
-    "deliver": ("webhooks out, while another endpoint hangs", "deliveries/s", Goal(1_000)),
-    "deliver worker": ("processor time of the worker for that", "us a delivery", None),
-    "deliver PostgreSQL": ("processor time of PostgreSQL for that", "us a delivery", None),
-    "bare client": ("bare HTTP client loop to the same receiver", "requests/s", None),
-    "batch500 two": ("two API processes, batches of 500", "events/s", None),
-    "single two": ("two API processes, one event", "requests/s", None),
     "people": ("GET /v1/people/{subject}", "requests/s", None),
     **{
         f"{part} {process}": (f"{said}: processor time of {process}", "us a request", None)
-        for part, said in (
-            ("people", "GET /v1/people/{subject}"),
-            ("collect", "POST .../collect"),
-            ("orders", "POST /v1/orders"),
-        )
+        for part, said in COSTS.items()
         for process in ("API", "PostgreSQL")
     },
     "bytes stored": ("bytes in PostgreSQL, indexes included", "an event", None),
     "bytes of log": ("bytes in PostgreSQL's log (WAL)", "an event", None),
-    **{
-        f"bytes in {table}": (f"of these in {table}", "an event", None)
-        for table in ("action", "claim", "earning", "account", "journal", "day_total")
-    },
+    **{f"bytes in {table}": (f"of these in {table}", "an event", None) for table in TABLES},
     "Valkey grew": ("bytes that Valkey grew by, all in all", "", None),
-    **{
-        f"{key} {side}": (f"processor time of the API, {what}, {kind}", "us an event", None)
-        for side, what in ((BARE, "bare"), (WATCHED, "watched"), (TRACED, "watched and traced"))
-        for key, kind in ((SINGLES, "single"), (BATCHES, "batches of 500"))
-    },
     "lag": ("longest time from answer to totals, under load", "s", Goal(1, at_most=True)),
 }
 
@@ -230,7 +187,7 @@ def _show_cpu(console: Console, bench: Bench, stages: Mapping[str, float]) -> No
             table.add_row(name, f"{median(values):.1f}", _spread(values))
         console.print(table)
     if stages:
-        table = Table("stage", "share", title="The API's time in batches of 1,000 (py-spy)")
+        table = Table("stage", "share", title="The API's time in batches (py-spy)")
         for name, share in stages.items():
             table.add_row(name, f"{share:.1%}")
         console.print(table)

@@ -3,7 +3,7 @@
 import asyncpg
 from redis.asyncio import Redis
 
-from loadtest.bench.parts import Bench
+from loadtest.bench.measure import Bench
 
 BATCH_EVENTS = 500
 
@@ -30,7 +30,7 @@ async def sizes(bench: Bench) -> None:
         async with Redis.from_url(bench.system.redis_url) as valkey:
             before, log_before = await _stored(connection)
             memory_before = int((await valkey.info("memory"))["used_memory"])
-            events = await bench.send(BATCH_EVENTS)
+            _, events = await bench.send_batches(BATCH_EVENTS)
             after, log_after = await _stored(connection)
             memory = int((await valkey.info("memory"))["used_memory"]) - memory_before
     finally:

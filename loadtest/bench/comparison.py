@@ -1,7 +1,8 @@
-"""What a team would write first: validate one event, add a row, commit. Kept as the comparison.
+"""What the service is compared with: an empty route, and what a team would write first.
 
-It is generous to itself: no keys, no caps, no claims, no earnings, no journal, no totals; repeats
-are what the primary key refuses. The rows have the columns and the key of the service's actions.
+`/empty` is the framework's limit. `/events` validates one event, adds a row and commits. It is
+generous to itself: no keys, no caps, no claims, no earnings, no journal, no totals; repeats are
+what the primary key refuses. The rows have the columns and the key of the service's actions.
 """
 
 import os
@@ -108,6 +109,13 @@ async def lifespan(_: FastAPI) -> AsyncIterator[None]:
 
 
 app = FastAPI(lifespan=lifespan)
+
+
+@app.get("/empty")
+@app.post("/empty")
+async def answer() -> dict[str, str]:
+    """Answers without reading anything."""
+    return {"outcome": "nothing"}
 
 
 @app.post("/events", status_code=201)

@@ -1,0 +1,142 @@
+"""What all measurements share: the target, how much is sent, and all that was seen so far."""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from loadtest.bench.client import BATCH_TYPE, SINGLE_TYPE, Closed, closed_loop, post
+from loadtest.bench.cpu import Times, times_of
+from loadtest.books import Tally
+from loadtest.mix import PEOPLE, Mix
+from loadtest.system import System
+
+BATCH_CONNECTIONS = 8
+SINGLE_CONNECTIONS = 64
+EVENTS = "/v1/events"
+
+
+class Unsound(RuntimeError):
+    """A measurement did not do the work that it is meant to measure."""
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """How much is sent in one measurement; each also ends after `seconds`."""
+
+    seconds: float
+    batched_events: int
+    single_events: int
+    naive_events: int
+    empty_requests: int
+    latency_seconds: float
+    collecting_people: int
+
+
+FULL = Plan(20.0, 80_000, 12_000, 4_000, 24_000, 10.0, 8_000)
+QUICK = Plan(8.0, 40_000, 2_000, 600, 4_000, 3.0, 1_500)
+
+
+@dataclass(slots=True)
+class Bench:
+    """One benchmark. `figures` hold a value a repeat, `cpu` microseconds an event by process."""
+
+    system: System
+    plan: Plan
+    comparison_url: str
+    mix: Mix = field(default_factory=lambda: Mix(PEOPLE, seed=1))
+    tally: Tally = field(default_factory=Tally)
+    figures: dict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
+    cpu: dict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
+    notes: list[str] = field(default_factory=list)
+
+    async def warm_up(self) -> None:
+        """Makes connections, caches, months and plans before anything is measured."""
+        await self.send_batches(250, events=2_000)
+        for url, path, kind in (
+            (self.comparison_url, "/events", "application/json"),
+            (self.comparison_url, "/empty", SINGLE_TYPE),
+            (self.system.url, EVENTS, SINGLE_TYPE),
+        ):
+            on_answer = self.tally.add_single if url == self.system.url else _ignore
+            requests = [self.post(url, path, e.encode(), kind) for e in self.mix.events(200)]
+            await closed_loop(url, requests, connections=16, seconds=10, on_answer=on_answer)
+
+    async def send_batches(self, size: int, *, events: int | None = None) -> tuple[Closed, int]:
+        """Sends batches of one measurement: what the loop saw, and how many events were accepted.
+
+        Raises Unsound when some have no answer.
+        """
+        requests = [
+            self.post(self.system.url, EVENTS, self.mix.batch(size).encode(), BATCH_TYPE)
+            for _ in range((events or self.plan.batched_events) // size)
+        ]
+        counted = Tally()
+        seen = await closed_loop(
+            self.system.url,
+            requests,
+            connections=BATCH_CONNECTIONS,
+            seconds=self.plan.seconds,
+            on_answer=lambda status, body: counted.add_batch(size, status, body),
+        )
+        return seen, self.count(counted)
+
+    async def send_all(
+        self, name: str, url: str, requests: Sequence[bytes], connections: int
+    ) -> Closed:
+        """Sends requests that must all succeed, and notes how many there were a second.
+
+        Raises Unsound when one fails.
+        """
+        failed = 0
+
+        def count(status: int, _: bytes) -> None:
+            nonlocal failed
+            failed += status not in (200, 201)
+
+        seen = await closed_loop(
+            url, requests, connections=connections, seconds=self.plan.seconds, on_answer=count
+        )
+        if failed:
+            raise Unsound(f"{name}: {failed} of {seen.answers} requests failed")
+        self.figures[name].append(seen.per_s)
+        return seen
+
+    def count(self, counted: Tally) -> int:
+        """Adds a tally to that of the whole run; how many events the service accepted.
+
+        Raises Unsound when it hung up on some.
+        """
+        self.tally.add(counted)
+        if counted.lost:
+            raise Unsound(f"{counted.lost} events have no answer: the connection ended")
+        if counted.unavailable or counted.problems:
+            self.notes.append(
+                f"{counted.unavailable} events were sent away and {counted.problems} had a problem"
+            )
+        return counted.accepted
+
+    def note_cost(self, name: str, before: Times, count: int) -> None:
+        """Notes the processor time since `before` for each of `count` requests, by process.
+
+        A busy machine changes it little.
+        """
+        if self.system.alone:
+            used = times_of(self.system).since(before)
+            for process in ("API", "PostgreSQL"):
+                self.figures[f"{name} {process}"].append(used[process] / count * 1e6)
+
+    def singles(self, count: int) -> list[bytes]:
+        """Requests with one event of the mix each."""
+        return [
+            self.post(self.system.url, EVENTS, text.encode(), SINGLE_TYPE)
+            for text in self.mix.events(count)
+        ]
+
+    def post(self, url: str, path: str, body: bytes, content_type: str, **headers: str) -> bytes:
+        """A whole POST request with the demo partner's key."""
+        key = self.system.partner_key
+        return post(url, path, body, content_type=content_type, key=key, **headers)
+
+
+def _ignore(_: int, __: bytes) -> None:
+    """An answer of the warm-up."""
