@@ -18,8 +18,8 @@ from pathlib import Path
 import httpx
 import uvloop
 
+from loadtest.audit import Check, Tally, check_identity, check_told, check_totals, run_reconcile
 from loadtest.bench.client import BATCH_TYPE, BROKEN, Opened, closed_loop, open_loop, post
-from loadtest.books import Check, Tally, check_identity, check_told, check_totals, run_reconcile
 from loadtest.harness import NotRunning
 from loadtest.latency import table_of
 from loadtest.mix import PEOPLE, Mix

@@ -18,8 +18,8 @@ from hashlib import sha256
 import httpx
 from fastapi import FastAPI, Request, Response
 
+from loadtest.audit import Told
 from loadtest.bench.serve import serve, served
-from loadtest.books import Told
 from loadtest.system import System
 
 PATH = "/v1/webhook-endpoints"
@@ -33,7 +33,7 @@ POLL_S = 0.25
 
 @dataclass(slots=True)
 class Kept:
-    """What came, by the receiver's own books. A message that comes again changes nothing."""
+    """The messages that came. One that comes again changes nothing."""
 
     secret: bytes = b""
     messages: set[str] = field(default_factory=set)

@@ -1,6 +1,6 @@
 """`make load`: Locust for a minute against the system that runs here, or one started for it.
 
-Judges against budget.toml, proves the books, and leaves a report. Exit code 0 when all of it holds.
+Judges against budget.toml, audits, and leaves a report. Exit code 0 when all of it holds.
 With --open it sends single events at a fixed rate instead, whatever the answers do, and shows the
 latency from the moment at which each was meant to start; exit code 3 when the generator itself fell
 behind, for then the run says nothing.
@@ -21,8 +21,7 @@ from pathlib import Path
 
 import uvloop
 
-from loadtest.bench.client import SINGLE_TYPE, Opened, open_loop, post
-from loadtest.books import (
+from loadtest.audit import (
     Check,
     Tally,
     check_identity,
@@ -31,6 +30,7 @@ from loadtest.books import (
     check_totals,
     run_reconcile,
 )
+from loadtest.bench.client import SINGLE_TYPE, Opened, open_loop, post
 from loadtest.harness import NotRunning
 from loadtest.latency import table_of
 from loadtest.mix import PEOPLE, Mix
@@ -169,7 +169,7 @@ def _prove(
     receiver: Receiver | None,
     seeded: Collection[str] = (),
 ) -> list[Check]:
-    """The rules of the books; `seeded` are facts that were recorded before the run."""
+    """The audit of a run; `seeded` are facts that were recorded before the run."""
     after = settled_actions(system.url, before + tally.recorded, seconds=SETTLE_S)
     checks = [
         check_identity(tally),

@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 
 import httpx
 
-from loadtest.books import Tally
+from loadtest.audit import Tally
 from loadtest.mix import BEIJING, PEOPLE, SOURCES, Mix
 from loadtest.system import System
 

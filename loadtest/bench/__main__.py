@@ -1,7 +1,7 @@
 """`python -m loadtest.bench`: how fast the whole system is, beside what it could be compared with.
 
 Starts a system of its own and measures every part in turn, `--repeats` times; prints ratios with
-their goals. Exit code 1 when the books do not balance: then no figure counts.
+their goals. Exit code 1 when the audit fails: then no figure counts.
 """
 
 import argparse
@@ -15,13 +15,13 @@ from pathlib import Path
 import uvloop
 from rich.console import Console
 
+from loadtest.audit import Check, check_identity, check_totals, run_reconcile
 from loadtest.bench import machine, parts, points, report
 from loadtest.bench.cpu import spy_path
 from loadtest.bench.database import bench_schema
 from loadtest.bench.measure import FULL, QUICK, Bench, Unsound
 from loadtest.bench.serve import served
 from loadtest.bench.size import sizes
-from loadtest.books import Check, check_identity, check_totals, run_reconcile
 from loadtest.harness import NotRunning
 from loadtest.system import (
     System,
@@ -102,7 +102,7 @@ async def _run(options: argparse.Namespace, system: System, console: Console, er
 
 
 def _check(bench: Bench, actions_before: int) -> Sequence[Check]:
-    """The rules of the books; without them no figure counts."""
+    """The audit of the run; without it no figure counts."""
     system, tally = bench.system, bench.tally
     expected = actions_before + tally.recorded
     after = settled_actions(system.url, expected, seconds=SETTLE_S)

@@ -4,9 +4,9 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from loadtest.audit import Tally
 from loadtest.bench.client import BATCH_TYPE, SINGLE_TYPE, Closed, closed_loop, post
 from loadtest.bench.cpu import Times, times_of
-from loadtest.books import Tally
 from loadtest.mix import PEOPLE, Mix
 from loadtest.system import System
 

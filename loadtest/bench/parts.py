@@ -5,6 +5,7 @@ import json
 import secrets
 import sys
 
+from loadtest.audit import Tally
 from loadtest.bench.client import (
     SINGLE_TYPE,
     Connection,
@@ -17,7 +18,6 @@ from loadtest.bench.client import (
 from loadtest.bench.cpu import Spy, times_of
 from loadtest.bench.database import copy_rate
 from loadtest.bench.measure import EVENTS, SINGLE_CONNECTIONS, Bench, Unsound
-from loadtest.books import Tally
 from loadtest.mix import probe, probes_in
 
 BATCH_EVENTS = 500

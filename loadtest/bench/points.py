@@ -6,6 +6,7 @@ import secrets
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
+from loadtest.audit import Tally
 from loadtest.bench.client import BATCH_TYPE, closed_loop, open_loop
 from loadtest.bench.cpu import times_of
 from loadtest.bench.measure import (
@@ -15,7 +16,6 @@ from loadtest.bench.measure import (
     Bench,
     Unsound,
 )
-from loadtest.books import Tally
 from loadtest.seed import open_project
 
 RIPE_DAYS_AGO = 3  # points of a late event ripen at once, at any time of the day

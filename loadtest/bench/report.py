@@ -7,8 +7,8 @@ from statistics import median
 from rich.console import Console
 from rich.table import Table
 
+from loadtest.audit import Check
 from loadtest.bench.measure import Bench
-from loadtest.books import Check
 
 COMMENT = (
     "Ratios are of figures measured side by side in one run; absolute figures hold for this "
@@ -117,7 +117,7 @@ def show(
     _show_cpu(console, bench, stages)
     for note in bench.notes:
         console.print(f"Note: {note}.", style="yellow", highlight=False)
-    _show_books(console, checks)
+    _show_audit(console, checks)
     console.print(COMMENT, style="dim")
 
 
@@ -133,7 +133,7 @@ def as_dict(
         "api_time_by_stage": dict(stages),
         "notes": bench.notes,
         "events": bench.tally.as_dict(),
-        "books": [{"rule": c.rule, "holds": c.holds, "shown": c.shown} for c in checks],
+        "audit": [{"rule": c.rule, "holds": c.holds, "shown": c.shown} for c in checks],
     }
 
 
@@ -193,7 +193,7 @@ def _show_cpu(console: Console, bench: Bench, stages: Mapping[str, float]) -> No
         console.print(table)
 
 
-def _show_books(console: Console, checks: Sequence[Check]) -> None:
+def _show_audit(console: Console, checks: Sequence[Check]) -> None:
     for check in checks:
         mark = "[green]holds[/]" if check.holds else "[red]BROKEN[/]"
         console.print(f"{mark}  {check.rule}: ", end="")

@@ -1,4 +1,4 @@
-"""`python -m loadtest.faults [NAME ...]`: break things one by one under load, prove the books.
+"""`python -m loadtest.faults [NAME ...]`: break things one by one under load, then audit.
 
 Starts systems of its own. After each fault everything that was sent is sent again: what was
 acknowledged must be answered as before, the totals must have grown by exactly that, a receiver of
@@ -18,7 +18,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from loadtest.books import Check
+from loadtest.audit import Check
 from loadtest.faults.harm import FAULTS, Fault
 from loadtest.faults.proof import figures_of, prove, told_by
 from loadtest.faults.stage import Skipped, Stages

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import ExitStack, asynccontextmanager
 from typing import Any
 
-from loadtest.books import Check, check_told, run_reconcile
+from loadtest.audit import Check, check_told, run_reconcile
 from loadtest.faults.witness import Witness
 from loadtest.receiver import Receiver, receiving
 from loadtest.system import System, totals_of

@@ -11,7 +11,7 @@ from typing import Any
 
 import httpx
 
-from loadtest.books import RECORDED
+from loadtest.audit import RECORDED
 from loadtest.mix import Mix
 from loadtest.system import System
 

@@ -1,4 +1,4 @@
-"""What the books of a load test say when something is missing, told twice, or sold too often."""
+"""What the audit of a load test says when something is missing, told twice, or sold too often."""
 
 import base64
 import hmac
@@ -9,7 +9,7 @@ from hashlib import sha256
 
 import pytest
 
-from loadtest.books import Tally, Told, check_stock, check_told
+from loadtest.audit import Tally, Told, check_stock, check_told
 from loadtest.receiver import Kept
 
 ONE, OTHER = "019aa000-0000-7000-8000-000000000001", "019aa000-0000-7000-8000-000000000002"

@@ -1,4 +1,4 @@
-"""Proof after a run: every accepted event has one outcome, and the service's own books balance.
+"""The audit of a run: every accepted event has one outcome, and the totals grew by just that.
 
 A load test that only counts answers proves nothing. Standard library only.
 """
@@ -158,7 +158,7 @@ class Told:
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """One rule of the books: whether it holds, and the figures."""
+    """One rule of the audit: whether it holds, and the figures."""
 
     rule: str
     holds: bool
