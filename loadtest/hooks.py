@@ -15,7 +15,7 @@ from locust.exception import StopUser
 
 from loadtest.features import CONNECTORS, HOOKS, can
 from loadtest.mix import BEIJING
-from loadtest.speaker import MIX, Speaker, content_of
+from loadtest.partner_user import MIX, PartnerUser, content_of
 from loadtest.verdict import TALLY
 
 MANAGER_KEY = os.environ.get("SAXAUL_WEBHOOKS_KEY", "")
@@ -24,7 +24,7 @@ BAD_HOOK = "POST /v1/hooks/{connector_id} (badly signed)"
 TEMPLATE = {"template": "food-order", "source": "eats"}
 
 
-class HookMerchant(Speaker):
+class HookMerchant(PartnerUser):
     """Sends its orders as they are, signed; some twice, some badly signed. One a second."""
 
     weight = 2

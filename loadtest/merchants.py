@@ -10,7 +10,7 @@ import gevent  # type: ignore[import-untyped]  # ships no types
 from locust import constant_pacing, task
 
 from loadtest.mix import probe, probes_in
-from loadtest.speaker import EVENTS, KEY, MIX, ONE, Speaker, content_of
+from loadtest.partner_user import EVENTS, KEY, MIX, ONE, PartnerUser, content_of
 from loadtest.verdict import TALLY
 
 BATCH_EVENTS = 460  # five batch merchants, one request a second: 2,300 events/s
@@ -22,7 +22,7 @@ GARBAGE = "POST /v1/events (garbage)"
 SLOPPY = "POST /v1/events (careless)"
 
 
-class SingleMerchant(Speaker):
+class SingleMerchant(PartnerUser):
     """Reports each event as it happens, two a second."""
 
     weight = 14
@@ -34,7 +34,7 @@ class SingleMerchant(Speaker):
         self.report_one(MIX.event())
 
 
-class BatchMerchant(Speaker):
+class BatchMerchant(PartnerUser):
     """Reports what gathered, once a second."""
 
     weight = 5
@@ -46,7 +46,7 @@ class BatchMerchant(Speaker):
         self.report_many(MIX.batch(BATCH_EVENTS), BATCH_EVENTS)
 
 
-class CarelessMerchant(Speaker):
+class CarelessMerchant(PartnerUser):
     """Repeats, contradicts itself, is late, and sends what is not an event. All on purpose."""
 
     weight = 1
@@ -96,7 +96,7 @@ class CarelessMerchant(Speaker):
             self.report_one(text, name=GARBAGE, expect=(status,))
 
 
-class Watcher(Speaker):
+class Watcher(PartnerUser):
     """Measures how far the public totals are behind: from an answer until the totals show it."""
 
     fixed_count = 1

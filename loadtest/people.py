@@ -12,7 +12,7 @@ import uuid
 from locust import between, task
 
 from loadtest.features import ORDERS, can
-from loadtest.speaker import MIX, Speaker, content_of
+from loadtest.partner_user import MIX, PartnerUser, content_of
 from loadtest.verdict import TALLY
 
 SEEDED = int(os.environ.get("SAXAUL_LOAD_SEEDED", "0"))  # people with points from the start
@@ -21,7 +21,7 @@ PROJECT = os.environ.get("SAXAUL_LOAD_PROJECT", "")  # the one that everybody wa
 PLANTED = (201, 409)  # too few points, sold out and out of season are true answers
 
 
-class Person(Speaker):
+class Person(PartnerUser):
     """Opens the app, looks at the earnings, collects, looks at the trees and the totals."""
 
     weight = 60
@@ -90,7 +90,7 @@ class Person(Speaker):
         self.look("/v1/totals", "GET /v1/totals")
 
 
-class Reader(Speaker):
+class Reader(PartnerUser):
     """Somebody on the public page, without a key."""
 
     weight = 20

@@ -20,7 +20,7 @@ MANY = "application/cloudevents-batch+json"
 EVENTS = "/v1/events"
 
 
-class Speaker(FastHttpUser):
+class PartnerUser(FastHttpUser):
     """Somebody with a partner's key. `host` is --host, or what demo.json says."""
 
     abstract = True
