@@ -142,15 +142,15 @@ class Tally:
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
-    """What a receiver of webhooks kept, once it had put away what came again with the same id.
+class Deliveries:
+    """What a receiver of webhooks got, apart from what came again with the same id.
 
-    `facts` is how often each action or order was told, `gaps` the people whose notices are not
-    numbered 1, 2, 3 and so on.
+    `facts` is how often each action or order was delivered, `gaps` counts the people whose notices
+    are not numbered 1, 2, 3 and so on.
     """
 
-    deliveries: int
-    again: int
+    messages: int
+    repeats: int
     badly_signed: int
     facts: Mapping[str, int]
     gaps: int
@@ -215,33 +215,33 @@ def check_stock(tally: Tally, stock: int, left: int) -> Check:
     return Check("no more is sold than there is", holds, shown)
 
 
-def check_told(answered: set[str], told: Told, *, exact: bool) -> Check:
-    """Every action and order that an answer named was told once, after de-duplication.
+def check_delivered(answered: set[str], came: Deliveries, *, exact: bool) -> Check:
+    """Every action and order that an answer named was delivered once, after de-duplication.
 
     `exact`: and nothing else was, since we were alone and no answer was lost.
     """
-    missing, strange = answered - told.facts.keys(), told.facts.keys() - answered
-    twice = [name for name, times in told.facts.items() if times > 1]
+    missing, strange = answered - came.facts.keys(), came.facts.keys() - answered
+    twice = [name for name, times in came.facts.items() if times > 1]
     wrong = {
-        "never told": missing,
-        "told under two ids": twice,
-        "told and never answered": strange if exact else (),
+        "never delivered": missing,
+        "delivered under two ids": twice,
+        "delivered and never answered": strange if exact else (),
     }
     shown = (
-        f"{len(told.facts):,} actions and orders told {'=' if exact else '>='} {len(answered):,} "
-        f"answered, in {told.deliveries:,} deliveries and {told.again:,} repeats of them"
+        f"{len(came.facts):,} actions and orders delivered {'=' if exact else '>='} "
+        f"{len(answered):,} answered, in {came.messages:,} messages and {came.repeats:,} repeats"
     )
     shown += "".join(
         f"; {len(names):,} {what}, such as {next(iter(names))}"
         for what, names in wrong.items()
         if names
     )
-    if told.badly_signed:
-        shown += f"; {told.badly_signed:,} badly signed"
-    if told.gaps:
-        shown += f"; notices about {told.gaps:,} people are not numbered without a gap"
-    holds = not any(wrong.values()) and not told.badly_signed and not told.gaps
-    return Check("receivers of webhooks were told each action once", holds, shown)
+    if came.badly_signed:
+        shown += f"; {came.badly_signed:,} badly signed"
+    if came.gaps:
+        shown += f"; notices about {came.gaps:,} people are not numbered without a gap"
+    holds = not any(wrong.values()) and not came.badly_signed and not came.gaps
+    return Check("webhooks delivered each action once", holds, shown)
 
 
 def run_reconcile(home: Path) -> Check:

@@ -18,7 +18,14 @@ from pathlib import Path
 import httpx
 import uvloop
 
-from loadtest.audit import Check, Tally, check_identity, check_told, check_totals, run_reconcile
+from loadtest.audit import (
+    Check,
+    Tally,
+    check_delivered,
+    check_identity,
+    check_totals,
+    run_reconcile,
+)
 from loadtest.bench.client import BATCH_TYPE, BROKEN, Opened, closed_loop, open_loop, post
 from loadtest.harness import NotRunning
 from loadtest.latency import table_of
@@ -35,7 +42,7 @@ LOOK_S = 0.25
 LOOK_LIMIT_S = 10.0
 DRAIN_S = 60.0
 SETTLE_S = 60.0
-TELL_S = 180.0
+DELIVER_S = 180.0
 MEMORY = re.compile(r"^process_resident_memory_bytes (\S+)", re.MULTILINE)
 STARTED = re.compile(r"^process_start_time_seconds (\S+)", re.MULTILINE)
 DEPTH = re.compile(r"^saxaul_lane_events (\S+)", re.MULTILINE)
@@ -119,8 +126,8 @@ async def _run(options: argparse.Namespace, system: System, receiver: Receiver |
         await asyncio.to_thread(run_reconcile, system.home),
     ]
     if receiver is not None and tally.facts is not None:
-        told = receiver.settled(tally.facts, seconds=TELL_S)
-        checks.append(check_told(tally.facts, told, exact=system.alone and tally.lost == 0))
+        told = receiver.settled(tally.facts, seconds=DELIVER_S)
+        checks.append(check_delivered(tally.facts, told, exact=system.alone and tally.lost == 0))
     print(*checks, sep="\n")
     if hard.void:
         print(f"VOID: the generator sent {hard.behind:.1%} of the requests late")

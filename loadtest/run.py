@@ -24,9 +24,9 @@ import uvloop
 from loadtest.audit import (
     Check,
     Tally,
+    check_delivered,
     check_identity,
     check_stock,
-    check_told,
     check_totals,
     run_reconcile,
 )
@@ -49,7 +49,7 @@ from loadtest.system import (
 
 LOCUSTFILE = Path(__file__).with_name("locustfile.py")
 SETTLE_S = 60.0
-TELL_S = 180.0  # what a receiver did not answer well comes again within some ten seconds
+DELIVER_S = 180.0  # what a receiver did not answer well comes again within some ten seconds
 STOP_S = 30
 GRACE_S = 120.0
 VOID = 3
@@ -177,8 +177,8 @@ def _prove(
     ]
     if receiver is not None and tally.facts is not None:
         facts = tally.facts.union(seeded)
-        told = receiver.settled(facts, seconds=TELL_S)
-        checks.append(check_told(facts, told, exact=system.alone and tally.lost == 0))
+        told = receiver.settled(facts, seconds=DELIVER_S)
+        checks.append(check_delivered(facts, told, exact=system.alone and tally.lost == 0))
     return [*checks, run_reconcile(system.home)]
 
 

@@ -64,7 +64,7 @@ def started(folder: Path | None, **environment: str) -> Iterator[System]:
     `folder` is where the data folder is made: benchmark the disk that you mean to use. Raises
     NotRunning when it does not start.
     """
-    with a_place(folder) as place, terminable():
+    with temporary_folder(folder) as place, terminable():
         tested = system_in(place, **environment)
         try:
             tested.start()
@@ -125,7 +125,7 @@ def another_api(
 
 
 @contextmanager
-def a_place(folder: Path | None) -> Iterator[Path]:
+def temporary_folder(folder: Path | None) -> Iterator[Path]:
     """A folder for data folders, removed at the end."""
     place = Path(tempfile.mkdtemp(prefix="saxaul-load-", dir=folder))
     place.chmod(0o711)  # the embedded database's own user has to pass through

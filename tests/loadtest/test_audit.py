@@ -8,14 +8,15 @@ from dataclasses import replace
 from hashlib import sha256
 
 import pytest
+from standardwebhooks.webhooks import Webhook
 
-from loadtest.audit import Tally, Told, check_stock, check_told
-from loadtest.receiver import Kept
+from loadtest.audit import Deliveries, Tally, check_delivered, check_stock
+from loadtest.receiver import Messages
 
 ONE, OTHER = "019aa000-0000-7000-8000-000000000001", "019aa000-0000-7000-8000-000000000002"
 PERSON = "7d9f1c52-0a35-8d0e-9c11-6f4b7a1e2c90"
 SECRET = b"a secret of thirty-two bytes ...."
-ALL_TOLD = Told(deliveries=2, again=1, badly_signed=0, facts={ONE: 1, OTHER: 1}, gaps=0)
+ALL_DELIVERED = Deliveries(messages=2, repeats=1, badly_signed=0, facts={ONE: 1, OTHER: 1}, gaps=0)
 
 
 def message(*facts: str, name: str = "msg_1", secret: bytes = SECRET, first: int = 1):
@@ -34,31 +35,31 @@ def message(*facts: str, name: str = "msg_1", secret: bytes = SECRET, first: int
     return headers, body
 
 
-def test_all_told_once_holds() -> None:
-    assert check_told({ONE, OTHER}, ALL_TOLD, exact=True).holds
+def test_all_delivered_once_holds() -> None:
+    assert check_delivered({ONE, OTHER}, ALL_DELIVERED, exact=True).holds
 
 
 @pytest.mark.parametrize(
     ("wrong", "said"),
     [
-        ({"facts": {ONE: 1}}, "never told"),
-        ({"facts": {ONE: 1, OTHER: 2}}, "told under two ids"),
-        ({"facts": {ONE: 1, OTHER: 1, "strange": 1}}, "told and never answered"),
+        ({"facts": {ONE: 1}}, "never delivered"),
+        ({"facts": {ONE: 1, OTHER: 2}}, "delivered under two ids"),
+        ({"facts": {ONE: 1, OTHER: 1, "strange": 1}}, "delivered and never answered"),
         ({"badly_signed": 1}, "badly signed"),
         ({"gaps": 1}, "not numbered without a gap"),
     ],
 )
-def test_what_was_told_wrongly_is_named(wrong: dict, said: str) -> None:
-    check = check_told({ONE, OTHER}, replace(ALL_TOLD, **wrong), exact=True)
+def test_what_was_delivered_wrongly_is_named(wrong: dict, said: str) -> None:
+    check = check_delivered({ONE, OTHER}, replace(ALL_DELIVERED, **wrong), exact=True)
 
     assert not check.holds
     assert said in check.shown
 
 
-def test_others_may_have_been_told_where_we_are_not_alone() -> None:
-    told = replace(ALL_TOLD, facts={ONE: 1, OTHER: 1, "of somebody else": 1})
+def test_others_may_have_got_deliveries_where_we_are_not_alone() -> None:
+    came = replace(ALL_DELIVERED, facts={ONE: 1, OTHER: 1, "of somebody else": 1})
 
-    assert check_told({ONE, OTHER}, told, exact=False).holds
+    assert check_delivered({ONE, OTHER}, came, exact=False).holds
 
 
 @pytest.mark.parametrize(
@@ -88,28 +89,29 @@ def test_a_tally_keeps_the_facts_that_answers_name_through_json() -> None:
 
 
 def test_a_message_that_comes_again_changes_nothing() -> None:
-    kept = Kept(SECRET)
+    messages = Messages(Webhook(SECRET))
 
-    statuses = [kept.take(*message(ONE, OTHER)) for _ in range(2)]
+    statuses = [messages.receive(*message(ONE, OTHER)) for _ in range(2)]
 
-    told = Told(**kept.as_dict())
     assert statuses == [200, 200]
-    assert told == Told(deliveries=1, again=1, badly_signed=0, facts={ONE: 1, OTHER: 1}, gaps=0)
+    assert messages.summary() == Deliveries(
+        messages=1, repeats=1, badly_signed=0, facts={ONE: 1, OTHER: 1}, gaps=0
+    )
 
 
 def test_a_forged_message_and_a_gap_are_noticed() -> None:
-    kept = Kept(SECRET)
+    messages = Messages(Webhook(SECRET))
 
-    forged = kept.take(*message(ONE, secret=b"another"))
-    kept.take(*message(ONE, first=2))
+    forged = messages.receive(*message(ONE, secret=b"another"))
+    messages.receive(*message(ONE, first=2))
 
     assert forged == 401
-    assert (kept.as_dict()["badly_signed"], kept.as_dict()["gaps"]) == (1, 1)
+    assert (messages.summary().badly_signed, messages.summary().gaps) == (1, 1)
 
 
 def test_every_twentieth_message_has_to_come_again() -> None:
-    kept = Kept(SECRET)
+    messages = Messages(Webhook(SECRET))
 
-    statuses = [kept.take(*message(ONE, name=f"msg_{number}")) for number in range(40)]
+    statuses = [messages.receive(*message(ONE, name=f"msg_{number}")) for number in range(40)]
 
     assert [at for at, status in enumerate(statuses, 1) if status == 500] == [20, 40]
