@@ -1,9 +1,10 @@
 """`python -m loadtest.faults [NAME ...]`: break things one by one under load, then audit.
 
 Starts systems of its own. After each fault everything that was sent is sent again: what was
-acknowledged must be answered as before, the totals must have grown by exactly that, a receiver of
-webhooks must have heard of each action once, and `saxaul reconcile` must pass. Exit code 0 when
-all of it holds, 1 when something does not.
+acknowledged must be answered as before, the totals must have grown by exactly that, each action
+must have been delivered once to a receiver of webhooks, and `saxaul reconcile` must pass. Exit code
+0 when all of it holds, 1 when something does not. The seed decides the order of the faults, their
+moments and the mix of events; it is printed, and `--seed` runs the same again.
 """
 
 import argparse
@@ -14,21 +15,22 @@ import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from random import Random, SystemRandom
 
 from rich.console import Console
 from rich.table import Table
 
 from loadtest.audit import Check
-from loadtest.faults.harm import FAULTS, Fault
-from loadtest.faults.proof import figures_of, prove, told_by
-from loadtest.faults.stage import Skipped, Stages
-from loadtest.faults.witness import NotBack, Witness
+from loadtest.faults.audit import audit_fault, figures_of, receiver_of
+from loadtest.faults.injection import FAULTS, Fault
+from loadtest.faults.targets import Skipped, Targets
+from loadtest.faults.workload import NotRecovered, Workload
 from loadtest.harness import NotRunning
-from loadtest.system import a_place, terminable
+from loadtest.system import temporary_folder, terminable
 
 WIDTH = 130
 FAULT_LIMIT_S = 300.0
-BEFORE_SHARE = 0.5  # of the fault's time: load before it, and after it
+LOAD_SHARES = (0.3, 0.7)  # of the fault's time: the load before it, and the load after it
 
 
 @dataclass(slots=True)
@@ -41,19 +43,19 @@ class Result:
     sent: int = 0
     unanswered: int = 0
     refusals: dict[str, int] = field(default_factory=dict)
-    back_s: float = 0.0
+    recovery_s: float = 0.0
     slowest_s: float = 0.0
     took_s: float = 0.0
     checks: list[Check] = field(default_factory=list)
 
     @property
     def holds(self) -> bool:
-        """Whether nothing is wrong; a fault that cannot be made here proves nothing, either way."""
+        """Whether nothing is wrong; a fault that was skipped shows nothing, either way."""
         return not self.failed and all(check.holds for check in self.checks)
 
 
 def main() -> int:
-    """Read the command line, run, print; the exit code."""
+    """Reads the command line, runs, prints; the exit code."""
     options = _options()
     if options.list:
         for fault in FAULTS.values():
@@ -61,8 +63,8 @@ def main() -> int:
         return 0
     err = Console(stderr=True)
     try:
-        with a_place(options.dir) as place, terminable():
-            results = asyncio.run(_run(options, place, err))
+        with temporary_folder(options.dir) as folder, terminable():
+            results = asyncio.run(_run(options, folder, err))
     except NotRunning as error:
         err.print(f"error: {error}", style="red", markup=False, highlight=False)
         return 2
@@ -75,43 +77,51 @@ def main() -> int:
     return 0 if all(result.holds for result in results) else 1
 
 
-async def _run(options: argparse.Namespace, place: Path, err: Console) -> list[Result]:
-    stages, results = Stages(place), []
+async def _run(options: argparse.Namespace, folder: Path, err: Console) -> list[Result]:
+    """Injects the faults one after the other, in the order that the seed gives."""
+    chance, targets, results = Random(options.seed), Targets(folder), []
+    names = list(options.names)
+    chance.shuffle(names)
+    err.print(f"seed {options.seed}", highlight=False)
     try:
-        for name in options.names or FAULTS:
+        for name in names:
             err.print(f"{name}: {FAULTS[name].what} ...", style="dim", highlight=False)
-            result = await _one(FAULTS[name], stages, options)
+            result = await _one(FAULTS[name], targets, options, chance)
             err.print(f"{name}: {_verdict(result)} in {result.took_s:.1f} s", highlight=False)
             results.append(result)
     finally:
-        await stages.stop()
+        await targets.stop()
     return results
 
 
-async def _one(fault: Fault, stages: Stages, options: argparse.Namespace) -> Result:
+async def _one(
+    fault: Fault, targets: Targets, options: argparse.Namespace, chance: Random
+) -> Result:
+    """Injects one fault under load, and audits."""
     result, began = Result(fault.name), time.monotonic()
+    before_s, after_s = (options.seconds * chance.uniform(*LOAD_SHARES) for _ in range(2))
     try:
         async with (
             asyncio.timeout(FAULT_LIMIT_S),
-            fault.scene(stages) as scene,
-            told_by(scene.stage.system) as receiver,
+            fault.target(targets) as target,
+            receiver_of(target.system) as receiver,
         ):
-            stage = scene.stage
-            before = await asyncio.to_thread(figures_of, stage.system)
-            witness = Witness(stage.system, stage.urls, options.clients)
-            seen = witness.seen
-            async with witness.watching():
-                await witness.answered_after(time.monotonic())
-                await asyncio.sleep(options.seconds * BEFORE_SHARE)
-                await scene.harm(options.seconds)
-                result.back_s = await witness.answered_after(time.monotonic())
-                await asyncio.sleep(options.seconds * BEFORE_SHARE)
-            result.sent, result.unanswered = len(seen.sent), len(set(seen.sent) - set(seen.answers))
-            result.refusals, result.slowest_s = dict(seen.refusals), seen.slowest_s
-            result.checks = await prove(witness, before, receiver)
+            before = await asyncio.to_thread(figures_of, target.system)
+            seed = chance.getrandbits(32)
+            workload = Workload(target.system, target.urls, options.clients, seed)
+            async with workload.running() as observed:
+                await workload.recovery_s()
+                await asyncio.sleep(before_s)
+                await fault.inject(target, options.seconds)
+                result.recovery_s = await workload.recovery_s()
+                await asyncio.sleep(after_s)
+            result.sent = len(observed.sent)
+            result.unanswered = len(observed.sent.keys() - observed.answers.keys())
+            result.refusals, result.slowest_s = dict(observed.refusals), observed.slowest_s
+            result.checks = await audit_fault(workload, before, receiver)
     except* Skipped as group:
         result.skipped = _first(group)
-    except* (NotBack, NotRunning) as group:
+    except* (NotRecovered, NotRunning) as group:
         result.failed = _first(group)
     except* TimeoutError:
         result.failed = f"not over after {FAULT_LIMIT_S:.0f} s"
@@ -120,7 +130,7 @@ async def _one(fault: Fault, stages: Stages, options: argparse.Namespace) -> Res
 
 
 def _first(group: BaseExceptionGroup) -> str:
-    """The words of the first error in nested groups."""
+    """The message of the first error in nested groups."""
     error: BaseException = group
     while isinstance(error, BaseExceptionGroup):
         error = error.exceptions[0]
@@ -135,7 +145,7 @@ def _verdict(result: Result) -> str:
 
 def _show(console: Console, results: Sequence[Result]) -> None:
     table = Table(
-        "fault", "", "sent", "without answer", "refusals", "back after", "slowest", title="Faults"
+        "fault", "", "sent", "without answer", "refusals", "recovery", "slowest", title="Faults"
     )
     colours = {"holds": "green", "BROKEN": "red", "skipped": "yellow"}
     for one in results:
@@ -146,7 +156,7 @@ def _show(console: Console, results: Sequence[Result]) -> None:
             f"{one.sent:,}",
             f"{one.unanswered:,}",
             ", ".join(f"{count} {what}" for what, count in sorted(one.refusals.items())),
-            f"{one.back_s:.1f} s",
+            f"{one.recovery_s:.1f} s",
             f"{one.slowest_s:.1f} s",
         )
     console.print(table)
@@ -169,7 +179,9 @@ def _options() -> argparse.Namespace:
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("names", nargs="*", metavar="NAME", help="default: all; see --list")
+    parser.add_argument("names", nargs="*", metavar="NAME", help="some faults; see --list")
+    parser.add_argument("--all", action="store_true", help="all faults; so it is without a name")
+    parser.add_argument("--seed", type=int, help="as a run before printed it; default: a new one")
     parser.add_argument("--list", action="store_true", help="list the faults and end")
     parser.add_argument("--seconds", type=float, default=5.0, help="of each fault; default 5")
     parser.add_argument("--clients", type=int, default=8, help="half send batches; default 8")
@@ -179,6 +191,10 @@ def _options() -> argparse.Namespace:
     unknown = [name for name in options.names if name not in FAULTS]
     if unknown:
         parser.error(f"there is no fault {unknown[0]!r}; there are {', '.join(FAULTS)}")
+    if options.all or not options.names:
+        options.names = list(FAULTS)
+    if options.seed is None:
+        options.seed = SystemRandom().getrandbits(32)
     return options
 
 

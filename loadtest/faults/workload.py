@@ -1,4 +1,4 @@
-"""Clients that report events without a pause, and remember each event and its first answer."""
+"""The load during a fault: clients that report without a pause, and keep every first answer."""
 
 import asyncio
 import json
@@ -23,74 +23,84 @@ AGAIN_EVENTS = 500
 RECOVER_S = 90.0
 ONE = {"Content-Type": "application/cloudevents+json"}
 MANY = {"Content-Type": "application/cloudevents-batch+json"}
-KEPT = ("action_id", "outcome", "avoided_mg", "points", "methodology", "local_day")
-COME_BACK = (429, 503)
+COMPARED = ("action_id", "outcome", "avoided_mg", "points", "methodology", "local_day")
+RETRYABLE = (429, 503)
 
 Name = tuple[str, str, str]
 Answer = dict[str, Any]
 
 
-class NotBack(RuntimeError):
+class NotRecovered(RuntimeError):
     """The system takes no events although the fault is over."""
 
 
 @dataclass(slots=True)
-class Seen:
-    """All that was sent, and all that came back."""
+class Observed:
+    """All that was sent, and all that was answered."""
 
     sent: dict[Name, str] = field(default_factory=dict)  # the event's text
     answers: dict[Name, Answer] = field(default_factory=dict)
-    refusals: Counter[str] = field(default_factory=Counter)  # by what was said
+    refusals: Counter[str] = field(default_factory=Counter)  # by status, or by the error's class
     wrong: list[str] = field(default_factory=list)  # what no fault excuses
-    unanswered: int = 0
     slowest_s: float = 0.0
     last_answer_at: float = 0.0
 
     def note(self, name: Name, answer: Answer) -> None:
-        """Keep the first answer; another one later must say the same."""
-        kept = {part: answer[part] for part in KEPT}
-        before = self.answers.setdefault(name, kept)
-        if before != kept:
-            self.wrong.append(f"{name} was answered {before} and later {kept}")
+        """Keeps the first answer to an event; another one later must say the same."""
+        compared = {part: answer[part] for part in COMPARED}
+        before = self.answers.setdefault(name, compared)
+        if before != compared:
+            self.wrong.append(f"{name} was answered {before} and later {compared}")
 
     def recorded(self) -> list[Answer]:
-        """The distinct events that the totals count."""
+        """The answers to the distinct events that the totals count."""
         return [one for one in self.answers.values() if one["outcome"] in RECORDED]
 
 
 @dataclass(slots=True)
-class Witness:
-    """Speaks to every address of a system in turn."""
+class Workload:
+    """`clients` that report events of a mix to all addresses of a system, until they are stopped.
+
+    The same `seed` gives the same mix.
+    """
 
     system: System
     urls: tuple[str, ...]
     clients: int
-    seen: Seen = field(default_factory=Seen)
-    _mix: Mix = field(default_factory=lambda: Mix(PEOPLE, seed=time.time_ns()))
+    seed: int
+    observed: Observed = field(default_factory=Observed)
+    _mix: Mix = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._mix = Mix(PEOPLE, seed=self.seed)
 
     @asynccontextmanager
-    async def watching(self) -> AsyncIterator[Seen]:
-        """Send until the block ends, and wait for what is under way."""
+    async def running(self) -> AsyncIterator[Observed]:
+        """Sends until the block ends, and waits for what is under way."""
         stop = asyncio.Event()
         async with asyncio.TaskGroup() as group:
             for number in range(self.clients):
                 group.create_task(self._send_until(stop, number))
             try:
-                yield self.seen
+                yield self.observed
             finally:
                 stop.set()
 
-    async def answered_after(self, moment: float, *, within_s: float = RECOVER_S) -> float:
-        """Seconds from `moment` until an event was taken again. Raises NotBack."""
-        while self.seen.last_answer_at <= moment:
-            if time.monotonic() - moment > within_s:
-                raise NotBack(f"no event was taken for {within_s:.0f} s after the fault")
+    async def recovery_s(self) -> float:
+        """Seconds from now until an event was taken. Raises NotRecovered when none is for long."""
+        moment = time.monotonic()
+        while self.observed.last_answer_at <= moment:
+            if time.monotonic() - moment > RECOVER_S:
+                raise NotRecovered(f"no event was taken for {RECOVER_S:.0f} s after the fault")
             await asyncio.sleep(PAUSE_S)
-        return self.seen.last_answer_at - moment
+        return self.observed.last_answer_at - moment
 
     async def send_all_again(self) -> set[Name]:
-        """Until every event has an answer, old or new; those that were new this time."""
-        fresh, left = set[Name](), list(self.seen.sent.items())
+        """Sends every event until it has an answer; the events that were new to the service.
+
+        Raises NotRecovered when some are not taken for long.
+        """
+        new, left = set[Name](), list(self.observed.sent.items())
         deadline = time.monotonic() + RECOVER_S
         async with self._client(self.urls[0]) as client:
             while left:
@@ -100,19 +110,21 @@ class Witness:
                     if result is None:
                         left.append((name, text))
                     elif not result["duplicate"]:
-                        fresh.add(name)
+                        new.add(name)
                 if time.monotonic() > deadline:
-                    raise NotBack(f"{len(left)} events were not taken within {RECOVER_S:.0f} s")
+                    raise NotRecovered(
+                        f"{len(left)} events were not taken within {RECOVER_S:.0f} s"
+                    )
                 if any(result is None for result in results):
                     await asyncio.sleep(PAUSE_S)
-        return fresh
+        return new
 
     async def _send_until(self, stop: asyncio.Event, number: int) -> None:
         size = BATCH_EVENTS if number % 2 else 1
         async with self._client(self.urls[number // 2 % len(self.urls)]) as client:
             while not stop.is_set():
                 events = dict(_named(self._mix.events(size)))
-                self.seen.sent |= events
+                self.observed.sent |= events
                 results = await self._ask(client, list(events.items()))
                 if any(result is None for result in results):
                     await asyncio.sleep(PAUSE_S)
@@ -120,7 +132,7 @@ class Witness:
     async def _ask(
         self, client: httpx.AsyncClient, events: Sequence[tuple[Name, str]]
     ) -> list[Answer | None]:
-        """The answer to each event; None for one that was refused or lost on the way."""
+        """Sends events; the answer to each, None for one that was refused or lost on the way."""
         texts, began = [text for _, text in events], time.monotonic()
         single = len(texts) == 1
         try:
@@ -130,11 +142,10 @@ class Witness:
                 headers=ONE if single else MANY,
             )
         except httpx.TransportError as error:
-            self.seen.refusals[type(error).__name__] += 1
-            self.seen.unanswered += len(texts)
+            self.observed.refusals[type(error).__name__] += 1
             return [None] * len(texts)
         now = time.monotonic()
-        self.seen.slowest_s = max(self.seen.slowest_s, now - began)
+        self.observed.slowest_s = max(self.observed.slowest_s, now - began)
         if not answer.is_success:
             self._refused(answer.status_code, answer.text, answer.headers.get("retry-after"))
             return [None] * len(texts)
@@ -142,20 +153,20 @@ class Witness:
         results: list[Answer | None] = []
         for (name, _), result in zip(events, body.get("results", [body]), strict=True):
             if problem := result.get("problem"):
-                self._refused(problem["status"], json.dumps(problem), "in a batch")
+                self._refused(problem["status"], json.dumps(problem), retry_after="in a batch")
                 results.append(None)
             else:
-                self.seen.last_answer_at = now
-                self.seen.note(name, result)
+                self.observed.last_answer_at = now
+                self.observed.note(name, result)
                 results.append(result)
         return results
 
-    def _refused(self, status: int, text: str, come_back: str | None) -> None:
-        self.seen.refusals[str(status)] += 1
-        if status not in COME_BACK:
-            self.seen.wrong.append(f"an event was answered {status}: {text[:300]}")
-        elif come_back is None:
-            self.seen.wrong.append(f"{status} without Retry-After: {text[:300]}")
+    def _refused(self, status: int, text: str, retry_after: str | None) -> None:
+        self.observed.refusals[str(status)] += 1
+        if status not in RETRYABLE:
+            self.observed.wrong.append(f"an event was answered {status}: {text[:300]}")
+        elif retry_after is None:
+            self.observed.wrong.append(f"{status} without Retry-After: {text[:300]}")
 
     def _client(self, url: str) -> httpx.AsyncClient:
         return httpx.AsyncClient(
