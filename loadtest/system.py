@@ -64,8 +64,8 @@ def started(folder: Path | None, **environment: str) -> Iterator[System]:
     `folder` is where the data folder is made: benchmark the disk that you mean to use. Raises
     NotRunning when it does not start.
     """
-    with temporary_folder(folder) as place, terminable():
-        tested = system_in(place, **environment)
+    with temporary_folder(folder) as own, terminable():
+        tested = system_in(own, **environment)
         try:
             tested.start()
             yield system_of(tested)
@@ -73,11 +73,11 @@ def started(folder: Path | None, **environment: str) -> Iterator[System]:
             tested.stop()
 
 
-def system_in(place: Path, **environment: str) -> SystemUnderTest:
-    """A system that is not started yet, with its data folder in `place`."""
+def system_in(folder: Path, **environment: str) -> SystemUnderTest:
+    """A system that is not started yet, with its data folder in `folder`."""
     settings = {**os.environ, "SAXAUL_LOG_LEVEL": "warning", **environment}
     settings.pop("SAXAUL_PORT", None)  # a free one, and after a restart the same again
-    return SystemUnderTest(place / "home", settings)
+    return SystemUnderTest(folder / "home", settings)
 
 
 def system_of(tested: SystemUnderTest) -> System:
@@ -127,12 +127,12 @@ def another_api(
 @contextmanager
 def temporary_folder(folder: Path | None) -> Iterator[Path]:
     """A folder for data folders, removed at the end."""
-    place = Path(tempfile.mkdtemp(prefix="saxaul-load-", dir=folder))
-    place.chmod(0o711)  # the embedded database's own user has to pass through
+    made = Path(tempfile.mkdtemp(prefix="saxaul-load-", dir=folder))
+    made.chmod(0o711)  # the embedded database's own user has to pass through
     try:
-        yield place
+        yield made
     finally:
-        shutil.rmtree(place, ignore_errors=True)
+        shutil.rmtree(made, ignore_errors=True)
 
 
 def running(url: str | None, home: Path) -> System:

@@ -21,9 +21,14 @@ SPY_RATE = 200
 
 # The innermost of these files in a stack says what the sample was spent on; the first match wins.
 STAGES = {
-    "parse (pydantic)": ("intake/event.py", "http/given.py", "pydantic"),
+    "parse (pydantic)": (
+        "intake/event.py",
+        "http/dependencies.py",
+        "http/fast_path.py",
+        "pydantic",
+    ),
     "assess (methodologies)": ("methodologies/",),
-    "prepare (hash, digest)": ("intake/candidate.py", "partners/people.py"),
+    "prepare (hash, digest)": ("intake/candidate.py", "partners/person.py"),
     "decide (caps, rows, leaves)": ("intake/decide.py", "points/policy.py", "intake/outcome.py"),
     "database driver": ("asyncpg/", "intake/store.py", "journal/append.py"),
     "commit (the rest)": ("intake/commit.py", "intake/address.py"),
@@ -128,7 +133,7 @@ def shares_of(stacks: str) -> dict[str, float]:
 def stage_of(frames: list[str]) -> str:
     """What a stack was doing."""
     for frame in reversed(frames):
-        for name, places in STAGES.items():
-            if any(place in frame for place in places):
+        for name, files in STAGES.items():
+            if any(file in frame for file in files):
                 return name
     return REST

@@ -65,27 +65,27 @@ def processor() -> str:
 
 def disk(home: Path) -> str:
     """The file system under the data folder, and how often a second it makes a page durable."""
-    place = home if home.exists() else Path(tempfile.gettempdir())
-    kind = file_system(place)
+    folder = home if home.exists() else Path(tempfile.gettempdir())
+    kind = file_system(folder)
     warning = "; KEEPS NOTHING: not a disk" if kind in VOLATILE else ""
-    return f"{kind}, {flushes_per_s(place):,.0f} flushes/s of {FLUSH_BYTES} bytes{warning}"
+    return f"{kind}, {flushes_per_s(folder):,.0f} flushes/s of {FLUSH_BYTES} bytes{warning}"
 
 
-def file_system(place: Path) -> str:
-    """The kind of file system that `place` is on."""
-    path = place.resolve()
+def file_system(folder: Path) -> str:
+    """The kind of file system that a folder is on."""
+    path = folder.resolve()
     mounts = {part.mountpoint: part.fstype for part in psutil.disk_partitions(all=True)}
-    for folder in (path, *path.parents):
-        if str(folder) in mounts:
-            return str(mounts[str(folder)])
+    for above in (path, *path.parents):
+        if str(above) in mounts:
+            return str(mounts[str(above)])
     return "unknown file system"
 
 
-def flushes_per_s(place: Path) -> float:
+def flushes_per_s(folder: Path) -> float:
     """How often a second one page is written and flushed, one after the other."""
     flush = getattr(os, "fdatasync", os.fsync)
     page = os.urandom(FLUSH_BYTES)
-    with tempfile.TemporaryFile(dir=place) as file:
+    with tempfile.TemporaryFile(dir=folder) as file:
         count, started = 0, time.perf_counter()
         while time.perf_counter() - started < FLUSH_S:
             os.pwrite(file.fileno(), page, (count % 1024) * FLUSH_BYTES)

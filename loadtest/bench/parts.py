@@ -123,8 +123,8 @@ async def people(bench: Bench) -> None:
         for _ in range(bench.plan.single_events)
     ]
     before = times_of(bench.system)
-    seen = await bench.send_all("people", url, requests, SINGLE_CONNECTIONS)
-    bench.note_cost("people", before, seen.answers)
+    taken = await bench.send_all("people", url, requests, SINGLE_CONNECTIONS)
+    bench.note_cost("people", before, taken)
 
 
 async def assess(bench: Bench) -> None:

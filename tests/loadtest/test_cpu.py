@@ -38,8 +38,8 @@ def test_a_sample_counts_for_the_innermost_stage() -> None:
     }  # fmt: skip
 
 
-@pytest.mark.parametrize("place", [one for places in STAGES.values() for one in places])
-def test_a_stage_of_our_own_code_is_where_it_is_said_to_be(place: str) -> None:
-    if place.removesuffix("/") not in {"pydantic", "asyncpg", "fastapi", "starlette", "uvicorn",
+@pytest.mark.parametrize("file", [file for files in STAGES.values() for file in files])
+def test_a_stage_of_our_own_code_is_where_it_is_said_to_be(file: str) -> None:
+    if file.removesuffix("/") not in {"pydantic", "asyncpg", "fastapi", "starlette", "uvicorn",
                                        "httptools"}:  # fmt: skip
-        assert any((ROOT / folder / place).exists() for folder in ("service", "."))
+        assert any((ROOT / folder / file).exists() for folder in ("service", "."))
