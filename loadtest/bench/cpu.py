@@ -21,12 +21,8 @@ SPY_RATE = 200
 
 # The innermost of these files in a stack says what the sample was spent on; the first match wins.
 STAGES = {
-    "parse (pydantic)": (
-        "intake/event.py",
-        "http/dependencies.py",
-        "http/fast_path.py",
-        "pydantic",
-    ),
+    "parse (pydantic)": ("intake/event.py", "http/dependencies.py", "pydantic"),
+    "fast path": ("http/fast_path.py",),
     "assess (methodologies)": ("methodologies/",),
     "prepare (hash, digest)": ("intake/candidate.py", "partners/person.py"),
     "decide (caps, rows, leaves)": ("intake/decide.py", "points/policy.py", "intake/outcome.py"),
