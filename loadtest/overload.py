@@ -18,20 +18,15 @@ from pathlib import Path
 import httpx
 import uvloop
 
-from loadtest.audit import (
-    Check,
-    Tally,
-    check_delivered,
-    check_identity,
-    check_totals,
-    run_reconcile,
-)
+from loadtest.audit import Check
+from loadtest.audit_run import audit_run
 from loadtest.bench.client import BATCH_TYPE, BROKEN, Opened, closed_loop, open_loop, post
 from loadtest.harness import NotRunning
 from loadtest.latency import table_of
 from loadtest.mix import PEOPLE, Mix
 from loadtest.receiver import Receiver, receiving
-from loadtest.system import System, actions_in_totals, settled_actions, started
+from loadtest.system import System, actions_in_totals, started
+from loadtest.tally import Tally
 
 VOID = 3
 BATCH_EVENTS = 100
@@ -41,8 +36,6 @@ CONNECTIONS = 1_024
 LOOK_S = 0.25
 LOOK_LIMIT_S = 10.0
 DRAIN_S = 60.0
-SETTLE_S = 60.0
-DELIVER_S = 180.0
 MEMORY = re.compile(r"^process_resident_memory_bytes (\S+)", re.MULTILINE)
 STARTED = re.compile(r"^process_start_time_seconds (\S+)", re.MULTILINE)
 DEPTH = re.compile(r"^saxaul_lane_events (\S+)", re.MULTILINE)
@@ -112,7 +105,6 @@ async def _run(options: argparse.Namespace, system: System, receiver: Receiver |
         stop.set()
         await watch
         drained_s = await _drained(client, looks)
-    after = settled_actions(system.url, before + tally.recorded, seconds=SETTLE_S)
     print(table_of({"calm": calm.latencies, "overload": hard.taken, "all": hard.latencies}))
     print(
         f"offered {rate:,.0f} events/s; requests by status: "
@@ -121,13 +113,8 @@ async def _run(options: argparse.Namespace, system: System, receiver: Receiver |
     checks = [
         *_judge(options, calm, hard, looks),
         Check("it drains", drained_s < DRAIN_S, f"the lanes were empty after {drained_s:.1f} s"),
-        check_identity(tally),
-        check_totals(tally, before=before, after=after, alone=system.alone),
-        await asyncio.to_thread(run_reconcile, system.home),
+        *await asyncio.to_thread(audit_run, system, tally, before=before, receiver=receiver),
     ]
-    if receiver is not None and tally.facts is not None:
-        told = receiver.settled(tally.facts, seconds=DELIVER_S)
-        checks.append(check_delivered(tally.facts, told, exact=system.alone and tally.lost == 0))
     print(*checks, sep="\n")
     if hard.void:
         print(f"VOID: the generator sent {hard.behind:.1%} of the requests late")

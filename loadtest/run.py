@@ -14,27 +14,20 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from html import escape
 from pathlib import Path
 
 import uvloop
 
-from loadtest.audit import (
-    Check,
-    Tally,
-    check_delivered,
-    check_identity,
-    check_stock,
-    check_totals,
-    run_reconcile,
-)
+from loadtest.audit import check_stock
+from loadtest.audit_run import SETTLE_S, audit_run
 from loadtest.bench.client import SINGLE_TYPE, Opened, open_loop, post
 from loadtest.harness import NotRunning
 from loadtest.latency import table_of
 from loadtest.mix import PEOPLE, Mix
-from loadtest.receiver import Receiver, receiving
+from loadtest.receiver import receiving
 from loadtest.seed import Project, open_project, seed
 from loadtest.system import (
     System,
@@ -46,10 +39,9 @@ from loadtest.system import (
     settled_actions,
     started,
 )
+from loadtest.tally import Tally
 
 LOCUSTFILE = Path(__file__).with_name("locustfile.py")
-SETTLE_S = 60.0
-DELIVER_S = 180.0  # what a receiver did not answer well comes again within some ten seconds
 STOP_S = 30
 GRACE_S = 120.0
 VOID = 3
@@ -58,7 +50,7 @@ SOLD_PER_S = 1.2  # at scale 1: about half of what `sellout`'s people ask for be
 
 
 def main() -> int:
-    """Read the command line, run, prove; the exit code."""
+    """Reads the command line, runs, audits; the exit code."""
     options = _options()
     try:
         with _system(options) as system:
@@ -81,7 +73,8 @@ def _load(options: argparse.Namespace, system: System) -> int:
             return code or 1
         found = json.loads(result.read_text())
         tally = Tally.from_dict(found["tally"])
-        checks = _prove(system, tally, before, receiver, seeded.facts or ())
+        facts = seeded.facts or ()
+        checks = audit_run(system, tally, before=before, receiver=receiver, seeded=facts)
         if project is not None and system.alone:
             checks.append(check_stock(tally, project.stock, project.left(system)))
     summary = "\n".join([*_told(options, tally), "", *map(str, checks)])
@@ -128,7 +121,7 @@ def _open(options: argparse.Namespace, system: System) -> int:
     with receiving(system) as receiver:
         before, tally = actions_in_totals(system.url), Tally(facts=set())
         seen = asyncio.Runner(loop_factory=uvloop.new_event_loop).run(_send(options, system, tally))
-        checks = _prove(system, tally, before, receiver)
+        checks = audit_run(system, tally, before=before, receiver=receiver)
     print(table_of({"from the intended start": seen.latencies, "from sending": seen.service_times}))
     print(
         f"{len(seen.latencies):,} events at {options.open:,.0f}/s, {seen.failed:,} not taken; "
@@ -160,26 +153,6 @@ async def _send(options: argparse.Namespace, system: System, tally: Tally) -> Op
     return await open_loop(
         system.url, requests, rate_per_s=options.open, on_answer=tally.add_single
     )
-
-
-def _prove(
-    system: System,
-    tally: Tally,
-    before: int,
-    receiver: Receiver | None,
-    seeded: Collection[str] = (),
-) -> list[Check]:
-    """The audit of a run; `seeded` are facts that were recorded before the run."""
-    after = settled_actions(system.url, before + tally.recorded, seconds=SETTLE_S)
-    checks = [
-        check_identity(tally),
-        check_totals(tally, before=before, after=after, alone=system.alone),
-    ]
-    if receiver is not None and tally.facts is not None:
-        facts = tally.facts.union(seeded)
-        told = receiver.settled(facts, seconds=DELIVER_S)
-        checks.append(check_delivered(facts, told, exact=system.alone and tally.lost == 0))
-    return [*checks, run_reconcile(system.home)]
 
 
 def _run_locust(

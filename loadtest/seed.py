@@ -12,9 +12,9 @@ from datetime import datetime, timedelta
 
 import httpx
 
-from loadtest.audit import Tally
 from loadtest.mix import BEIJING, PEOPLE, SOURCES, Mix
 from loadtest.system import System
+from loadtest.tally import Tally
 
 DAYS = (1, 2, 3)  # before today: they ripen at 07:00 of the next day and lapse 72 hours later
 # Up to the daily caps; long enough for that, and short enough not to look implausible.

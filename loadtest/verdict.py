@@ -15,7 +15,8 @@ from locust import events
 from locust.env import Environment
 from locust.runners import WorkerRunner
 
-from loadtest.audit import Tally, check_identity
+from loadtest.audit import check_identity
+from loadtest.tally import Tally
 
 BUDGET = Path(__file__).with_name("budget.toml")
 RESULT = "SAXAUL_LOAD_RESULT"  # a file that the tally and the verdict are written to

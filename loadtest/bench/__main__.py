@@ -8,14 +8,14 @@ import argparse
 import asyncio
 import json
 import sys
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import uvloop
 from rich.console import Console
 
-from loadtest.audit import Check, check_identity, check_totals, run_reconcile
+from loadtest.audit_run import audit_run
 from loadtest.bench import machine, parts, points, report
 from loadtest.bench.cpu import spy_path
 from loadtest.bench.database import bench_schema
@@ -29,11 +29,9 @@ from loadtest.system import (
     default_home,
     refuse_remote,
     running,
-    settled_actions,
     started,
 )
 
-SETTLE_S = 60.0
 WIDTH = 130
 PATIENT = {"SAXAUL_LANE_QUEUE_SECONDS": "60"}  # how much goes through, not how long it takes
 PARTS: dict[str, Callable[[Bench], Awaitable[None]]] = {
@@ -92,25 +90,13 @@ async def _run(options: argparse.Namespace, system: System, console: Console, er
                 if spy_path() is None:
                     bench.notes.append("no stages: py-spy is not installed (pip install py-spy)")
                 stages = await parts.profile(bench)
-    checks = _check(bench, actions_before)
+    checks = audit_run(system, bench.tally, before=actions_before)
     report.show(console, bench, where, stages, checks)
     if options.json:
         found = report.as_dict(bench, where, stages, checks)
         options.json.write_text(json.dumps(found, indent=2) + "\n")
         err.print(f"Written: {options.json}")
     return 0 if all(check.holds for check in checks) else 1
-
-
-def _check(bench: Bench, actions_before: int) -> Sequence[Check]:
-    """The audit of the run; without it no figure counts."""
-    system, tally = bench.system, bench.tally
-    expected = actions_before + tally.recorded
-    after = settled_actions(system.url, expected, seconds=SETTLE_S)
-    return (
-        check_identity(tally),
-        check_totals(tally, before=actions_before, after=after, alone=system.alone),
-        run_reconcile(system.home),
-    )
 
 
 @contextmanager

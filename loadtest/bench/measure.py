@@ -4,11 +4,11 @@ from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from loadtest.audit import Tally
 from loadtest.bench.client import BATCH_TYPE, SINGLE_TYPE, Closed, closed_loop, post
 from loadtest.bench.cpu import Times, times_of
 from loadtest.mix import PEOPLE, Mix
 from loadtest.system import System
+from loadtest.tally import Tally
 
 BATCH_CONNECTIONS = 8
 SINGLE_CONNECTIONS = 64

@@ -5,7 +5,6 @@ import json
 import secrets
 import sys
 
-from loadtest.audit import Tally
 from loadtest.bench.client import (
     SINGLE_TYPE,
     Connection,
@@ -19,6 +18,7 @@ from loadtest.bench.cpu import Spy, times_of
 from loadtest.bench.database import copy_rate
 from loadtest.bench.measure import EVENTS, SINGLE_CONNECTIONS, Bench, Unsound
 from loadtest.mix import probe, probes_in
+from loadtest.tally import Tally
 
 BATCH_EVENTS = 500
 NAIVE_CONNECTIONS = 16  # as many as it has connections to the database

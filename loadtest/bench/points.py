@@ -6,7 +6,6 @@ import secrets
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
-from loadtest.audit import Tally
 from loadtest.bench.client import BATCH_TYPE, closed_loop, open_loop
 from loadtest.bench.cpu import times_of
 from loadtest.bench.measure import (
@@ -18,6 +17,7 @@ from loadtest.bench.measure import (
     ignore,
 )
 from loadtest.seed import open_project
+from loadtest.tally import Tally
 
 RIPE_DAYS_AGO = 3  # points of a late event ripen at once, at any time of the day
 # By activity: source, points, data, and the name of what is claimed.

@@ -11,9 +11,9 @@ from typing import Any
 
 import httpx
 
-from loadtest.audit import RECORDED
 from loadtest.mix import Mix
 from loadtest.system import System
+from loadtest.tally import RECORDED
 
 PEOPLE = 200
 BATCH_EVENTS = 20

@@ -10,8 +10,9 @@ from hashlib import sha256
 import pytest
 from standardwebhooks.webhooks import Webhook
 
-from loadtest.audit import Deliveries, Tally, check_delivered, check_stock
+from loadtest.audit import Deliveries, check_delivered, check_stock
 from loadtest.receiver import Messages
+from loadtest.tally import Tally
 
 ONE, OTHER = "019aa000-0000-7000-8000-000000000001", "019aa000-0000-7000-8000-000000000002"
 PERSON = "7d9f1c52-0a35-8d0e-9c11-6f4b7a1e2c90"
