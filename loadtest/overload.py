@@ -9,7 +9,6 @@ of it holds, 3 when the generator was too slow for the run to say anything.
 import argparse
 import asyncio
 import math
-import re
 import sys
 import time
 from dataclasses import dataclass, field
@@ -17,6 +16,8 @@ from pathlib import Path
 
 import httpx
 import uvloop
+from prometheus_client.parser import text_string_to_metric_families
+from rich.console import Console
 
 from loadtest.audit import Check
 from loadtest.audit_run import audit_run
@@ -33,26 +34,26 @@ BATCH_EVENTS = 100
 CLOSED_CONNECTIONS = 8
 CALM_SHARE = 0.4  # of the capacity: what "its latency" is compared with
 CONNECTIONS = 1_024
-LOOK_S = 0.25
-LOOK_LIMIT_S = 10.0
+SAMPLE_S = 0.25
+SAMPLE_LIMIT_S = 10.0
 DRAIN_S = 60.0
-MEMORY = re.compile(r"^process_resident_memory_bytes (\S+)", re.MULTILINE)
-STARTED = re.compile(r"^process_start_time_seconds (\S+)", re.MULTILINE)
-DEPTH = re.compile(r"^saxaul_lane_events (\S+)", re.MULTILINE)
 
 
 @dataclass(slots=True)
-class Looks:
-    """What an operator saw of the API meanwhile."""
+class Samples:
+    """What the API's metrics showed during the run, sample by sample.
+
+    `starts` are the start times of the processes that answered, `away` counts missing answers.
+    """
 
     memory_mib: list[float] = field(default_factory=list)
     depth: list[float] = field(default_factory=list)
-    starts: set[str] = field(default_factory=set)
+    starts: set[float] = field(default_factory=set)
     slowest_s: float = 0.0
     away: int = 0
 
-    async def look(self, client: httpx.AsyncClient) -> None:
-        """Ask for the metrics once."""
+    async def take(self, client: httpx.AsyncClient) -> None:
+        """Asks for the metrics once."""
         began = time.monotonic()
         try:
             text = (await client.get("/metrics")).raise_for_status().text
@@ -60,15 +61,15 @@ class Looks:
             self.away += 1
             return
         self.slowest_s = max(self.slowest_s, time.monotonic() - began)
-        memory, start, depth = (found.search(text) for found in (MEMORY, STARTED, DEPTH))
-        if memory and start and depth:
-            self.memory_mib.append(float(memory[1]) / 2**20)
-            self.starts.add(start[1])
-            self.depth.append(float(depth[1]))
+        samples = [one for family in text_string_to_metric_families(text) for one in family.samples]
+        values = {one.name: float(one.value) for one in samples}
+        self.memory_mib.append(values["process_resident_memory_bytes"] / 2**20)
+        self.starts.add(values["process_start_time_seconds"])
+        self.depth.append(values["saxaul_lane_events"])
 
 
 def main() -> int:
-    """Read the command line, run, print; the exit code."""
+    """Reads the command line, runs, prints; the exit code."""
     options = _options()
     environment = {"SAXAUL_PARTNER_QUOTA_PER_MINUTE": "0"}  # our capacity is meant, not a quota
     if options.queue:
@@ -92,26 +93,27 @@ async def _run(options: argparse.Namespace, system: System, receiver: Receiver |
     capacity = await _capacity(system, mix, tally, options.seconds)
     _say(f"capacity {capacity:,.0f} events/s; calm, at {CALM_SHARE:.0%} of it ...")
     calm = await _open(system, mix, tally, capacity * CALM_SHARE, options.seconds / 2)
-    looks = Looks()
+    samples = Samples()
     _say(f"overload, at {options.factor:g} times the capacity for {options.seconds:g} s ...")
     async with httpx.AsyncClient(
-        base_url=system.url, timeout=LOOK_LIMIT_S, trust_env=False
+        base_url=system.url, timeout=SAMPLE_LIMIT_S, trust_env=False
     ) as client:
-        await looks.look(client)
+        await samples.take(client)
         stop = asyncio.Event()
-        watch = asyncio.create_task(_watch(client, looks, stop))
+        watch = asyncio.create_task(_watch(client, samples, stop))
         rate = capacity * options.factor
         hard = await _open(system, mix, tally, rate, options.seconds)
         stop.set()
         await watch
-        drained_s = await _drained(client, looks)
-    print(table_of({"calm": calm.latencies, "overload": hard.taken, "all": hard.latencies}))
+        drained_s = await _drained(client, samples)
+    columns = {"calm": calm.latencies, "overload": hard.taken, "all": hard.latencies}
+    Console().print(table_of(columns))
     print(
         f"offered {rate:,.0f} events/s; requests by status: "
         + ", ".join(f"{count:,} {status}" for status, count in sorted(hard.statuses.items()))
     )
     checks = [
-        *_judge(options, calm, hard, looks),
+        *_judge(options, calm, hard, samples),
         Check("it drains", drained_s < DRAIN_S, f"the lanes were empty after {drained_s:.1f} s"),
         *await asyncio.to_thread(audit_run, system, tally, before=before, receiver=receiver),
     ]
@@ -122,18 +124,20 @@ async def _run(options: argparse.Namespace, system: System, receiver: Receiver |
     return int(not all(check.holds for check in checks))
 
 
-def _judge(options: argparse.Namespace, calm: Opened, hard: Opened, looks: Looks) -> list[Check]:
+def _judge(
+    options: argparse.Namespace, calm: Opened, hard: Opened, samples: Samples
+) -> list[Check]:
     refused = hard.statuses[503] + hard.statuses[429]
     strange = {s: n for s, n in hard.statuses.items() if s not in (200, 429, 503)}
     p99_s, calm_s = hard.taken.at_s(0.99), calm.latencies.at_s(0.99)
     limit_s = max(options.p99, calm_s * options.multiple)
-    grown = max(looks.memory_mib) - looks.memory_mib[0]
+    grown = max(samples.memory_mib) - samples.memory_mib[0]
     return [
         Check(
             "the API stays up",
-            len(looks.starts) == 1 and not looks.away and not hard.statuses[BROKEN],
-            f"one process all the time; metrics answered within {looks.slowest_s:.2f} s, "
-            f"{looks.away} times not; {hard.statuses[BROKEN]} connections broken",
+            len(samples.starts) == 1 and not samples.away and not hard.statuses[BROKEN],
+            f"one process all the time; metrics answered within {samples.slowest_s:.2f} s, "
+            f"{samples.away} times not; {hard.statuses[BROKEN]} connections broken",
         ),
         Check(
             "what is too much is sent away, with a time to come back",
@@ -143,9 +147,9 @@ def _judge(options: argparse.Namespace, calm: Opened, hard: Opened, looks: Looks
         ),
         Check(
             "memory stays bounded",
-            max(looks.memory_mib) <= options.memory_mib,
-            f"at most {max(looks.memory_mib):,.0f} MiB ({grown:+,.0f} MiB), "
-            f"{options.memory_mib:,.0f} allowed; up to {max(looks.depth):,.0f} events waited",
+            max(samples.memory_mib) <= options.memory_mib,
+            f"at most {max(samples.memory_mib):,.0f} MiB ({grown:+,.0f} MiB), "
+            f"{options.memory_mib:,.0f} allowed; up to {max(samples.depth):,.0f} events waited",
         ),
         Check(
             "accepted work keeps its latency",
@@ -157,7 +161,7 @@ def _judge(options: argparse.Namespace, calm: Opened, hard: Opened, looks: Looks
 
 
 async def _capacity(system: System, mix: Mix, tally: Tally, seconds: float) -> float:
-    """Events a second that a closed loop gets through."""
+    """The capacity: events a second that a closed loop gets through."""
     counted = Tally(facts=set())
     seen = await closed_loop(
         system.url,
@@ -193,20 +197,20 @@ def _batches(system: System, mix: Mix, events: int) -> list[bytes]:
     ]
 
 
-async def _watch(client: httpx.AsyncClient, looks: Looks, stop: asyncio.Event) -> None:
+async def _watch(client: httpx.AsyncClient, samples: Samples, stop: asyncio.Event) -> None:
     while not stop.is_set():
-        await looks.look(client)
-        await asyncio.sleep(LOOK_S)
+        await samples.take(client)
+        await asyncio.sleep(SAMPLE_S)
 
 
-async def _drained(client: httpx.AsyncClient, looks: Looks) -> float:
+async def _drained(client: httpx.AsyncClient, samples: Samples) -> float:
     """Seconds until nothing waits any more; infinity when that takes too long."""
     began = time.monotonic()
     while time.monotonic() - began < DRAIN_S:
-        await looks.look(client)
-        if looks.depth and looks.depth[-1] == 0:
+        await samples.take(client)
+        if samples.depth and samples.depth[-1] == 0:
             return time.monotonic() - began
-        await asyncio.sleep(LOOK_S)
+        await asyncio.sleep(SAMPLE_S)
     return math.inf
 
 

@@ -20,6 +20,7 @@ from html import escape
 from pathlib import Path
 
 import uvloop
+from rich.console import Console
 
 from loadtest.audit import check_stock
 from loadtest.audit_run import SETTLE_S, audit_run
@@ -122,7 +123,8 @@ def _open(options: argparse.Namespace, system: System) -> int:
         before, tally = actions_in_totals(system.url), Tally(facts=set())
         seen = asyncio.Runner(loop_factory=uvloop.new_event_loop).run(_send(options, system, tally))
         checks = audit_run(system, tally, before=before, receiver=receiver)
-    print(table_of({"from the intended start": seen.latencies, "from sending": seen.service_times}))
+    columns = {"from the intended start": seen.latencies, "from sending": seen.service_times}
+    Console().print(table_of(columns))
     print(
         f"{len(seen.latencies):,} events at {options.open:,.0f}/s, {seen.failed:,} not taken; "
         f"the generator sent {seen.behind:.2%} of them late"
