@@ -34,7 +34,8 @@ from service.journal.take import lags
 from service.openapi import TAGS, add_to_document
 from service.partners import routes as partner_routes
 from service.partners.authenticate import Authenticator
-from service.partners.person import PersonHasher, hasher_of
+from service.partners.person import PersonHasher
+from service.partners.person_key import hasher_of
 from service.partners.sandbox import Sandbox, is_for_sandbox
 from service.points import policy_routes
 from service.points import routes as points_routes

@@ -14,7 +14,7 @@ from service.embedded.clock import ClockRefused, move_clock
 from service.embedded.up import run_up
 from service.local import local_settings
 from service.migrate import migrate_database
-from service.partners.person import hasher_of
+from service.partners.person_key import hasher_of
 from service.resources import SettingMissing, open_resources
 from service.settings import Settings
 from service.terminal import fail, out

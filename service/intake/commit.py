@@ -20,6 +20,7 @@ from service.intake.address import OUTSIDE
 from service.intake.candidate import Candidate
 from service.intake.decide import DayKey, DayState, Decider
 from service.intake.extent import YearKey, YearState, ranges_text
+from service.intake.ids import ActionIds
 from service.intake.legs import legs_of, legs_text
 from service.intake.outcome import Answer, Outcome
 from service.journal.append import APPEND, JournalRow, delta
@@ -104,12 +105,12 @@ class Committer:
             self.policy,
             batch_id=batch_id,
             now=now,
-            count=len(new),
             days=days,
             years=years,
             exclusions=self.exclusions,
         )
-        ids = [decider.next_id(event) for event in new]
+        made = ActionIds(now, len(new))
+        ids = [made.take(event.bucket, event.month) for event in new]
         lost = await _claim(connection, new, ids)
         outcomes = [
             decider.decide(event, action_id, claimed=action_id in lost)

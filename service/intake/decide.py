@@ -13,7 +13,6 @@ from uuid import UUID
 from methodologies.arithmetic import plain
 from methodologies.contract import Assessment, Edition, Refusal
 from methodologies.exclusive import Exclusions
-from service.intake.address import ActionIds
 from service.intake.candidate import Candidate
 from service.intake.extent import Extent, YearKey, YearState
 from service.intake.legs import Leg
@@ -120,7 +119,6 @@ class Decider:
         *,
         batch_id: UUID,
         now: datetime,
-        count: int,
         days: dict[DayKey, DayState],
         years: dict[YearKey, YearState],
         exclusions: Exclusions,
@@ -133,14 +131,9 @@ class Decider:
         self._legs: dict[UUID, list[Leg]] = {}
         self._batch_id = batch_id
         self._now = now
-        self._ids = ActionIds(now, count)
         self._months: dict[tuple[UUID, str, int], list[int]] = {}
         self._terms: dict[tuple[str, date, int], _Terms] = {}
         self.decided = Decided(days=days)
-
-    def next_id(self, candidate: Candidate) -> UUID:
-        """The id of a candidate's action, should it be recorded."""
-        return self._ids.take(candidate.bucket, candidate.month)
 
     def decide(self, candidate: Candidate, action_id: UUID, *, claimed: bool) -> Outcome:
         """Record one event; `claimed` says that somebody else owns what it would claim."""

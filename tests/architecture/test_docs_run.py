@@ -19,7 +19,8 @@ from builders import PERSON_KEY
 from service.app import create_app
 from service.cli import COMMANDS
 from service.demo import put_demo
-from service.partners.person import PersonHasher, PersonId
+from service.partners.person import PersonId
+from service.partners.person_key import hasher_under
 from service.points.store import append_entry, lock_account
 from service.resources import Resources, open_resources
 from service.settings import Settings
@@ -70,7 +71,7 @@ async def running(
         url = f"http://127.0.0.1:{listener.getsockname()[1]}"
         settings = await new_settings(port=listener.getsockname()[1])
         async with open_resources(settings) as resources:
-            hasher = PersonHasher(bytes.fromhex(PERSON_KEY))
+            hasher = hasher_under(bytes.fromhex(PERSON_KEY))
             await put_demo(resources, hasher, home)
             await give_points(resources, hasher.person("alice"))
         key = json.loads((home / "demo.json").read_text())["partner_key"]

@@ -18,7 +18,7 @@ from builders import PERSON_KEY, NewSettings
 
 from service.app import create_app, fast_path_of
 from service.demo import put_demo
-from service.partners.person import PersonHasher
+from service.partners.person_key import hasher_under
 from service.resources import open_resources
 
 ROOT = Path(__file__).parents[2]
@@ -72,7 +72,7 @@ async def place(
         port = listener.getsockname()[1]
         settings = await new_settings(port=port)
         async with open_resources(settings) as resources:
-            await put_demo(resources, PersonHasher(bytes.fromhex(PERSON_KEY)), home)
+            await put_demo(resources, hasher_under(bytes.fromhex(PERSON_KEY)), home)
         app = fast_path_of(create_app(settings), slow_seconds=60)
         server = uvicorn.Server(uvicorn.Config(app, log_level="warning", lifespan="on"))
         serving = asyncio.create_task(server.serve([listener]))

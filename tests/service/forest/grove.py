@@ -13,12 +13,13 @@ from sqlalchemy import text
 
 from service.forest.catalogue import add_project, add_species
 from service.forest.tables import Project, Species
-from service.partners.person import PersonHasher, PersonId
+from service.partners.person import PersonId
+from service.partners.person_key import hasher_under
 from service.points.store import append_entry, lock_account
 from service.totals.reconcile import RULES
 
 PRICE = 100
-HASHER = PersonHasher(bytes.fromhex(PERSON_KEY))
+HASHER = hasher_under(bytes.fromhex(PERSON_KEY))
 AT_ONCE = 20  # requests in flight; the server has ten connections to the database
 BUSY = 503
 

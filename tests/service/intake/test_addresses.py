@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as some
 
-from service.intake.address import OUTSIDE, ActionIds, address_of, first_day, month_of
+from service.intake.address import OUTSIDE, address_of, first_day, month_of
+from service.intake.ids import ActionIds
 
 NOW = datetime(2026, 6, 15, tzinfo=UTC)
 buckets, months = some.integers(0, 1023), some.integers(0, 179) | some.just(OUTSIDE)

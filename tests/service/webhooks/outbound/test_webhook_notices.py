@@ -36,7 +36,7 @@ from webhook_receiver import (
 
 from service.clock import system_clock, uuid7
 from service.journal.append import JournalRow, Notice, append
-from service.partners.person import PersonHasher
+from service.partners.person_key import hasher_under
 from service.webhooks.outbound import projector
 from service.webhooks.signing import new_secret, verify
 
@@ -226,7 +226,7 @@ async def test_notices_of_other_parts_are_told_to_whoever_they_concern(
     app: FastAPI, client: httpx.AsyncClient
 ) -> None:
     resources = app.state.resources
-    person = PersonHasher(b"k" * 32).person("alice")
+    person = hasher_under(b"k" * 32).person("alice")
     me = await a_partner(resources.sessions, scopes=MANAGER)
     async with client_of(app, me.key) as mine, receiving() as shop, receiving() as other:
         await an_endpoint(mine, shop.url)
