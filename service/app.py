@@ -12,10 +12,11 @@ from methodologies import VERSION
 from methodologies.catalogue import Catalogue
 from methodologies.exclusive import load_exclusions
 from methodologies.plugins import load_all
+from service.actions import routes as actions_routes
 from service.catalogue import routes as catalogue_routes
 from service.clock import Clock, system_clock
 from service.forest import routes as forest_routes
-from service.forest.catalogue import stock_projects
+from service.forest.catalogue import copy_catalogue
 from service.forest.liability import LiabilityGauges
 from service.friends import routes as friends_routes
 from service.guards import routes as guards_routes
@@ -36,7 +37,8 @@ from service.partners import routes as partner_routes
 from service.partners.authenticate import Authenticator
 from service.partners.person import PersonHasher
 from service.partners.person_key import hasher_of
-from service.partners.sandbox import Sandbox, is_for_sandbox
+from service.partners.test_mode import is_for_sandbox
+from service.people import routes as people_routes
 from service.points import policy_routes
 from service.points import routes as points_routes
 from service.points.policy import Policy, load_policy
@@ -47,6 +49,8 @@ from service.resources import (
     redis_url_of,
 )
 from service.restate import routes as restate_routes
+from service.sandbox import routes as sandbox_routes
+from service.sandbox.opening import Sandbox
 from service.settings import Settings
 from service.totals import routes as totals_routes
 from service.totals.counters import Counters
@@ -96,6 +100,8 @@ def create_app(
     add_problem_handlers(app)
     for module in (
         intake_routes,
+        actions_routes,
+        people_routes,
         points_routes,
         policy_routes,
         friends_routes,
@@ -108,6 +114,7 @@ def create_app(
         http_routes,
         web_routes,
         partner_routes,
+        sandbox_routes,
         connector_routes,
         hook_routes,
     ):
@@ -142,7 +149,7 @@ async def _running(
             end.push_async_callback(state.quota.close)
             state.stopping = asyncio.Event()
             other = partial(create_app, sandbox_settings(settings), clock, catalogue, app)
-            state.sandbox = Sandbox(app, other, partial(stock_projects, now=clock()))
+            state.sandbox = Sandbox(app, other, partial(copy_catalogue, now=clock()))
             end.push_async_callback(state.sandbox.close)
         else:
             state.authenticate = live.state.authenticate

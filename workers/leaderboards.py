@@ -3,8 +3,7 @@
 from typing import Any
 
 from service.friends import leaderboard
-from service.points.policy import load_policy
-from service.points.statement import today_of
+from service.points.policy import load_policy, today_of
 from service.resources import Resources
 
 

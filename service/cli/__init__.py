@@ -24,9 +24,7 @@ COMMANDS = {
     "demo": Location("cli.system", "demo", "Make the demo partner and people.", hidden=True),
     "settings": Location("cli.about", "show_settings", "List every setting with its value here."),
     "openapi": Location("cli.about", "openapi", "Print the OpenAPI document."),
-    "partner": Location(
-        "partners.commands", "app", "Partners: who may report, with sources and keys."
-    ),
+    "partner": Location("cli.partner", "app", "Partners: who may report, with sources and keys."),
     "keys": Location("cli.access", "keys_app", "API keys of partners."),
     "token": Location("cli.access", "token", "Print a person's token, for development."),
     "replay": Location("cli.replay", "replay", "Send a file's events through the HTTP API."),

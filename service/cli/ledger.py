@@ -8,11 +8,11 @@ import typer
 from rich.table import Table
 
 from service.local import local_resources, run
+from service.reconciliation.reconcile import Check, is_quiet
+from service.reconciliation.reconcile import reconcile as check_everything
 from service.terminal import err, out
 from service.totals.counters import Counters
 from service.totals.rebuild import rebuild_days, rebuild_live
-from service.totals.reconcile import Check, is_quiet
-from service.totals.reconcile import reconcile as check_everything
 
 QUIET_POLL_S = 0.2
 

@@ -62,7 +62,23 @@ async def add_project(session: AsyncSession, project: Project, *, now: datetime)
     return True
 
 
-async def stock_projects(session: AsyncSession, *, now: datetime) -> None:
+async def copy_catalogue(session: AsyncSession, live_schema: str, *, now: datetime) -> None:
+    """Bring the species and projects of another schema here, with stock that nobody has bought.
+
+    What is here already stays as it is. `live_schema` is a name of ours, never a caller's.
+    """
+    for table in ("species", "project"):
+        await session.execute(
+            text(f"""
+                INSERT INTO {table}
+                SELECT (jsonb_populate_record(NULL::{table}, to_jsonb(live))).*
+                FROM "{live_schema}".{table} AS live ON CONFLICT DO NOTHING
+            """)  # noqa: S608  # names of our own, not of a caller
+        )
+    await _stock_projects(session, now=now)
+
+
+async def _stock_projects(session: AsyncSession, *, now: datetime) -> None:
     """Give every project that has none its stock and its first lot."""
     stocked = select(StockCell.project)
     query = select(Project).where(col(Project.project).not_in(stocked))

@@ -38,9 +38,9 @@ from service.http.pages import PAGE_DEFAULT, Cursor, Limit, Page, page_of, read_
 from service.http.problems import documented
 from service.partners.dependencies import Idempotent, ThisCaller, ThisHasher, ThisPerson
 from service.partners.person import PersonId
+from service.points.dependencies import ThisPolicy
+from service.points.policy import today_of
 from service.points.policy_file import Gifts
-from service.points.policy_routes import ThisPolicy
-from service.points.statement import today_of
 
 router = APIRouter(tags=["Friends"])
 _PEOPLE = "/v1/people/{subject}"

@@ -10,8 +10,6 @@ from service.local import local_resources, read_demo_file, run
 from service.partners import register as use
 from service.partners import store
 from service.partners.keys import DEFAULT_SCOPES, SCOPES
-from service.partners.sandbox import wipe
-from service.resources import SANDBOX
 from service.settings import Settings
 from service.terminal import fail, out
 
@@ -149,31 +147,9 @@ def quota(
             return await store.set_quota(session, partner, per_minute)
 
     if not run(work()):
-        raise _unknown(partner)
+        raise no_such_partner(partner)
     told = "the settings' quota" if per_minute is None else f"a quota of {per_minute} a minute"
     out.print(f"{partner} has {told}; API processes notice within seconds.")
-
-
-@app.command("wipe-test")
-def wipe_test(partner: Id) -> None:
-    """Delete what a partner recorded with test keys. Live data is not touched."""
-
-    async def work() -> int | None:
-        async with local_resources() as resources, resources.sessions() as session, session.begin():
-            epoch = await store.next_epoch(session, partner)
-        if epoch is None:
-            return None
-        async with (
-            local_resources(schema=SANDBOX) as sandbox,
-            sandbox.sessions() as session,
-            session.begin(),
-        ):
-            return await wipe(session, partner, epoch)
-
-    actions = run(work())
-    if actions is None:
-        raise _unknown(partner)
-    out.print(f"{actions} test actions of {partner} are gone; its test totals start at zero.")
 
 
 def _switch(partner: str, *, disabled: bool) -> None:
@@ -183,8 +159,9 @@ def _switch(partner: str, *, disabled: bool) -> None:
             return await store.set_disabled(session, partner, at)
 
     if not run(work()):
-        raise _unknown(partner)
+        raise no_such_partner(partner)
 
 
-def _unknown(partner: str) -> typer.Exit:
+def no_such_partner(partner: str) -> typer.Exit:
+    """What ends a command that names a partner who is not there."""
     return fail(f"there is no partner {partner!r}; see `saxaul partner list`.")

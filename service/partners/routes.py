@@ -5,8 +5,7 @@ from typing import Annotated, cast
 
 from fastapi import APIRouter, Depends, Request, Response
 
-from service.errors import TestKeyNeeded
-from service.http.dependencies import Now, Transaction
+from service.http.dependencies import Now
 from service.http.pages import PAGE_DEFAULT, Cursor, Limit, Page, page_of, read_cursor
 from service.http.problems import documented
 from service.partners import register as use
@@ -15,7 +14,6 @@ from service.partners.authenticate import Authenticator
 from service.partners.caller import Caller
 from service.partners.dependencies import Registry, ThisCaller
 from service.partners.keys import NewKey
-from service.partners.sandbox import wipe
 from service.partners.schemas import (
     KeyView,
     MeView,
@@ -26,7 +24,6 @@ from service.partners.schemas import (
     RotatedKey,
     Rotation,
     ShownKey,
-    Wiped,
     key_view,
     mode_of,
     partner_fields,
@@ -124,24 +121,6 @@ async def revoke(
     await use.revoke(registry, caller, prefix, now=now)
     authenticator.forget()
     return Response(status_code=204)
-
-
-@router.delete("/test-data")
-async def wipe_test_data(
-    caller: ThisPartner, registry: Registry, session: Transaction, authenticator: ThisAuthenticator
-) -> Wiped:
-    """Delete what you recorded with test keys: people, points, actions, trees, totals. Connectors
-    and webhook endpoints stay; an endpoint's deliveries go, and it counts from 1 again.
-
-    Needs a test key with events:write. Live data cannot be deleted.
-    """
-    if not caller.is_test:
-        raise TestKeyNeeded("Only test data can be wiped: send a test key, sx_test_....")
-    caller.need("events:write")
-    epoch = await store.next_epoch(registry, caller.owner)
-    assert epoch is not None, "a key's partner is there by its foreign key"
-    authenticator.forget()
-    return Wiped(actions=await wipe(session, caller.owner, epoch))
 
 
 @router.get("/partners")

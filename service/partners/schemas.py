@@ -97,12 +97,6 @@ class Rotation(BaseModel):
     days: Annotated[int | None, Field(ge=1, le=3650, description="Lifetime of the new key.")] = None
 
 
-class Wiped(BaseModel):
-    """What was deleted from the sandbox."""
-
-    actions: int
-
-
 def key_view(key: ApiKey) -> KeyView:
     """A stored key for the wire."""
     return KeyView(

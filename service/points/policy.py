@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import NamedTuple
+from zoneinfo import ZoneInfo
 
 from service.points.policy_file import (
     DatedPolicy,
@@ -121,6 +122,11 @@ class Policy:
         """The rule for an activity on a day."""
         found = self.in_force(day)
         return found.activities.get(activity, found.default)
+
+
+def today_of(policy: Policy, now: datetime) -> date:
+    """The local day at `now` in the time zone in which the policy counts days."""
+    return now.astimezone(ZoneInfo(policy.in_force(now.date()).gifts.zone)).date()
 
 
 def load_policy(path: Path | None = None) -> Policy:

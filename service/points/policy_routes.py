@@ -3,25 +3,18 @@
 from datetime import date
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Query, Request
+from fastapi import APIRouter, Query
 
 from service.http.dependencies import Now
 from service.http.problems import documented
-from service.points.policy import NO_CAP, Policy, Rule
+from service.points.dependencies import ThisPolicy
+from service.points.policy import NO_CAP, Rule, today_of
 from service.points.schemas import PolicyInForce, RuleRow
-from service.points.statement import said_of_rule, today_of
+from service.points.wording import said_of_rule
 
 router = APIRouter(prefix="/v1/policies", tags=["People and points"], responses=documented(422))
 
 
-async def policy_of(request: Request) -> Policy:
-    """The policies of this process."""
-    found = request.app.state.policy
-    assert isinstance(found, Policy)
-    return found
-
-
-ThisPolicy = Annotated[Policy, Depends(policy_of)]
 Day = Annotated[date | None, Query(description="A local day; default: today.")]
 
 

@@ -1,10 +1,10 @@
 """HTTP for points: parse, call one use case, answer. No SQL, no rules."""
 
 from datetime import date
-from typing import Annotated, Any
+from typing import Any
 from uuid import UUID
 
-from fastapi import APIRouter, Query, Request, Response
+from fastapi import APIRouter, Request, Response
 from pydantic import TypeAdapter
 
 from service.http.dependencies import (
@@ -17,7 +17,6 @@ from service.http.dependencies import (
 from service.http.idempotency import KEY_CHARS_MAX, KEY_SAID, key_of, write_once
 from service.http.pages import PAGE_DEFAULT, Cursor, Limit, Page, page_of, read_cursor
 from service.http.problems import documented
-from service.partners.caller import Caller
 from service.partners.dependencies import (
     Idempotent,
     ThisCaller,
@@ -29,7 +28,6 @@ from service.partners.dependencies import (
 from service.points import store
 from service.points.collect import Which, collect_ripe
 from service.points.grant import grant_points
-from service.points.policy_routes import ThisPolicy
 from service.points.schemas import (
     Collected,
     CollectedEarning,
@@ -37,20 +35,7 @@ from service.points.schemas import (
     EntryRow,
     Granted,
     GrantRequest,
-    Statement,
-    StatementAction,
-    StatementEarning,
-    StatementEntry,
     WhichEarning,
-)
-from service.points.statement import (
-    ExplainedEarning,
-    explain,
-    said_of_cap,
-    said_of_entry,
-    said_of_rule,
-    span_of,
-    today_of,
 )
 
 router = APIRouter(
@@ -185,65 +170,3 @@ async def entries(
     rows = await store.entries_before(session, person, before=before, limit=limit + 1)
     found = [EntryRow.model_validate(dict(row)) for row in rows]
     return page_of(found, limit, lambda row: (row.entry_id,))
-
-
-@router.get("/{subject}/statement")
-async def statement(
-    caller: ThisCaller,
-    person: ThisPerson,
-    session: Transaction,
-    policy: ThisPolicy,
-    now: Now,
-    day: Annotated[date | None, Query(description="One local day.")] = None,
-    month: Annotated[
-        str | None, Query(description="A month, 2026-06; default: the current one.", max_length=7)
-    ] = None,
-) -> Statement:
-    """Explain every number of a day or month: what was earned by what, and what became of it."""
-    first, last = span_of(day, month, today_of(policy, now))
-    found = await explain(session, person, policy, first=first, last=last, now=now)
-    return Statement(
-        first_day=found.first,
-        last_day=found.last,
-        opening_balance=found.opening_balance,
-        closing_balance=found.closing_balance,
-        entries=[
-            StatementEntry(**row, what_for=said_of_entry(row["kind"], row["ref"]))
-            for row in found.entries
-        ],
-        earnings=[_explained(one, caller) for one in found.earnings],
-    )
-
-
-def _explained(one: ExplainedEarning, caller: Caller) -> StatementEarning:
-    """A partner sees the actions of its own sources, as everywhere."""
-    everything = caller.subject is not None or caller.may("admin")
-    seen = [a for a in one.actions if everything or a["source"] in caller.sources]
-    row = one.earning
-    return StatementEarning(
-        local_day=row["local_day"],
-        activity=row["activity"],
-        rule=said_of_rule(one.rule),
-        points=row["points"],
-        actions=[
-            StatementAction(
-                action_id=action["action_id"],
-                avoided_mg=str(action["avoided_mg"]),
-                points=action["points"],
-                cap=action["reason"],
-                cap_said=said_of_cap(action["reason"], one.rule),
-                reversed=action["reversed_points"] is not None,
-                reversed_points=action["reversed_points"] or 0,
-            )
-            for action in seen
-        ],
-        reported_elsewhere=row["points"] - sum(action["points"] for action in seen),
-        ripens_at=row["ripens_at"],
-        lapses_at=row["lapses_at"],
-        uncollected=row["uncollected"],
-        collected=row["collected"],
-        taken_by_friends=row["to_friends"],
-        lapsed=row["lapsed"],
-        reversed=row["reversed"],
-        taken_back=row["taken_back"],
-    )

@@ -13,11 +13,10 @@ PROJECTION_LOCK = 0x5A78_0002  # shared: applying rows; exclusive: replacing a p
 CHECKPOINT_LOCK = 0x5A78_0012  # one process closes days at a time
 
 _DAY_KEY = "local_day, activity, methodology, version, partner, region, evidence_level, scope"
-_FACT_KEY = _DAY_KEY.replace(" region,", "")  # an action keeps the region that was asked for
 _CELL = "activity, methodology || '@' || version, evidence_level, region, scope"
-_WHATS = "actions, gross_mg, avoided_mg, uncertainty_mg, points"
-_KEPT = f"{_WHATS}, limited"  # a day keeps how many its limits left out, too: the guards ask
-_SUMMED = ", ".join(f"sum({what})::int8 AS {what}" for what in _WHATS.split(", "))
+WHATS = "actions, gross_mg, avoided_mg, uncertainty_mg, points"
+_KEPT = f"{WHATS}, limited"  # a day keeps how many its limits left out, too: the guards ask
+SUMMED = ", ".join(f"sum({what})::int8 AS {what}" for what in WHATS.split(", "))
 _DELTAS = """
     SELECT delta.* FROM {journal}, jsonb_to_recordset(journal.deltas) AS delta(
         local_day date, activity text, methodology text, version text, partner text, region text,
@@ -25,7 +24,7 @@ _DELTAS = """
         uncertainty_mg int8, points int8{more})
 """
 _LIMITED = ", limited int8"
-_ALL_DELTAS = _DELTAS.format(journal="journal", more="")
+ALL_DELTAS = _DELTAS.format(journal="journal", more="")
 _ALL_KEPT_DELTAS = _DELTAS.format(journal="journal", more=_LIMITED)
 _TAKEN_DELTAS = _DELTAS.format(
     journal="unnest(CAST(:buckets AS int2[]), CAST(:batches AS uuid[])) AS taken(bucket, batch_id)"
@@ -36,7 +35,7 @@ _PENDING_DELTAS = _DELTAS.format(
     journal="journal_pending JOIN journal USING (bucket, batch_id)", more=""
 )
 _MORE = ", ".join(f"{what} = had.{what} + excluded.{what}" for what in _KEPT.split(", "))
-_KEPT_SUMMED = f"{_SUMMED}, coalesce(sum(limited), 0)::int8"  # old rows of the journal have none
+_KEPT_SUMMED = f"{SUMMED}, coalesce(sum(limited), 0)::int8"  # old rows of the journal have none
 
 _ADD = text(f"""
     INSERT INTO total_day AS had ({_DAY_KEY}, {_KEPT})
@@ -57,8 +56,8 @@ _REBUILD = text(f"""
 _WHOSE = "(CAST(:partner AS text) IS NULL OR partner = :partner)"
 
 _NOW_KNOWN = text(f"""
-    SELECT {_CELL}, {_SUMMED} FROM (
-        SELECT {_DAY_KEY}, {_WHATS} FROM total_day
+    SELECT {_CELL}, {SUMMED} FROM (
+        SELECT {_DAY_KEY}, {WHATS} FROM total_day
         UNION ALL
         {_PENDING_DELTAS}
         WHERE projector = 'total_day'
@@ -71,61 +70,11 @@ _PEOPLE_OF = text("""
           AND (CAST(:as_of AS timestamptz) IS NULL OR recorded_at <= :as_of)
     ) AS person
 """)
-# What another scheme counts is kept apart, whatever it was before.
-_SCOPE = "CASE WHEN transfer.action_id IS NULL THEN scope ELSE 'transferred' END"
-_TRANSFERRED = """
-        LEFT JOIN transfer ON transfer.bucket = action.bucket
-            AND transfer.person_id = action.person_id AND transfer.action_id = action.action_id
-"""
 _PEOPLE = text("SELECT count(*) FROM account WHERE counted")
-
-_FACTS = text(f"""
-    SELECT {_FACT_KEY}, {_SUMMED} FROM (
-        SELECT action.local_day, activity, split_part(methodology, '@', 1) AS methodology,
-               split_part(methodology, '@', 2) AS version, action.partner, evidence_level,
-               {_SCOPE} AS scope,
-               1 AS actions, gross_mg, avoided_mg, uncertainty_mg, points::int8
-        FROM action {_TRANSFERRED}
-        WHERE outcome IN ('credited', 'capped', 'zero')
-        UNION ALL
-        SELECT action.local_day, action.activity, split_part(moved.methodology, '@', 1),
-               split_part(moved.methodology, '@', 2), action.partner, evidence_level, {_SCOPE},
-               moved.sign, moved.sign * moved.gross_mg, moved.sign * moved.avoided_mg,
-               moved.sign * moved.uncertainty_mg, moved.sign * action.points::int8
-        FROM restatement AS done JOIN action ON action.bucket = done.bucket
-            AND action.person_id = done.person_id AND action.action_id = done.action_id
-            AND action.local_day = done.local_day
-        {_TRANSFERRED}
-        CROSS JOIN LATERAL (VALUES
-            (-1, old_methodology, old_gross_mg, old_avoided_mg, old_uncertainty_mg),
-            (1, done.methodology, done.gross_mg, done.avoided_mg, done.uncertainty_mg)
-        ) AS moved(sign, methodology, gross_mg, avoided_mg, uncertainty_mg)
-        UNION ALL
-        SELECT action.local_day, action.activity,
-               split_part(coalesce(newest.methodology, action.methodology), '@', 1),
-               split_part(coalesce(newest.methodology, action.methodology), '@', 2),
-               action.partner, evidence_level, {_SCOPE}, -1, -reversal.gross_mg,
-               -reversal.avoided_mg,
-               -coalesce(newest.uncertainty_mg, action.uncertainty_mg), -reversal.points::int8
-        FROM reversal JOIN action ON action.bucket = reversal.bucket
-            AND action.person_id = reversal.person_id AND action.action_id = reversal.action_id
-            AND action.local_day = reversal.local_day
-        {_TRANSFERRED}
-        LEFT JOIN LATERAL (
-            SELECT methodology, uncertainty_mg FROM restatement
-            WHERE restatement.bucket = reversal.bucket
-              AND restatement.person_id = reversal.person_id
-              AND restatement.action_id = reversal.action_id
-            ORDER BY sequence DESC LIMIT 1
-        ) AS newest ON true
-        UNION ALL
-        SELECT {_FACT_KEY}, {_WHATS} FROM ({_ALL_DELTAS} WHERE journal.kind = 'hold') AS moved
-    ) AS fact GROUP BY {_FACT_KEY}
-""")
 
 _YEARS = text(f"""
     SELECT to_char(local_day, 'YYYY') AS year, sum(avoided_mg)::int8 AS avoided_mg FROM (
-        SELECT {_DAY_KEY}, {_WHATS} FROM total_day
+        SELECT {_DAY_KEY}, {WHATS} FROM total_day
         UNION ALL
         {_PENDING_DELTAS}
         WHERE projector = 'total_day'
@@ -133,8 +82,6 @@ _YEARS = text(f"""
     WHERE methodology = :methodology AND scope = '3+' AND evidence_level <> 'L0'
     GROUP BY 1 ORDER BY 1
 """)
-
-_DAYS = text(f"SELECT {_FACT_KEY}, {_SUMMED} FROM total_day GROUP BY {_FACT_KEY}")
 
 _COUNTED = "scope = '3+' AND evidence_level <> 'L0'"
 _FILTERED = f"""
@@ -149,9 +96,9 @@ _FIRST_NOT_CLOSED = text("""
         '-infinity')
 """)
 _ADD_UP = text(f"""
-    INSERT INTO journal_day (recorded_on, {_DAY_KEY}, {_WHATS})
-    SELECT :day, {_DAY_KEY}, {_SUMMED}
-    FROM ({_ALL_DELTAS} WHERE recorded_at >= :begins AND recorded_at < :ends) AS delta
+    INSERT INTO journal_day (recorded_on, {_DAY_KEY}, {WHATS})
+    SELECT :day, {_DAY_KEY}, {SUMMED}
+    FROM ({ALL_DELTAS} WHERE recorded_at >= :begins AND recorded_at < :ends) AS delta
     GROUP BY {_DAY_KEY}
 """)
 _CLOSE = text("""
@@ -170,9 +117,9 @@ _SINCE_THEN = f"""
         (SELECT (({_CLOSED_THEN}) + 1)::timestamp AT TIME ZONE 'UTC'), '-infinity')
 """
 _KNOWN_THEN = f"""(
-    SELECT {_DAY_KEY}, {_WHATS} FROM journal_day WHERE recorded_on <= ({_CLOSED_THEN})
+    SELECT {_DAY_KEY}, {WHATS} FROM journal_day WHERE recorded_on <= ({_CLOSED_THEN})
     UNION ALL
-    {_ALL_DELTAS} WHERE {_SINCE_THEN}
+    {ALL_DELTAS} WHERE {_SINCE_THEN}
 ) AS known"""
 # Half-widths add up linearly inside a methodology version, as root-sum-square between them.
 _BY_PERIOD = f"""
@@ -181,13 +128,13 @@ _BY_PERIOD = f"""
            round(sqrt(sum(uncertainty_mg::numeric ^ 2)) / nullif(sum(avoided_mg), 0) * 100, 1)
                AS uncertainty_pct
     FROM (
-        SELECT {_PERIOD} AS period, methodology, version, {_SUMMED}
+        SELECT {_PERIOD} AS period, methodology, version, {SUMMED}
         FROM {{known}} WHERE {_FILTERED} GROUP BY 1, 2, 3
     ) AS parts GROUP BY period ORDER BY period LIMIT :limit
 """
 _SERIES = text(_BY_PERIOD.format(known="total_day"))
 _SERIES_AS_OF = text(_BY_PERIOD.format(known=_KNOWN_THEN))
-_AS_OF = text(f"SELECT {_CELL}, {_SUMMED} FROM {_KNOWN_THEN} WHERE {_WHOSE} GROUP BY 1, 2, 3, 4, 5")
+_AS_OF = text(f"SELECT {_CELL}, {SUMMED} FROM {_KNOWN_THEN} WHERE {_WHOSE} GROUP BY 1, 2, 3, 4, 5")
 _PEOPLE_AS_OF = text(f"""
     SELECT (coalesce((SELECT sum(people) FROM journal_day_closed
                       WHERE recorded_on <= ({_CLOSED_THEN})), 0)
@@ -200,11 +147,6 @@ _TRAILING_AS_OF = text(f"""
 _TRAILING = text(f"""
     SELECT coalesce(sum(avoided_mg), 0)::int8 FROM total_day
     WHERE local_day > :after AND local_day <= :until AND {_COUNTED} AND {_WHOSE}
-""")
-_TREES = text("""
-    SELECT (SELECT coalesce(sum(sold), 0) FROM stock_cell)::int8 AS contracted,
-           coalesce(sum(planted), 0)::int8 AS planted,
-           coalesce(sum(surviving), 0)::int8 AS surviving FROM lot
 """)
 FORMATS = {"day": "YYYY-MM-DD", "month": "YYYY-MM", "year": "YYYY"}
 PERIODS_MAX = 6_000  # every day of the programme
@@ -277,16 +219,6 @@ async def sums_as_of(session: AsyncSession, as_of: datetime, partner: str | None
     return Sums(cells, people.scalar_one())
 
 
-async def sums_of_facts(session: AsyncSession) -> dict[tuple[object, ...], Sum]:
-    """Actions, restatements and reversals added up, by day and all but the region."""
-    return {row[:-5]: Sum(*row[-5:]) for row in (await session.execute(_FACTS))}
-
-
-async def sums_of_days(session: AsyncSession) -> dict[tuple[object, ...], Sum]:
-    """The daily totals, by day and all but the region."""
-    return {row[:-5]: Sum(*row[-5:]) for row in (await session.execute(_DAYS))}
-
-
 async def series(
     session: AsyncSession,
     *,
@@ -335,8 +267,3 @@ async def trailing_mg_as_of(
     """The same, as it was known at a moment."""
     named = {"as_of": as_of, "after": after, "until": until, "partner": partner}
     return int((await session.execute(_TRAILING_AS_OF, named)).scalar_one())
-
-
-async def trees(session: AsyncSession) -> RowMapping:
-    """Trees of all projects: contracted, planted and surviving are separate figures."""
-    return (await session.execute(_TREES)).mappings().one()

@@ -9,6 +9,7 @@ from redis.exceptions import RedisError
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 
 from service.clock import Clock, seconds
+from service.forest.trees import count_trees
 from service.settings import GOAL_MG, PROGRAMME_FROM, PROGRAMME_TO
 from service.totals import store
 from service.totals.counters import Counters, CountersLost
@@ -156,7 +157,7 @@ async def view_of(
         actions=carbon.actions,
         people=sums.people,
         points=sums.everything().points,
-        trees=Trees(**await store.trees(session)),
+        trees=Trees(**await count_trees(session)),
         by_activity=[
             ByActivity(activity=name, **_figures(part))
             for name, part in sums.carbon_split("activity").items()

@@ -24,7 +24,7 @@ TRANSACTION_DOORS = (
     "service/partners/commands.py",
     "service/partners/dependencies.py",
     "service/partners/authenticate.py",
-    "service/partners/sandbox.py",
+    "service/sandbox/opening.py",
     "service/webhooks/inbound/inbox.py",
     "service/webhooks/inbound/receive.py",
     "service/totals/apply.py",
@@ -46,7 +46,9 @@ BROAD_DOORS = (
     "service/webhooks/inbound/inbox.py",
     "workers/main.py",
 )
-EXACT = ("methodologies/", "service/intake/", "service/points/")
+EXACT = (
+    "methodologies/", "service/actions/", "service/intake/", "service/people/", "service/points/",
+)  # fmt: skip
 CLOCKS = {"now", "utcnow", "today", "time", "time_ns", "monotonic", "monotonic_ns",
           "perf_counter", "perf_counter_ns"}  # fmt: skip
 CLOCK_OWNERS = {"datetime", "date", "time"}

@@ -53,9 +53,9 @@ from hypothesis.stateful import (
 
 from methodologies.catalogue import load_catalogue
 from service.points.policy import POLICY_FILE
+from service.reconciliation.reconcile import PointSums, reconcile, sum_points
 from service.settings import Settings
 from service.totals.counters import Counters
-from service.totals.reconcile import PointSums, reconcile, sum_points
 from workers.lapse import lapse_points
 from workers.pools import end_pools
 

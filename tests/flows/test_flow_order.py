@@ -28,10 +28,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from service.journal.take import forget, take
+from service.reconciliation.reconcile import reconcile
 from service.settings import Settings
 from service.totals.apply import DAYS, LIVE, apply_days, apply_live
 from service.totals.counters import Counters
-from service.totals.reconcile import reconcile
 
 SOURCES = ("metro", "bus", "bike", "eats", "mall", "parcel")
 # What one round of three people reports: rides over their caps (all alike, so that it makes no

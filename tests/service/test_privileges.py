@@ -30,11 +30,11 @@ from service.intake import tables as _intake  # noqa: F401
 from service.journal import tables as _journal  # noqa: F401
 from service.migrate import migrate_database
 from service.points import tables as _points  # noqa: F401
+from service.reconciliation.reconcile import reconcile
 from service.restate import tables as _restate  # noqa: F401
 from service.settings import Settings
 from service.totals.counters import Counters
 from service.totals.rebuild import rebuild_days
-from service.totals.reconcile import reconcile
 from workers.lapse import lapse_points
 from workers.leaderboards import rank_regions
 from workers.months import open_months

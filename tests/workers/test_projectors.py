@@ -27,11 +27,11 @@ from sqlalchemy.util import await_only
 from service.intake.address import month_of
 from service.intake.store import partition_name
 from service.journal.take import take
+from service.reconciliation.reconcile import reconcile
 from service.totals import keys, store
 from service.totals.apply import LIVE, apply_live
 from service.totals.counters import Counters, CountersLost
 from service.totals.rebuild import rebuild_days, rebuild_live
-from service.totals.reconcile import reconcile
 from workers.metrics import WorkerMetrics
 from workers.months import open_months
 from workers.projectors import Projectors

@@ -19,7 +19,7 @@ from service.intake.event import pointed
 from service.partners import store as partners
 from service.partners.authenticate import PARTNER_MAX_LEVEL, quota_of, test_caller
 from service.partners.caller import Caller
-from service.partners.sandbox import TEST_CONNECTOR
+from service.partners.test_mode import TEST_CONNECTOR
 from service.settings import Settings
 from service.webhooks import signing
 from service.webhooks.inbound import store

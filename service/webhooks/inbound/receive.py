@@ -14,6 +14,9 @@ from uuid import UUID
 import orjson
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 
+from service.actions.read import find_action
+from service.actions.receipt import explain_action
+from service.actions.reverse import reverse_action
 from service.clock import uuid7
 from service.errors import (
     ActionNotFound,
@@ -26,10 +29,7 @@ from service.errors import (
 from service.http.problems import problem_of, status_of
 from service.http.quota import REQUEST_COST, Quota
 from service.intake.event import CloudEvent, Flawed
-from service.intake.read import find_action
-from service.intake.receipt import explain_action
 from service.intake.report import Intake, Rejected, Result
-from service.intake.reverse import reverse_action
 from service.partners.caller import Caller
 from service.partners.person import PersonHasher
 from service.webhooks.inbound import store

@@ -16,7 +16,7 @@ from service.forest.tables import Project, Species
 from service.partners.person import PersonId
 from service.partners.person_key import hasher_under
 from service.points.store import append_entry, lock_account
-from service.totals.reconcile import RULES
+from service.reconciliation.reconcile import RULES
 
 PRICE = 100
 HASHER = hasher_under(bytes.fromhex(PERSON_KEY))

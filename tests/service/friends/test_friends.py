@@ -26,8 +26,8 @@ from hypothesis import strategies as some
 from service.friends.befriend import FRIENDS_MAX
 from service.friends.take import share_of
 from service.points.policy_file import Taking
+from service.reconciliation.reconcile import reconcile
 from service.totals.counters import Counters
-from service.totals.reconcile import reconcile
 from workers.lapse import lapse_points
 from workers.leaderboards import rank_regions
 

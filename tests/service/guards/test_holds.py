@@ -25,9 +25,9 @@ from sqlalchemy import text
 
 from methodologies.plausible import load_plausible
 from service.guards.watch import watch
+from service.reconciliation.reconcile import reconcile
 from service.totals.counters import Counters
 from service.totals.rebuild import rebuild_days
-from service.totals.reconcile import reconcile
 
 EVER = datetime(2000, 1, 1, tzinfo=UTC)
 DAY = "2026-06-15"

@@ -23,8 +23,8 @@ from fastapi import FastAPI
 from sqlalchemy import text
 
 from service.points.lapse import FIRST, lapse_chunk
+from service.reconciliation.reconcile import reconcile
 from service.totals.counters import Counters
-from service.totals.reconcile import reconcile
 from workers.lapse import lapse_points
 
 NOTICES = text("SELECT bucket, kind, notices FROM journal WHERE kind = 'lapse'")

@@ -18,9 +18,9 @@ from restate_versions import CLEANER, METRO, NEW_MG, OLD_MG, a_closed_ride, add_
 from typer.testing import CliRunner
 
 from service.cli import app as command_line
+from service.reconciliation.reconcile import reconcile
 from service.settings import Settings
 from service.totals.counters import Counters
-from service.totals.reconcile import reconcile
 
 HANG_S = 60
 ROOT = Path(__file__).parents[3]

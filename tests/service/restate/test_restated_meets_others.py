@@ -12,8 +12,8 @@ from restate_versions import CLOSED_DAY, NEW_MG, OLD_MG, a_closed_ride, restated
 
 from methodologies.plausible import load_plausible
 from service.guards.watch import watch
+from service.reconciliation.reconcile import reconcile
 from service.totals.counters import Counters
-from service.totals.reconcile import reconcile
 
 EVER = datetime(2000, 1, 1, tzinfo=UTC)
 

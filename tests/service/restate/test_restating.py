@@ -19,12 +19,12 @@ from restate_versions import (
 )
 
 from service.errors import MethodologyNotFound, RestatementRefused, RunUnderWay, RunUnfinished
+from service.reconciliation.reconcile import reconcile
 from service.restate.chunks import alone
 from service.restate.restate import KIND
 from service.restate.rules import Span
 from service.totals.checkpoint import close_days
 from service.totals.counters import Counters
-from service.totals.reconcile import reconcile
 
 Rides = list[dict[str, Any]]
 

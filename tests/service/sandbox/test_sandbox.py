@@ -27,9 +27,9 @@ from fastapi import FastAPI
 from sqlalchemy.exc import DBAPIError
 
 from service.app import create_app
-from service.forest.catalogue import stock_projects
+from service.forest.catalogue import copy_catalogue
 from service.partners import register as use
-from service.partners.sandbox import Sandbox
+from service.sandbox.opening import Sandbox
 from service.webhooks.signing import signed_headers
 
 
@@ -316,7 +316,7 @@ async def test_the_sandbox_opens_after_an_outage_and_once(
             made.append(create_app(there, SteppedClock(), live=app))
             return made[-1]
 
-        sandbox = Sandbox(app, make, partial(stock_projects, now=SteppedClock()()))
+        sandbox = Sandbox(app, make, partial(copy_catalogue, now=SteppedClock()()))
         with pytest.raises((asyncpg.PostgresError, DBAPIError)):
             await sandbox.app()
         away = False

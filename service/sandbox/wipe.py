@@ -1,26 +1,9 @@
-"""Test mode: the same program over another schema of the same database, opened when it is needed.
+"""Use case: delete what a partner recorded with test keys, in the tables of every folder."""
 
-Which of the two environments a request belongs to is said here and nowhere else; no query has to
-remember it, since a connection of one environment does not see the other's tables.
-"""
-
-import asyncio
-from collections.abc import Awaitable, Callable, MutableMapping
-from contextlib import AsyncExitStack
-from typing import Any
-
-from fastapi import FastAPI
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from service.partners.caller import EPOCH_MARK
-from service.partners.keys import TEST_START
-
-TEST_CONNECTOR = "con_test_"
-_TEST_HOOK = f"/v1/hooks/{TEST_CONNECTOR}"
-_API = "/v1/"
-_TEST_KEY = TEST_START.encode()
-CATALOGUES = ("species", "project")  # what is on offer is on offer in the sandbox, too
 
 # A table about people names them by `bucket` and `person_id`; all such tables are wiped.
 _ABOUT_PEOPLE = text("""
@@ -111,68 +94,6 @@ _CLAIMS = text("""
 _YEARS = text("DELETE FROM yearly_use WHERE partner = :partner")
 _ACTIONS = text("SELECT count(*) FROM action WHERE partner = :partner")
 _DAYS = text("DELETE FROM total_day WHERE partner = :partner")
-
-
-def is_for_sandbox(scope: MutableMapping[str, Any]) -> bool:
-    """Whether a request speaks with a test key, or to a connector of one; pages are for all."""
-    if not scope["path"].startswith(_API):
-        return False
-    if scope["path"].startswith(_TEST_HOOK):
-        return True
-    for name, value in scope["headers"]:
-        if name == b"authorization":
-            credential: bytes = value.partition(b" ")[2]
-            return credential.lstrip().startswith(_TEST_KEY)
-    return False
-
-
-class Sandbox:
-    """Opens the sandbox's application at the first request for it, and closes it at the end."""
-
-    def __init__(
-        self,
-        live: FastAPI,
-        make: Callable[[], FastAPI],
-        furnish: Callable[[AsyncSession], Awaitable[None]],
-    ) -> None:
-        """`furnish` adds what belongs to the copied catalogues: stock that nobody has bought."""
-        self._live = live
-        self._make = make
-        self._furnish = furnish
-        self._app: FastAPI | None = None
-        self._opening = asyncio.Lock()
-        self._stack = AsyncExitStack()
-
-    async def app(self) -> FastAPI:
-        """The application over the sandbox's schema. Raises what opening raises; tries again."""
-        async with self._opening:
-            if self._app is None:
-                app = self._make()
-                async with AsyncExitStack() as opened:  # closes what an outage left half open
-                    await opened.enter_async_context(app.router.lifespan_context(app))
-                    await self._offer(app)
-                    self._stack = opened.pop_all()
-                self._app = app
-            return self._app
-
-    async def close(self) -> None:
-        """Drain and close what was opened."""
-        await self._stack.aclose()
-
-    async def _offer(self, app: FastAPI) -> None:
-        """Bring what the programme has on offer into the sandbox, untouched by live orders."""
-        async with self._live.state.resources.sessions() as live:
-            home = (await live.execute(text("SELECT current_schema()"))).scalar_one()
-        async with app.state.resources.sessions() as session, session.begin():
-            for table in CATALOGUES:
-                await session.execute(
-                    text(f"""
-                        INSERT INTO {table}
-                        SELECT (jsonb_populate_record(NULL::{table}, to_jsonb(live))).*
-                        FROM "{home}".{table} AS live ON CONFLICT DO NOTHING
-                    """)  # noqa: S608  # names of our own, not of a caller
-                )
-            await self._furnish(session)
 
 
 async def wipe(session: AsyncSession, partner: str, epoch: int) -> int:

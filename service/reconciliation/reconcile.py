@@ -9,9 +9,10 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 
 from service.journal.take import pending
-from service.totals import store
+from service.reconciliation import store
 from service.totals.apply import DAYS, LIVE
 from service.totals.counters import Counters, CountersLost
+from service.totals.store import known_sums
 from service.totals.sums import Sum
 
 # Each query counts what breaks a rule; 0 is the proof. The words are shown to the operator.
@@ -266,7 +267,7 @@ async def _live(session: AsyncSession, counters: Counters) -> Check:
         live, _ = await counters.read()
     except (CountersLost, RedisError) as error:
         return Check(rule, False, f"cannot be read: {error}")
-    known = (await store.known_sums(session)).without_empty()
+    known = (await known_sums(session)).without_empty()
     live = live.without_empty()
     if live.people != known.people:
         return Check(rule, False, f"{live.people} people live, {known.people} in PostgreSQL")

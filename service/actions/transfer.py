@@ -9,10 +9,10 @@ from datetime import datetime
 from sqlalchemy import RowMapping, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from service.actions.restated import CurrentValue, current_value_of
 from service.clock import uuid7
 from service.errors import ActionNotTransferable, TransferConflict
 from service.intake.outcome import leaf_of_transfer
-from service.intake.restated import CurrentValue, current_value_of
 from service.journal.append import JournalRow, append, delta
 from service.partners.person import PersonId
 from service.points.store import lock_account

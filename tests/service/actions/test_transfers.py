@@ -20,8 +20,8 @@ from builders import (
     unique,
 )
 
+from service.reconciliation.reconcile import reconcile
 from service.totals.counters import Counters
-from service.totals.reconcile import reconcile
 
 TO = {"scheme": "beijing-maas", "reference": "2026-Q1-0007"}
 

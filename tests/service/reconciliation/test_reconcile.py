@@ -25,10 +25,10 @@ from builders import (
 
 from service.forest.catalogue import add_project, add_species
 from service.forest.tables import Project, Species
+from service.reconciliation.reconcile import Check, is_quiet, reconcile
 from service.resources import open_resources
 from service.settings import Settings
 from service.totals.counters import Counters
-from service.totals.reconcile import Check, is_quiet, reconcile
 
 ONE_CREDITED = "SELECT * FROM action WHERE outcome = 'credited' ORDER BY action_id LIMIT 1"
 

@@ -7,7 +7,6 @@ balance before the span to the one after it.
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
-from typing import Any
 from zoneinfo import ZoneInfo
 
 from sqlalchemy import RowMapping, text
@@ -16,7 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from service.errors import FieldsInvalid
 from service.partners.person import PersonId
-from service.points.policy import EVIDENCE, NO_CAP, Policy, Rule
+from service.points.policy import Policy, Rule
 from service.points.store import named
 
 LINES_MAX = 5_000
@@ -98,11 +97,6 @@ def span_of(day: date | None, month: str | None, today: date) -> tuple[date, dat
         ) from error
 
 
-def today_of(policy: Policy, now: datetime) -> date:
-    """The day that it is where the policy says that days are counted."""
-    return now.astimezone(ZoneInfo(policy.in_force(now.date()).gifts.zone)).date()
-
-
 async def explain(
     session: AsyncSession,
     person: PersonId,
@@ -164,56 +158,3 @@ def _with_actions(
                 one.actions.append(action)
                 break
     return found
-
-
-def said_of_rule(rule: Rule) -> str:
-    """The rule in words."""
-    ripens = rule.ripens
-    if rule.flat_points is not None:
-        text = f"{rule.flat_points} points for each action"
-    else:
-        text = f"{rule.points_per_gram} points for each full gram"
-    caps = [
-        f"at most {value} {what}"
-        for value, what in (
-            (rule.actions_per_day, "actions a day"),
-            (rule.actions_per_month, "actions a month"),
-            (rule.points_per_day, "points a day"),
-            (rule.points_per_month, "points a month"),
-        )
-        if value != NO_CAP
-    ]
-    if ripens.at is not None:
-        ripe = f"ripe at {ripens.at:%H:%M}, {ripens.days} days after the action's"
-    else:
-        ripe = f"ripe {ripens.after_h} hours after the action" if ripens.after_h else "ripe at once"
-    lapse_h = int(rule.lapses_after.total_seconds()) // 3600
-    return "; ".join([text, *caps, ripe, f"lapsing {lapse_h} hours later"]) + "."
-
-
-def said_of_cap(cap: str | None, rule: Rule) -> str | None:
-    """Why an action has fewer points than its grams would give."""
-    if cap is None:
-        return None
-    if cap == EVIDENCE:
-        return f"Points need the evidence level {rule.evidence} or higher."
-    if cap.startswith("methodology_"):
-        return "The methodology credits no more than this for one day."
-    return f"The cap {cap} of {getattr(rule, cap)} was reached."
-
-
-def said_of_entry(kind: str, ref: dict[str, Any]) -> str:
-    """What an entry was for, in words."""
-    known = {
-        "collect": "Ripe points were collected.",
-        "gift": "Watering: points passed between friends.",
-        "take": "Taken from what a friend had ripe.",
-        "reversal": "Points of an action that was undone were taken back.",
-        "debt": "Points of an action that was undone were spent already: a debt.",
-        "refund": "Points that were spent came back.",
-        "spend": "Points were spent.",
-        "grant": "Points were granted.",
-    }
-    text = known.get(kind, f"Entry of the kind {kind}.")
-    reason = ref.get("reason")
-    return f"{text} {reason}" if isinstance(reason, str) else text

@@ -1,4 +1,4 @@
-"""Reading actions back: one by its id, a person's list, a person's carbon. No decisions."""
+"""Reading actions back: one by its id, a person's list. No decisions."""
 
 from collections.abc import Sequence
 from datetime import date
@@ -62,28 +62,6 @@ _LIST = text(f"""
     ORDER BY action.action_id DESC LIMIT :limit
 """).columns(data=JSONB, restatements=JSONB)
 
-# L0 earns points only and is in no carbon total; what sits in somebody's inventory is kept apart.
-_CARBON = text("""
-    SELECT action.activity, count(*) AS actions,
-           sum(coalesce(newest.avoided_mg, action.avoided_mg))::int8 AS avoided_mg
-    FROM action LEFT JOIN LATERAL (
-        SELECT avoided_mg FROM restatement
-        WHERE restatement.bucket = action.bucket AND restatement.person_id = action.person_id
-          AND restatement.action_id = action.action_id
-        ORDER BY sequence DESC LIMIT 1
-    ) AS newest ON true
-    WHERE action.bucket = :bucket AND action.person_id = :person
-      AND action.outcome IN ('credited', 'capped', 'zero')
-      AND action.evidence_level <> 'L0' AND action.scope = '3+'
-      AND NOT EXISTS (
-          SELECT 1 FROM reversal WHERE reversal.bucket = action.bucket
-          AND reversal.person_id = action.person_id AND reversal.action_id = action.action_id)
-      AND NOT EXISTS (
-          SELECT 1 FROM transfer WHERE transfer.bucket = action.bucket
-          AND transfer.person_id = action.person_id AND transfer.action_id = action.action_id)
-    GROUP BY action.activity ORDER BY action.activity
-""")
-
 
 def _days(month: int) -> str:
     """The days of a month as a condition with literals, so that one partition is read."""
@@ -94,31 +72,6 @@ def _days(month: int) -> str:
         )
     first, end = first_day(month), date(*divmod_month(month + 1))
     return f"action.local_day >= DATE '{first}' AND action.local_day < DATE '{end}'"
-
-
-# Of each lot the person's share, rounded down: survival is counted by lot, not by tree. As long as
-# nothing is planted in a lot, its trees need not be counted.
-_TREES = text("""
-    WITH mine AS (
-        SELECT lot, count(order_id) AS own, count(pool_id) AS shared FROM (
-            SELECT lot, certificate.order_id, pool_id
-            FROM tree_order JOIN certificate USING (bucket, serial)
-            WHERE tree_order.bucket = :bucket AND person_id = :person AND refunded_at IS NULL
-            UNION ALL
-            SELECT lot, order_id, certificate.pool_id
-            FROM pool_member JOIN pool USING (bucket, pool_id)
-            JOIN certificate USING (bucket, serial)
-            WHERE person_bucket = :bucket AND person_id = :person AND pool_member.points > 0
-        ) AS tree GROUP BY lot
-    )
-    SELECT sum(own)::int8 AS contracted, sum(own * planted / entire)::int8 AS planted,
-           sum(own * surviving / entire)::int8 AS surviving,
-           sum(shared)::int8 AS shared_contracted, sum(shared * planted / entire)::int8
-               AS shared_planted, sum(shared * surviving / entire)::int8 AS shared_surviving
-    FROM mine JOIN lot USING (lot)
-    CROSS JOIN LATERAL (SELECT nullif(count(*), 0) AS entire FROM certificate
-          WHERE certificate.lot = mine.lot AND voided_at IS NULL AND lot.planted > 0) AS counted
-""")
 
 
 async def find_action(
@@ -160,29 +113,3 @@ async def actions_before(
         "limit": limit,
     }
     return (await session.execute(_LIST, named)).mappings().all()
-
-
-async def carbon_of(session: AsyncSession, person: PersonId) -> Sequence[RowMapping]:
-    """A person's estimated avoided emissions by activity, as far as they are in the total.
-
-    L1 and above, Scope 3+, neither reversed nor transferred. A partner's held day still counts
-    here: a hold is about the batch, not about the person.
-    """
-    named = {"bucket": person.bucket, "person": person.id}
-    return (await session.execute(_CARBON, named)).mappings().all()
-
-
-async def trees_of(
-    session: AsyncSession, person: PersonId
-) -> tuple[dict[str, int], dict[str, int]]:
-    """A person's own trees, and those of complete pools that they have points in.
-
-    Refunded orders are left out.
-    """
-    named = {"bucket": person.bucket, "person": person.id}
-    found = (await session.execute(_TREES, named)).mappings().one()
-    own, shared = (
-        {name: found[f"{whose}{name}"] or 0 for name in ("contracted", "planted", "surviving")}
-        for whose in ("", "shared_")
-    )
-    return own, shared

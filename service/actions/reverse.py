@@ -7,11 +7,11 @@ from uuid import UUID
 from sqlalchemy import RowMapping, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from service.actions.restated import CurrentValue, current_value_of
+from service.actions.transfer import scope_now
 from service.clock import uuid7
 from service.errors import ActionNotReversible, ReversalConflict
 from service.intake.outcome import leaf_of_reversal
-from service.intake.restated import CurrentValue, current_value_of
-from service.intake.transfer import scope_now
 from service.journal.append import JournalRow, append, delta
 from service.partners.person import PersonId
 from service.points.store import lock_account

@@ -1,0 +1,1 @@
+"""Recorded actions: read back, explained by receipts, taken back, transferred to other schemes."""

@@ -1,0 +1,8 @@
+"""`saxaul partner ...`: the commands of partners, and the one that wipes their test data."""
+
+from service.partners.commands import app
+from service.sandbox.commands import wipe_test
+
+app.command("wipe-test")(wipe_test)
+
+__all__ = ["app"]

@@ -1,0 +1,1 @@
+"""The proof that ledgers, projections and counters agree, over the tables of every folder."""
