@@ -13,6 +13,9 @@ COMPILE := $(UV) pip compile pyproject.toml --universal --python-version 3.11 --
 	--generate-hashes --no-header --no-annotate --no-emit-index-url --quiet \
 	--no-emit-package saxaul-methodologies
 
+# What is compiled is kept: every test and tool starts programs, and each would compile all again.
+unexport PYTHONDONTWRITEBYTECODE
+
 .DEFAULT_GOAL := help
 .PHONY: help up test mutants check fix load bench docs lock clean
 

@@ -46,11 +46,13 @@ class SystemUnderTest:
     """`saxaul up` on a data folder: started, ended in any way, started again.
 
     `environment` is all that its programs see of the environment; without SAXAUL_PORT the system is
-    at the same address each time. `demo` is what `demo.json` said at the last start.
+    at the same address each time. `demo` is what `demo.json` said at the last start. `starter` is
+    the command whose `up` starts it.
     """
 
     home: Path
     environment: Mapping[str, str]
+    starter: Sequence[str] = SAXAUL
     demo: dict[str, Any] = field(default_factory=dict)
     _process: subprocess.Popen[bytes] | None = None
     _output_from: int = 0
@@ -76,7 +78,7 @@ class SystemUnderTest:
         self.home.mkdir(mode=0o711, parents=True, exist_ok=True)  # others must be let through
         with self._output.open("ab") as output:
             self._output_from = output.tell()
-            self._process = _spawn((*SAXAUL, "up"), self._settings(), output)
+            self._process = _spawn((*self.starter, "up"), self._settings(), output)
         process = self._process
         wait_until(lambda: self._is_ready() or process.poll() is not None, seconds=START_S)
         if process.poll() is not None or not self._is_ready():

@@ -5,14 +5,16 @@ not by rolling back. A test that looks at everybody's totals, or breaks somethin
 of its own from `new_settings`.
 """
 
-import asyncio
+import os
+import signal
 from collections.abc import AsyncIterator, Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from functools import lru_cache
 from itertools import cycle
 from pathlib import Path
 
 import httpx
 import pytest
+import yaml
 from builders import (
     SOURCES,
     USUAL,
@@ -27,14 +29,33 @@ from builders import (
 )
 from builders import running_app as run_app
 from fastapi import FastAPI
+from prepared import TEMPLATE, not_durable, prepare_home
 from redis.asyncio import Redis
 
 from service.embedded.servers import Servers, embedded_servers
-from service.migrate import migrate_database
 from service.partners.issuer import make_issuer
 from service.settings import Settings
 
-TEMPLATE = "saxaul_template"
+# The programs that tests start keep what they compile: else each compiles all of it again.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+# The sheets are read some hundred times, and what a text is parsed to depends on the text alone.
+yaml.compose = lru_cache(maxsize=4096)(yaml.compose)
+# A shell's background jobs ignore Ctrl-C and hand that on; the programs here are to obey it.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@pytest.fixture(scope="session")
+def cache(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, worker_id: str
+) -> Path:
+    """Where what is made once is kept: between runs, where pytest keeps anything."""
+    if request.config.pluginmanager.has_plugin("cacheprovider"):
+        return request.config.cache.mkdir("saxaul")
+    base = tmp_path_factory.getbasetemp()
+    shared = (base if worker_id == "master" else base.parent) / "cache"
+    shared.mkdir(exist_ok=True)
+    return shared
 
 
 @pytest.fixture(scope="session")
@@ -46,13 +67,10 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def servers(home: Path) -> Iterator[Servers]:
+def servers(home: Path, cache: Path) -> Iterator[Servers]:
     """PostgreSQL and Valkey; in PostgreSQL a migrated database that others are copied from."""
-    with embedded_servers(home) as running, ThreadPoolExecutor(1) as thread:
-        create = execute(running.database_url, f"CREATE DATABASE {TEMPLATE}")
-        thread.submit(asyncio.run, create).result()
-        template = Settings(database_url=database_named(running.database_url, TEMPLATE))
-        thread.submit(migrate_database, template).result()
+    prepare_home(home, cache)
+    with not_durable(), embedded_servers(home) as running:
         yield running
 
 

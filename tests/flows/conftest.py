@@ -2,11 +2,13 @@
 
 import sys
 from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
 
 import pytest
 from builders import SteppedClock, running_app
 from fastapi import FastAPI
-from flow_system import System, running_system
+from flow_system import NOT_DURABLE, System, running_system
+from prepared import prepare_home
 
 from service.settings import Settings
 
@@ -21,23 +23,26 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.fixture(scope="session")
-def system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
+def system(tmp_path_factory: pytest.TempPathFactory, cache: Path) -> Iterator[System]:
     """A system of two API processes. Tests share it: they bring people and events of their own.
 
     It has no quotas: tests ask for more in a minute than a person does.
     """
     no_quotas = {"partner_quota_per_minute": 0, "person_quota_per_minute": 0}
     home = tmp_path_factory.mktemp("system")
-    with running_system(home, workers=2, **no_quotas) as running:
+    prepare_home(home, cache)
+    with running_system(home, NOT_DURABLE, workers=2, **no_quotas) as running:
         assert len(running.pids("api")) == 2
         yield running
 
 
 @pytest.fixture(scope="session")
-def fragile(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
+async def fragile(tmp_path_factory: pytest.TempPathFactory, cache: Path) -> AsyncIterator[System]:
     """A system that comes back after each test's fault. Its API keeps no totals in its memory."""
     home = tmp_path_factory.mktemp("fragile")
+    prepare_home(home, cache)
     with running_system(home, totals_cache_seconds=0) as running:
+        await running.assert_durable()
         yield running
 
 

@@ -6,7 +6,8 @@ Nothing here waits for a time to pass: it waits until something is so, and gives
 
 import asyncio
 import re
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+import sys
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,9 +16,10 @@ from typing import Any
 import asyncpg
 import httpx
 
-from loadtest.harness import HANG_S, Done, SystemUnderTest, clean_environment
+from loadtest.harness import HANG_S, SAXAUL, Done, SystemUnderTest, clean_environment
 from service.clock import seconds
 
+NOT_DURABLE = (sys.executable, str(Path(__file__).parents[1] / "up_not_durable.py"))
 POLL_S = 0.005
 SUMMED = ("avoided_mg", "actions", "people", "points")
 _ROW = re.compile(r"[│|]\s*(\S*)\s*[│|]\s*(\S*)\s*[│|]\s*([\d,]+)\s*[│|]")
@@ -73,6 +75,11 @@ class System(SystemUnderTest):
         await until(equal, lambda: f"totals stay at {seen[0]}, the facts are {known}")
         return seen[0]
 
+    async def assert_durable(self) -> None:
+        """What is committed is on the disk: the server was not started as the other tests' are."""
+        for setting in ("fsync", "full_page_writes", "synchronous_commit"):
+            assert (await self.fetch(f"SHOW {setting}"))[0][0] == "on", setting
+
     async def assert_reconciled(self) -> None:
         """`saxaul reconcile` has nothing to complain of."""
         done = await self.saxaul("reconcile")
@@ -120,23 +127,20 @@ async def until(done: Callable[[], Awaitable[object]], why: Callable[[], str]) -
 
 
 def environment(home: Path, **settings: object) -> dict[str, str]:
-    """The environment of a program of this system, free of what is set around the tests.
-
-    Many programs start here, so what is compiled is kept, beside the system's folder.
-    """
+    """The environment of a program of this system, free of what is set around the tests."""
     inherited = clean_environment()
-    inherited.pop("PYTHONDONTWRITEBYTECODE", None)
     named = {f"SAXAUL_{name.upper()}": str(value) for name, value in settings.items()}
-    compiled = str(home.parent / "compiled")
-    shared = {"SAXAUL_HOME": str(home), "PYTHONPYCACHEPREFIX": compiled, "COLUMNS": "120"}
+    shared = {"SAXAUL_HOME": str(home), "COLUMNS": "120"}
     # Replayed rides of 617 m are below any plausible mean; tests/service/guards holds and releases.
     return {"SAXAUL_GUARD_SECONDS": "0", **inherited, **named, **shared}
 
 
 @contextmanager
-def running_system(home: Path, **settings: object) -> Iterator[System]:
+def running_system(
+    home: Path, starter: Sequence[str] = SAXAUL, **settings: object
+) -> Iterator[System]:
     """`saxaul up`, ready; stopped with SIGTERM at the end, which must be a clean stop."""
-    system = System(home, environment(home, port=0, **settings))
+    system = System(home, environment(home, port=0, **settings), starter)
     system.start()
     try:
         assert "Saxaul is running" in system.output

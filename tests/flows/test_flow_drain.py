@@ -6,6 +6,7 @@ from pathlib import Path
 from builders import unique
 from flow_clients import Seen, load
 from flow_system import System, environment, running_system, until
+from prepared import prepare_home
 
 from loadtest.harness import HANG_S
 from service.embedded.servers import embedded_servers
@@ -33,8 +34,10 @@ async def test_a_stopped_api_answers_what_it_took_and_its_port_answers_again(
     await fragile.assert_reconciled()
 
 
-async def test_a_stopped_system_answers_what_it_took(tmp_path: Path) -> None:
+async def test_a_stopped_system_answers_what_it_took(tmp_path: Path, cache: Path) -> None:
+    prepare_home(tmp_path, cache)
     with running_system(tmp_path, workers=2) as stopping:
+        await stopping.assert_durable()
         async with load(stopping, clients=CLIENTS, name=unique("stop"), insist=False) as seen:
             await _under_load(seen)
             stopping.process.send_signal(signal.SIGTERM)

@@ -12,6 +12,7 @@ import pytest
 from builders import unique
 from flow_clients import Event, as_lines, load, replaying, some_events
 from flow_system import System, outcomes_of, running_system
+from prepared import prepare_home
 
 from loadtest.harness import PROGRAMS
 
@@ -45,10 +46,12 @@ async def test_a_kill_in_the_middle_of_a_replay_loses_nothing(
     await _assert_again_changes_nothing(fragile, events, tmp_path)
 
 
-async def test_a_killed_system_goes_on_where_it_was(tmp_path: Path) -> None:
+async def test_a_killed_system_goes_on_where_it_was(tmp_path: Path, cache: Path) -> None:
     name = unique("whole")
     events = some_events(EVENTS, people=PEOPLE, name=name)
+    prepare_home(tmp_path, cache)
     with running_system(tmp_path) as killed:
+        await killed.assert_durable()
         async with replaying(killed, name) as replay:
             await replay.feed(events[: EVENTS // 2])
             await replay.under_way()
