@@ -51,7 +51,7 @@ class Bench:
 
     async def warm_up(self) -> None:
         """Makes connections, caches, months and plans before anything is measured."""
-        await self.send_batches(250, events=2_000)
+        await self.send_batches(self.batches(250, events=2_000), 250)
         for url, path, kind in (
             (self.comparison_url, "/events", "application/json"),
             (self.comparison_url, "/empty", SINGLE_TYPE),
@@ -61,15 +61,21 @@ class Bench:
             requests = [self.post(url, path, e.encode(), kind) for e in self.mix.events(200)]
             await closed_loop(url, requests, connections=16, seconds=10, on_answer=on_answer)
 
-    async def send_batches(self, size: int, *, events: int | None = None) -> tuple[Closed, int]:
-        """Sends batches of one measurement: what the loop saw, and how many events were accepted.
+    def batches(self, size: int, *, events: int | None = None) -> list[bytes]:
+        """Batches of `size` events: as many as one measurement sends, or `events` altogether.
 
-        Raises Unsound when some have no answer.
+        Making them costs more than sending them, so it comes before a measurement.
         """
-        requests = [
+        return [
             self.post(self.system.url, EVENTS, self.mix.batch(size).encode(), BATCH_TYPE)
             for _ in range((events or self.plan.batched_events) // size)
         ]
+
+    async def send_batches(self, requests: Sequence[bytes], size: int) -> tuple[Closed, int]:
+        """Sends batches of `size`: what the loop saw, and how many events were accepted.
+
+        Raises Unsound when some have no answer.
+        """
         counted = Tally()
         seen = await closed_loop(
             self.system.url,

@@ -31,10 +31,11 @@ HALF = 0.5
 
 async def batches(bench: Bench) -> None:
     """Events a second in batches of 500, and how far the totals are behind meanwhile."""
+    requests = bench.batches(BATCH_EVENTS)
     stop = asyncio.Event()
     watch = asyncio.create_task(_watch_lag(bench, stop))
     before = times_of(bench.system)
-    seen, events = await bench.send_batches(BATCH_EVENTS)
+    seen, events = await bench.send_batches(requests, BATCH_EVENTS)
     used = times_of(bench.system).since(before)
     stop.set()
     bench.figures["lag"].append(max(await watch))
@@ -142,8 +143,9 @@ async def assess(bench: Bench) -> None:
 
 async def profile(bench: Bench) -> dict[str, float]:
     """The share of the API's time by stage, in a run of its own: looking in costs time."""
+    requests = bench.batches(BATCH_EVENTS)
     spy = Spy(bench.system, bench.plan.seconds)
-    await bench.send_batches(BATCH_EVENTS)
+    await bench.send_batches(requests, BATCH_EVENTS)
     return spy.shares()
 
 

@@ -30,7 +30,7 @@ async def sizes(bench: Bench) -> None:
         async with Redis.from_url(bench.system.redis_url) as valkey:
             before, log_before = await _stored(connection)
             memory_before = int((await valkey.info("memory"))["used_memory"])
-            _, events = await bench.send_batches(BATCH_EVENTS)
+            _, events = await bench.send_batches(bench.batches(BATCH_EVENTS), BATCH_EVENTS)
             after, log_after = await _stored(connection)
             memory = int((await valkey.info("memory"))["used_memory"]) - memory_before
     finally:
