@@ -4,7 +4,7 @@ from collections.abc import Collection
 
 from loadtest.audit import Check, check_delivered, check_identity, check_totals, run_reconcile
 from loadtest.receiver import Receiver
-from loadtest.system import System, settled_actions
+from loadtest.system import System
 from loadtest.tally import Tally
 
 SETTLE_S = 60.0
@@ -24,7 +24,7 @@ def audit_run(
     `before` are the actions in the totals before the run, `seeded` the facts that were recorded for
     it before these were counted.
     """
-    after = settled_actions(system.url, before + tally.recorded, seconds=SETTLE_S)
+    after = system.settled_actions(before + tally.recorded, seconds=SETTLE_S)
     checks = [
         check_identity(tally),
         check_totals(tally, before=before, after=after, alone=system.alone),

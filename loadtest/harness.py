@@ -138,6 +138,11 @@ def clean_environment() -> dict[str, str]:
     return {name: value for name, value in os.environ.items() if not name.startswith(SETTINGS)}
 
 
+def default_home() -> Path:
+    """The data folder of the system that runs here: SAXAUL_HOME, or its default."""
+    return Path(os.environ.get("SAXAUL_HOME", ".saxaul"))
+
+
 def demo_of(home: Path) -> dict[str, Any]:
     """`demo.json`: keys and URLs of the system of a data folder; empty where none ever ran."""
     return _read(home / "demo.json")

@@ -26,7 +26,7 @@ from loadtest.harness import NotRunning
 from loadtest.latency import table_of
 from loadtest.mix import PEOPLE, Mix
 from loadtest.receiver import Receiver, receiving
-from loadtest.system import System, actions_in_totals, started
+from loadtest.system import System, started_system
 from loadtest.tally import Tally
 
 VOID = 3
@@ -75,7 +75,7 @@ def main() -> int:
     if options.queue:
         environment["SAXAUL_LANE_QUEUE_EVENTS"] = str(options.queue)
     try:
-        with started(options.dir, **environment) as system, receiving(system) as receiver:
+        with started_system(options.dir, **environment) as system, receiving(system) as receiver:
             runner = asyncio.Runner(loop_factory=uvloop.new_event_loop)
             return runner.run(_run(options, system, receiver))
     except NotRunning as error:
@@ -87,7 +87,7 @@ def main() -> int:
 
 async def _run(options: argparse.Namespace, system: System, receiver: Receiver | None) -> int:
     tally, mix = Tally(facts=set()), Mix(PEOPLE, seed=3)
-    before = actions_in_totals(system.url)
+    before = int(system.totals()["actions"])
     _say("finding the capacity with a closed loop ...")
     await _capacity(system, mix, tally, options.seconds / 2)  # warm up
     capacity = await _capacity(system, mix, tally, options.seconds)

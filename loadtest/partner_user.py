@@ -5,9 +5,8 @@ import os
 from locust import FastHttpUser
 from locust.contrib.fasthttp import FastResponse
 
-from loadtest.harness import demo_of
+from loadtest.harness import default_home, demo_of
 from loadtest.mix import PEOPLE, Mix
-from loadtest.system import default_home
 from loadtest.verdict import TALLY
 
 _DEMO = demo_of(default_home())

@@ -23,7 +23,6 @@ PATH = "/v1/webhook-endpoints"
 # All that is about an action or an order, once each.
 TYPES = ("action.credited", "action.capped", "action.refused", "order.placed")
 LOST_ONE_IN = 20
-ANSWER_S = 30.0
 POLL_S = 0.25
 
 
@@ -73,9 +72,11 @@ class Receiver:
     def settled(self, facts: set[str], *, seconds: float) -> Deliveries:
         """What came, once it has all of `facts` and nothing waits, or after `seconds`."""
         deadline = time.monotonic() + seconds
-        with _service(self.system) as service, _client(self.url) as own:
+        with self.system.client(self.system.webhooks_key) as service:
             while True:
-                came = Deliveries(**own.get("/deliveries").raise_for_status().json())
+                came = Deliveries(
+                    **httpx.get(f"{self.url}/deliveries", trust_env=False).raise_for_status().json()
+                )
                 complete = facts <= came.facts.keys() and not self._waits(service)
                 if complete or time.monotonic() > deadline:
                     return came
@@ -93,7 +94,7 @@ def receiving(system: System) -> Iterator[Receiver | None]:
 
     None, and a line that says why, where webhooks may not go to this machine.
     """
-    with served("loadtest.receiver") as url, _service(system) as service:
+    with served("loadtest.receiver") as url, system.client(system.webhooks_key) as service:
         wanted = {"url": f"{url}/hooks", "types": list(TYPES)}
         answer = service.post(PATH, json=wanted)
         if answer.status_code != 201:
@@ -107,14 +108,6 @@ def receiving(system: System) -> Iterator[Receiver | None]:
             yield Receiver(system, url, made["endpoint_id"])
         finally:
             service.delete(f"{PATH}/{made['endpoint_id']}")
-
-
-def _service(system: System) -> httpx.Client:
-    return _client(system.url, Authorization=f"Bearer {system.webhooks_key}")
-
-
-def _client(url: str, **headers: str) -> httpx.Client:
-    return httpx.Client(base_url=url, headers=headers, timeout=ANSWER_S, trust_env=False)
 
 
 def make_app() -> FastAPI:

@@ -30,16 +30,7 @@ from loadtest.latency import table_of
 from loadtest.mix import PEOPLE, Mix
 from loadtest.receiver import receiving
 from loadtest.seed import Project, open_project, seed
-from loadtest.system import (
-    System,
-    actions_in_totals,
-    default_home,
-    is_described,
-    refuse_remote,
-    running,
-    settled_actions,
-    started,
-)
+from loadtest.system import NotAllowed, System, add_system_options, chosen_system, started_system
 from loadtest.tally import Tally
 
 LOCUSTFILE = Path(__file__).with_name("locustfile.py")
@@ -103,14 +94,15 @@ def _seed(options: argparse.Namespace, system: System) -> tuple[int, Tally, Proj
 
     Also the actions in the totals when these are counted.
     """
-    is_described(system.url)  # made at the first question, which should disturb nobody
+    with system.client() as client:  # it is made at the first question, which takes a while
+        client.get("/openapi.json")
     tally = Tally(facts=set())
     if not options.seed:
-        return actions_in_totals(system.url), tally, None
-    before = actions_in_totals(system.url)
+        return int(system.totals()["actions"]), tally, None
+    before = int(system.totals()["actions"])
     print(f"Giving {options.seed} people something to collect ...", file=sys.stderr)
     seed(system, tally, people=options.seed)
-    before = settled_actions(system.url, before + tally.recorded, seconds=SETTLE_S)
+    before = system.settled_actions(before + tally.recorded, seconds=SETTLE_S)
     stock = SPARE_STOCK
     if options.shape == "sellout":
         stock = max(1, round(SOLD_PER_S * options.seconds * options.scale))
@@ -120,7 +112,7 @@ def _seed(options: argparse.Namespace, system: System) -> tuple[int, Tally, Proj
 def _open(options: argparse.Namespace, system: System) -> int:
     """An open loop over single events of the mix."""
     with receiving(system) as receiver:
-        before, tally = actions_in_totals(system.url), Tally(facts=set())
+        before, tally = int(system.totals()["actions"]), Tally(facts=set())
         seen = asyncio.Runner(loop_factory=uvloop.new_event_loop).run(_send(options, system, tally))
         checks = audit_run(system, tally, before=before, receiver=receiver)
     columns = {"from the intended start": seen.latencies, "from sending": seen.service_times}
@@ -195,19 +187,18 @@ def _run_locust(
 
 @contextmanager
 def _system(options: argparse.Namespace) -> Iterator[System]:
-    """The one that runs here, if one does; else one for us alone."""
-    home = options.home or default_home()
+    """The system that runs here, if one does; else one for us alone."""
     try:
-        found = running(options.url, home)
+        found = chosen_system(options)
+    except NotAllowed:
+        raise
     except NotRunning:
         if options.url or options.home:
             raise
         print("Nothing runs here: starting a system for this test ...", file=sys.stderr)
-        with started(options.dir) as system:
+        with started_system(options.dir) as system:
             yield system
         return
-    if not options.allow_remote:
-        refuse_remote(found.url)
     yield found
 
 
@@ -237,13 +228,8 @@ def _options() -> argparse.Namespace:
     )
     parser.add_argument("--open", type=float, metavar="RATE", help="single events a second")
     parser.add_argument("--hdr", type=Path, metavar="FILE", help="the open loop's histogram")
-    parser.add_argument("--url", help="a system that runs already")
-    parser.add_argument("--home", type=Path, help="its data folder, for demo.json and reconcile")
-    parser.add_argument("--dir", type=Path, help="where a data folder of our own is made")
     parser.add_argument("--html", type=Path, help="where the report is written")
-    parser.add_argument(
-        "--allow-remote", action="store_true", help="also load a host that is not this machine"
-    )
+    add_system_options(parser)
     return parser.parse_args()
 
 

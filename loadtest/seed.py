@@ -10,8 +10,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-import httpx
-
 from loadtest.mix import BEIJING, PEOPLE, SOURCES, Mix
 from loadtest.system import System
 from loadtest.tally import Tally
@@ -21,7 +19,6 @@ DAYS = (1, 2, 3)  # before today: they ripen at 07:00 of the next day and lapse 
 RIDES = (("transit.metro", "12.0"),) * 8 + (("transit.bus", "8.0"),) * 5
 BATCH_EVENTS = 500
 PRICE_POINTS = 1_000  # what one of these days brings is worth several trees
-ANSWER_S = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +30,7 @@ class Project:
 
     def left(self, system: System) -> int:
         """How many are still to be had."""
-        with _client(system, system.partner_key) as client:
+        with system.client(system.partner_key) as client:
             answer = client.get(f"/v1/projects/{self.name}").raise_for_status()
         return int(answer.json()["stock_left"])
 
@@ -41,7 +38,7 @@ class Project:
 def seed(system: System, tally: Tally, *, people: int) -> None:
     """Report the rides of so many people; `tally` counts what became of them."""
     events, kind = list(_rides(people)), "application/cloudevents-batch+json"
-    with _client(system, system.partner_key) as client:
+    with system.client(system.partner_key) as client:
         for at in range(0, len(events), BATCH_EVENTS):
             some = events[at : at + BATCH_EVENTS]
             answer = client.post(
@@ -61,14 +58,9 @@ def open_project(system: System, *, stock: int, price_points: int = PRICE_POINTS
         "opens_on": str(today - timedelta(days=1)), "closes_on": str(today + timedelta(days=1)),
         "stock": stock,
     }  # fmt: skip
-    with _client(system, system.admin_key) as client:
+    with system.client(system.admin_key) as client:
         client.post("/v1/admin/projects", json=given).raise_for_status()
     return project
-
-
-def _client(system: System, key: str) -> httpx.Client:
-    headers = {"Authorization": f"Bearer {key}"}
-    return httpx.Client(base_url=system.url, headers=headers, timeout=ANSWER_S, trust_env=False)
 
 
 def _rides(people: int) -> Iterator[dict[str, object]]:

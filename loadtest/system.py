@@ -3,7 +3,7 @@
 All that is known of it is `demo.json`, its URL and its command line.
 """
 
-import http.client
+import argparse
 import json
 import os
 import shutil
@@ -20,10 +20,13 @@ from types import FrameType
 from typing import Any
 from urllib.parse import urlsplit
 
+import httpx
+
 from loadtest.harness import (
     START_S,
     NotRunning,
     SystemUnderTest,
+    default_home,
     demo_of,
     program,
     tail,
@@ -32,14 +35,19 @@ from loadtest.harness import (
 
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
 POLL_S = 0.1
-READ_S = 10.0
+ANSWER_S = 60.0
+
+
+class NotAllowed(NotRunning):
+    """The system is on another machine, and nobody said that it may be loaded."""
 
 
 @dataclass(frozen=True, slots=True)
 class System:
-    """Where the system is and how to speak to it. `pid` is `saxaul up`'s, when that is ours.
+    """Where a system is and with which keys one speaks to it.
 
-    A key that is not known is empty: what needs it is left out.
+    `pid` is that of `saxaul up` when the system is ours. What is not known is empty or None, and
+    what needs it is left out.
     """
 
     url: str
@@ -56,10 +64,76 @@ class System:
         """Whether nobody else sends anything: the system was started for us."""
         return self.pid is not None
 
+    def client(self, key: str = "") -> httpx.Client:
+        """An HTTP client of the system, with a key or without."""
+        headers = {"Authorization": f"Bearer {key}"} if key else {}
+        return httpx.Client(base_url=self.url, headers=headers, timeout=ANSWER_S, trust_env=False)
+
+    def totals(self) -> dict[str, Any]:
+        """The answer of GET /v1/totals. Raises NotRunning when there is none."""
+        try:
+            with self.client() as client:
+                return dict(client.get("/v1/totals").raise_for_status().json())
+        except httpx.HTTPError as error:
+            raise NotRunning(f"GET {self.url}/v1/totals: {error}") from error
+
+    def settled_actions(self, expected: int, *, seconds: float) -> int:
+        """The actions in the totals once there are `expected`, or after `seconds`."""
+        deadline = time.monotonic() + seconds
+        while (found := int(self.totals()["actions"])) < expected:
+            if time.monotonic() > deadline:
+                break
+            time.sleep(POLL_S)
+        return found
+
+
+def add_system_options(parser: argparse.ArgumentParser) -> None:
+    """Adds the options that say which system is loaded; `chosen_system` reads them."""
+    parser.add_argument("--url", help="a system that runs already")
+    parser.add_argument("--home", type=Path, help="its data folder, for demo.json and reconcile")
+    parser.add_argument("--dir", type=Path, help="where a data folder of our own is made")
+    parser.add_argument(
+        "--allow-remote", action="store_true", help="also load a host that is not this machine"
+    )
+
+
+def chosen_system(options: argparse.Namespace) -> System:
+    """The system that the options name, or that runs here.
+
+    Raises NotRunning when there is none, and NotAllowed when it is on another machine and the
+    options do not allow that: load on others needs their consent.
+    """
+    system = running_system(options.url, options.home or default_home())
+    host = urlsplit(system.url).hostname
+    if host not in LOOPBACK and not options.allow_remote:
+        raise NotAllowed(f"{host} is not this machine. If you may load it, say --allow-remote.")
+    return system
+
+
+def running_system(url: str | None, home: Path) -> System:
+    """A system that runs already, at `url` or where `demo.json` of `home` says.
+
+    SAXAUL_PARTNER_KEY and SAXAUL_WEBHOOKS_KEY go before the keys in `demo.json`. Raises NotRunning.
+    """
+    demo = demo_of(home)
+    url = url or demo.get("url")
+    key = os.environ.get("SAXAUL_PARTNER_KEY") or demo.get("partner_key")
+    if not url or not key:
+        raise NotRunning(
+            f"There is no demo.json in {home}: run `saxaul up` first, or give --url and "
+            "SAXAUL_PARTNER_KEY."
+        )
+    if not is_ready(url):
+        raise NotRunning(f"{url}/readyz does not say ready.")
+    keys = {"partner_key": key}
+    if webhooks_key := os.environ.get("SAXAUL_WEBHOOKS_KEY"):
+        keys["webhooks_key"] = webhooks_key
+    return _system({**demo, **keys, "url": url}, home, None)
+
 
 @contextmanager
-def started(folder: Path | None, **environment: str) -> Iterator[System]:
-    """Run a system with a data folder of its own, and remove both at the end.
+def started_system(folder: Path | None, **environment: str) -> Iterator[System]:
+    """Runs a system with a data folder of its own, and removes both at the end.
 
     `folder` is where the data folder is made: benchmark the disk that you mean to use. Raises
     NotRunning when it does not start.
@@ -81,18 +155,8 @@ def system_in(folder: Path, **environment: str) -> SystemUnderTest:
 
 
 def system_of(tested: SystemUnderTest) -> System:
-    """How to speak to a system of ours that is running."""
-    demo = tested.demo
-    return System(
-        url=demo["url"],
-        home=tested.home,
-        partner_key=demo["partner_key"],
-        webhooks_key=demo["webhooks_key"],
-        admin_key=demo["admin_key"],
-        database_url=demo.get("owner_database_url") or demo["database_url"],
-        redis_url=demo["redis_url"],
-        pid=tested.process.pid,
-    )
+    """The address and the keys of a system of ours that is running."""
+    return _system(tested.demo, tested.home, tested.process.pid)
 
 
 @contextmanager
@@ -105,9 +169,10 @@ def another_api(
     """
     port = _free_port()
     log = system.home.parent / f"api-{port}.log"
+    secrets = json.loads((system.home / "secrets.json").read_bytes())
     settings = {
         **os.environ,
-        **{f"SAXAUL_{name.upper()}": key for name, key in _secrets_of(system.home).items()},
+        **{f"SAXAUL_{name.upper()}": key for name, key in secrets.items()},
         "DATABASE_URL": system.database_url or "",
         "REDIS_URL": system.redis_url or "",
         "SAXAUL_HOME": str(system.home),
@@ -126,7 +191,7 @@ def another_api(
 
 @contextmanager
 def temporary_folder(folder: Path | None) -> Iterator[Path]:
-    """A folder for data folders, removed at the end."""
+    """A folder for data folders, in `folder` if that is not None; removed at the end."""
     made = Path(tempfile.mkdtemp(prefix="saxaul-load-", dir=folder))
     made.chmod(0o711)  # the embedded database's own user has to pass through
     try:
@@ -135,107 +200,9 @@ def temporary_folder(folder: Path | None) -> Iterator[Path]:
         shutil.rmtree(made, ignore_errors=True)
 
 
-def running(url: str | None, home: Path) -> System:
-    """A system that runs already, as `demo.json` of `home` describes it.
-
-    SAXAUL_PARTNER_KEY goes before the key in there. Raises NotRunning.
-    """
-    demo = demo_of(home)
-    found_url = url or demo.get("url")
-    key = os.environ.get("SAXAUL_PARTNER_KEY") or demo.get("partner_key")
-    if not found_url or not key:
-        raise NotRunning(
-            f"There is no demo.json in {home}: run `saxaul up` first, or give --url and "
-            "SAXAUL_PARTNER_KEY."
-        )
-    if not is_ready(found_url):
-        raise NotRunning(f"{found_url}/readyz does not say ready.")
-    return System(
-        url=found_url,
-        home=home,
-        partner_key=key,
-        webhooks_key=os.environ.get("SAXAUL_WEBHOOKS_KEY") or demo.get("webhooks_key", ""),
-        admin_key=demo.get("admin_key", ""),
-        database_url=demo.get("owner_database_url") or demo.get("database_url"),
-        redis_url=demo.get("redis_url"),
-        pid=None,
-    )
-
-
-def default_home() -> Path:
-    """SAXAUL_HOME, or its default."""
-    return Path(os.environ.get("SAXAUL_HOME", ".saxaul"))
-
-
-def refuse_remote(url: str) -> None:
-    """Raises NotRunning for a host that is not this machine: load on others needs their consent."""
-    host = urlsplit(url).hostname
-    if host not in LOOPBACK:
-        raise NotRunning(f"{host} is not this machine. If you may load it, say --allow-remote.")
-
-
-def is_ready(url: str) -> bool:
-    """Whether /readyz says so."""
-    try:
-        return _get(url, "/readyz")[0] == 200
-    except (OSError, http.client.HTTPException):
-        return False
-
-
-def is_described(url: str) -> bool:
-    """Whether the system hands out its OpenAPI document."""
-    return _get(url, "/openapi.json")[0] == 200
-
-
-def actions_in_totals(url: str) -> int:
-    """How many actions GET /v1/totals counts."""
-    return int(totals_of(url)["actions"])
-
-
-def totals_of(url: str) -> dict[str, Any]:
-    """GET /v1/totals. Raises NotRunning when it is not answered with them."""
-    status, body = _get(url, "/v1/totals")
-    if status != 200:
-        raise NotRunning(f"GET {url}/v1/totals answers {status}.")
-    return dict(json.loads(body))
-
-
-def settled_actions(url: str, expected: int, *, seconds: float) -> int:
-    """The actions in the totals once there are `expected`, or after `seconds`."""
-    deadline = time.monotonic() + seconds
-    while True:
-        found = actions_in_totals(url)
-        if found >= expected or time.monotonic() > deadline:
-            return found
-        time.sleep(POLL_S)
-
-
-def _secrets_of(home: Path) -> dict[str, str]:
-    """The keys that `saxaul up` made for itself."""
-    file = home / "secrets.json"
-    return dict(json.loads(file.read_bytes())) if file.exists() else {}
-
-
-def _free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return int(listener.getsockname()[1])
-
-
-def _get(url: str, path: str) -> tuple[int, bytes]:
-    parts = urlsplit(url)
-    kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
-    connection = kind(parts.hostname or "", parts.port, timeout=READ_S)
-    try:
-        connection.request("GET", path)
-        answer = connection.getresponse()
-        return answer.status, answer.read()
-    finally:
-        connection.close()
-
-
 @contextmanager
 def terminable() -> Iterator[None]:
-    """SIGTERM ends the block as Ctrl-C does, so that nothing that we started is left behind."""
+    """Lets SIGTERM end the block as Ctrl-C does, so that nothing that we started is left behind."""
 
     def interrupt(_: int, __: FrameType | None) -> None:
         raise KeyboardInterrupt
@@ -245,3 +212,29 @@ def terminable() -> Iterator[None]:
         yield
     finally:
         signal.signal(signal.SIGTERM, before)
+
+
+def is_ready(url: str) -> bool:
+    """Whether /readyz says so."""
+    try:
+        return httpx.get(f"{url}/readyz", timeout=ANSWER_S, trust_env=False).is_success
+    except httpx.HTTPError:
+        return False
+
+
+def _system(demo: dict[str, Any], home: Path, pid: int | None) -> System:
+    return System(
+        url=demo["url"],
+        home=home,
+        partner_key=demo["partner_key"],
+        webhooks_key=demo.get("webhooks_key", ""),
+        admin_key=demo.get("admin_key", ""),
+        database_url=demo.get("owner_database_url") or demo.get("database_url"),
+        redis_url=demo.get("redis_url"),
+        pid=pid,
+    )
+
+
+def _free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        return int(listener.getsockname()[1])

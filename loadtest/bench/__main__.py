@@ -23,14 +23,7 @@ from loadtest.bench.measure import FULL, QUICK, Bench, Unsound
 from loadtest.bench.serve import served
 from loadtest.bench.size import sizes
 from loadtest.harness import NotRunning
-from loadtest.system import (
-    System,
-    actions_in_totals,
-    default_home,
-    refuse_remote,
-    running,
-    started,
-)
+from loadtest.system import System, add_system_options, chosen_system, started_system
 
 WIDTH = 130
 PATIENT = {"SAXAUL_LANE_QUEUE_SECONDS": "60"}  # how much goes through, not how long it takes
@@ -72,7 +65,7 @@ def main() -> int:
 async def _run(options: argparse.Namespace, system: System, console: Console, err: Console) -> int:
     if system.database_url is None:
         raise NotRunning(f"demo.json in {system.home} does not name the database to compare with.")
-    actions_before = actions_in_totals(system.url)
+    actions_before = int(system.totals()["actions"])
     where = await machine.describe(system)
     if system.alone:
         where["api processes"] = str(options.workers)
@@ -102,12 +95,9 @@ async def _run(options: argparse.Namespace, system: System, console: Console, er
 @contextmanager
 def _system(options: argparse.Namespace) -> Iterator[System]:
     if options.url or options.home:
-        system = running(options.url, options.home or default_home())
-        if not options.allow_remote:
-            refuse_remote(system.url)
-        yield system
+        yield chosen_system(options)
         return
-    with started(options.dir, SAXAUL_WORKERS=str(options.workers), **PATIENT) as system:
+    with started_system(options.dir, SAXAUL_WORKERS=str(options.workers), **PATIENT) as system:
         yield system
 
 
@@ -123,12 +113,7 @@ def _options() -> argparse.Namespace:
         "--only", type=_part_names, default=list(PARTS), metavar="PART,...",
         help=f"only some of: {', '.join(PARTS)}",
     )  # fmt: skip
-    parser.add_argument("--url", help="a system that runs already; needs --home or SAXAUL_HOME")
-    parser.add_argument("--home", type=Path, help="its data folder, for demo.json and reconcile")
-    parser.add_argument("--dir", type=Path, help="where our own data folder is made; choose a disk")
-    parser.add_argument(
-        "--allow-remote", action="store_true", help="also load a host that is not this machine"
-    )
+    add_system_options(parser)
     parser.add_argument("--workers", type=int, default=1, help="API processes; default 1")
     options = parser.parse_args()
     if options.repeats < 1:

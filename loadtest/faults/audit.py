@@ -8,7 +8,7 @@ from contextlib import ExitStack, asynccontextmanager
 from loadtest.audit import Check, check_delivered, run_reconcile
 from loadtest.faults.workload import Workload
 from loadtest.receiver import Receiver, receiving
-from loadtest.system import System, totals_of
+from loadtest.system import System
 
 FIGURES = ("actions", "avoided_mg", "points")
 SETTLE_S = 60.0
@@ -18,7 +18,7 @@ POLL_S = 0.1
 
 def figures_of(system: System) -> dict[str, int]:
     """The public totals that must grow by exactly what was answered, by name."""
-    totals = totals_of(system.url)
+    totals = system.totals()
     return {name: int(totals[name]) for name in FIGURES}
 
 

@@ -14,7 +14,7 @@ from builders import BATCH, SINGLE, a_bus_ride, a_ride, unique
 from flow_clients import Event, of_the_demo
 from flow_system import System
 
-from loadtest.system import another_api, running
+from loadtest.system import another_api, running_system
 
 LIMIT_S = 300.0  # one more process has to start
 PROCESSES = 2
@@ -28,7 +28,7 @@ Request = tuple[str, Mapping[str, object] | None]
 @pytest.fixture(scope="module")
 def other_url(system: System) -> Iterator[str]:
     """One more process, beside those of the system that share an address."""
-    with another_api(running(None, system.home), **NO_QUOTA) as (found, _):
+    with another_api(running_system(None, system.home), **NO_QUOTA) as (found, _):
         yield found.url
 
 
