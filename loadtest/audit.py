@@ -34,7 +34,7 @@ class Deliveries:
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """One rule of the audit: whether it holds, and the figures."""
+    """A check is one rule of the audit: whether it holds, and the figures that say so."""
 
     rule: str
     holds: bool
@@ -45,7 +45,7 @@ class Check:
 
 
 def check_identity(tally: Tally) -> Check:
-    """accepted = credited + capped + zero + refused + already_claimed + duplicates."""
+    """The accepted events are as many as all outcomes together."""
     unknown = {name: n for name, n in tally.outcomes.items() if name not in OUTCOMES}
     parts = " + ".join(f"{tally.outcomes[name]:,} {name}" for name in OUTCOMES)
     right = sum(tally.outcomes[name] for name in OUTCOMES)
@@ -56,7 +56,7 @@ def check_identity(tally: Tally) -> Check:
 
 
 def check_totals(tally: Tally, *, before: int, after: int, alone: bool) -> Check:
-    """What the answers called recorded is in GET /v1/totals; exactly so when we were `alone`.
+    """The public totals grew by what was answered as recorded; exactly so when we were `alone`.
 
     Events without an answer may have been recorded, so they make the rule one-sided.
     """
@@ -111,7 +111,7 @@ def check_delivered(answered: set[str], came: Deliveries, *, exact: bool) -> Che
 
 
 def run_reconcile(home: Path) -> Check:
-    """`saxaul reconcile`, as an operator runs it."""
+    """This runs `saxaul reconcile` as an operator does; the check holds when it exits with 0."""
     done = subprocess.run(
         [sys.executable, "-m", "service.cli", "reconcile", "--wait", str(RECONCILE_WAIT_S)],
         env={**os.environ, "SAXAUL_HOME": str(home), "COLUMNS": "160"},

@@ -16,7 +16,7 @@ _PATHS: frozenset[str] | None = None  # of this process: all of its users load o
 
 
 def can(client: FastHttpSession | HttpSession, *paths: str) -> bool:
-    """Whether the system has these paths. Asks once, and says once what is left out."""
+    """Whether the system has these paths. It is asked once; what is left out is printed."""
     global _PATHS  # noqa: PLW0603  asked once for all users
     with _ASKING:
         if _PATHS is None:

@@ -65,7 +65,7 @@ class SystemUnderTest:
 
     @property
     def url(self) -> str:
-        """Where the API answers."""
+        """The URL of the API."""
         return str(self.demo["url"])
 
     @property

@@ -25,7 +25,7 @@ TEMPLATE = {"template": "food-order", "source": "eats"}
 
 
 class HookMerchant(PartnerUser):
-    """Sends its orders as they are, signed; some twice, some badly signed. One a second."""
+    """The merchant sends an order a second in its own form; some twice, some badly signed."""
 
     weight = 2
     wait_time = constant_pacing(1)
@@ -33,7 +33,7 @@ class HookMerchant(PartnerUser):
     connector: dict[str, Any] | None = None
 
     def on_start(self) -> None:
-        """Make a connector of its own, where there are connectors."""
+        """The merchant makes a connector of its own, where there are connectors."""
         super().on_start()
         if not MANAGER_KEY or not can(self.client, CONNECTORS, HOOKS):
             return
@@ -48,7 +48,6 @@ class HookMerchant(PartnerUser):
 
     @task(10)
     def deliver(self) -> None:
-        """One order."""
         self._send(*self._order())
 
     @task(1)
@@ -72,7 +71,7 @@ class HookMerchant(PartnerUser):
                 answer.failure(f"a forged message was answered {answer.status_code}")
 
     def _path(self) -> str:
-        """Where to send to; who has no connector leaves."""
+        """The path of the connector. Raises StopUser where there is none."""
         if self.connector is None:
             raise StopUser
         return str(self.connector["path"])
@@ -91,7 +90,7 @@ class HookMerchant(PartnerUser):
         return f"msg_{name}", json.dumps({"order": order})
 
     def _send(self, message: str, body: str, *, again: bool = False) -> bytes:
-        """Deliver a message; the results that it was answered."""
+        """This delivers a message; the results in the answer, or its body when it was refused."""
         path = self._path()
         assert self.connector is not None
         headers = signed(self.connector["secret"], message, body)
@@ -103,10 +102,10 @@ class HookMerchant(PartnerUser):
                 TALLY.lost += not again  # it may have been recorded
                 answer.failure(f"a message was answered {answer.status_code}: {content[:200]!r}")
                 return content
-        told = json.loads(content)
+        answered = json.loads(content)
         if not again:
-            TALLY.add_batch(sum(told["counts"].values()), 200, content)
-        return json.dumps(told["results"]).encode()
+            TALLY.add_batch(sum(answered["counts"].values()), 200, content)
+        return json.dumps(answered["results"]).encode()
 
 
 def signed(secret: str, message: str, body: str) -> dict[str, str]:

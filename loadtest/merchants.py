@@ -23,31 +23,29 @@ SLOPPY = "POST /v1/events (careless)"
 
 
 class SingleMerchant(PartnerUser):
-    """Reports each event as it happens, two a second."""
+    """The merchant reports each event as it happens, two a second."""
 
     weight = 14
     wait_time = constant_pacing(0.5)
 
     @task
     def report(self) -> None:
-        """One event."""
         self.report_one(MIX.event())
 
 
 class BatchMerchant(PartnerUser):
-    """Reports what gathered, once a second."""
+    """The merchant reports once a second, in a batch of BATCH_EVENTS."""
 
     weight = 5
     wait_time = constant_pacing(1)
 
     @task
     def report(self) -> None:
-        """One batch."""
         self.report_many(MIX.batch(BATCH_EVENTS), BATCH_EVENTS)
 
 
 class CarelessMerchant(PartnerUser):
-    """Repeats, contradicts itself, is late, and sends what is not an event. All on purpose."""
+    """The merchant repeats and contradicts itself, is late, and sends what is not an event."""
 
     weight = 1
     wait_time = constant_pacing(1)
@@ -97,7 +95,7 @@ class CarelessMerchant(PartnerUser):
 
 
 class Watcher(PartnerUser):
-    """Measures how far the public totals are behind: from an answer until the totals show it."""
+    """The watcher measures the time from an answer until the public totals show its event."""
 
     fixed_count = 1
     wait_time = constant_pacing(1)
@@ -144,5 +142,5 @@ def fresh() -> dict[str, Any]:
 
 
 def earlier(text: str, by: timedelta) -> str:
-    """An RFC 3339 time moved back."""
+    """The RFC 3339 time `text`, moved back."""
     return (datetime.fromisoformat(text) - by).isoformat(timespec="seconds")

@@ -56,7 +56,7 @@ SOURCES = {
 
 @dataclass(frozen=True, slots=True)
 class Made:
-    """One event as JSON text, and what a second reporter needs of it."""
+    """An event as JSON text, and the parts that a second reporter repeats."""
 
     text: str
     activity: str
@@ -66,7 +66,7 @@ class Made:
 
 @dataclass(slots=True)
 class Mix:
-    """An endless supply of new events about `people` people.
+    """The mix makes new events about `people` people without end.
 
     Ids start with a fresh token, so that two runs never send the same event.
     """

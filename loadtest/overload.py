@@ -69,7 +69,7 @@ class Samples:
 
 
 def main() -> int:
-    """Reads the command line, runs, prints; the exit code."""
+    """This reads the command line, runs and prints; it returns the exit code."""
     options = _options()
     environment = {"SAXAUL_PARTNER_QUOTA_PER_MINUTE": "0"}  # our capacity is meant, not a quota
     if options.queue:
@@ -141,9 +141,10 @@ def _judge(
         ),
         Check(
             "what is too much is sent away, with a time to come back",
-            refused > 0 and not hard.silent and not strange,
+            refused > 0 and not hard.without_retry_after and not strange,
             f"{refused:,} of {len(hard.latencies):,} requests were answered 503 or 429, "
-            f"{hard.silent} of them without Retry-After; other answers: {strange or 'none'}",
+            f"{hard.without_retry_after} of them without Retry-After; "
+            f"other answers: {strange or 'none'}",
         ),
         Check(
             "memory stays bounded",

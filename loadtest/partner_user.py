@@ -20,22 +20,22 @@ EVENTS = "/v1/events"
 
 
 class PartnerUser(FastHttpUser):
-    """Somebody with a partner's key. `host` is --host, or what demo.json says."""
+    """A user of Locust with a partner's key. `host` is --host, or what demo.json says."""
 
     abstract = True
     host = _DEMO.get("url")
 
     def on_start(self) -> None:
-        """Stop early and say why where there is no key."""
+        """The user needs a key. Raises RuntimeError where there is none."""
         if not KEY:
             raise RuntimeError("set SAXAUL_PARTNER_KEY, or SAXAUL_HOME to a folder with demo.json")
 
     def headers(self, content_type: str = ONE) -> dict[str, str]:
-        """What every request of a partner carries."""
+        """The headers that every request of a partner carries."""
         return {"Authorization": f"Bearer {KEY}", "Content-Type": content_type}
 
     def look(self, path: str, name: str) -> None:
-        """GET something that must be there."""
+        """The user gets something that must be there."""
         self.client.get(path, headers={"Authorization": f"Bearer {KEY}"}, name=name)
 
     def report_one(
@@ -45,11 +45,11 @@ class PartnerUser(FastHttpUser):
         name: str = "POST /v1/events (one)",
         expect: tuple[int, ...] = (200, 201),
     ) -> bytes:
-        """Report one event; the answer's body. Another status than expected is an error."""
+        """The user reports one event; the answer's body. A status not expected is an error."""
         return self._report(text, 1, ONE, name, expect)
 
     def report_many(self, body: str, count: int, *, name: str = "POST /v1/events (batch)") -> bytes:
-        """Report a batch of `count` events; the answer's body."""
+        """The user reports a batch of `count` events; the answer's body."""
         return self._report(body, count, MANY, name, (200,))
 
     def _report(

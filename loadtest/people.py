@@ -22,13 +22,13 @@ PLANTED = (201, 409)  # too few points, sold out and out of season are true answ
 
 
 class Person(PartnerUser):
-    """Opens the app, looks at the earnings, collects, looks at the trees and the totals."""
+    """A person opens the app, looks at earnings, trees and totals, collects and plants."""
 
     weight = 60
     wait_time = between(4, 8)
 
     def on_start(self) -> None:
-        """Each is one person of the mix; half of them have points that are ripe."""
+        """Each user is one person of the mix; half of them have points that are ripe."""
         super().on_start()
         rich = SEEDED and random.random() < SEEDED_SHARE
         self.subject = MIX.seeded(random.randrange(SEEDED)) if rich else MIX.person()
@@ -36,17 +36,15 @@ class Person(PartnerUser):
 
     @task(4)
     def open_the_app(self) -> None:
-        """The first screen: points and estimated avoided emissions."""
+        """The app shows points and estimated avoided emissions first."""
         self.look(f"/v1/people/{self.subject}", "GET /v1/people/{subject}")
 
     @task(3)
     def look_at_earnings(self) -> None:
-        """What ripens when."""
         self.look(f"/v1/people/{self.subject}/earnings", "GET /v1/people/{subject}/earnings")
 
     @task(3)
     def collect(self) -> None:
-        """Move what is ripe to the balance."""
         self.client.post(
             f"/v1/people/{self.subject}/collect",
             headers=self.headers("application/json"),
@@ -55,7 +53,7 @@ class Person(PartnerUser):
 
     @task(1)
     def plant(self) -> None:
-        """Collect, look at the projects, and buy a tree of the one that everybody wants."""
+        """The person collects, looks at the projects, and orders a tree of the wanted one."""
         if not self.can_plant:
             return
         self.collect()
@@ -76,36 +74,31 @@ class Person(PartnerUser):
 
     @task(1)
     def look_back(self) -> None:
-        """The newest actions."""
         self.look(f"/v1/people/{self.subject}/actions?limit=20", "GET /v1/people/{subject}/actions")
 
     @task(1)
     def look_at_trees(self) -> None:
-        """What points could become."""
         self.look("/v1/projects", "GET /v1/projects")
 
     @task(1)
     def look_at_totals(self) -> None:
-        """What everybody did together."""
         self.look("/v1/totals", "GET /v1/totals")
 
 
 class Reader(PartnerUser):
-    """Somebody on the public page, without a key."""
+    """A reader looks at the public page, without a key."""
 
     weight = 20
     wait_time = between(1, 3)
 
     def on_start(self) -> None:
-        """Needs nothing."""
+        """A reader needs no key."""
 
     @task(8)
     def totals(self) -> None:
-        """The figures at the top."""
         self.client.get("/v1/totals", name="GET /v1/totals")
 
     @task(1)
     def series(self) -> None:
-        """The curve."""
         by = random.choice(("day", "month", "year"))
         self.client.get(f"/v1/totals/series?by={by}", name="GET /v1/totals/series")

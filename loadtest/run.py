@@ -42,7 +42,7 @@ SOLD_PER_S = 1.2  # at scale 1: about half of what `sellout`'s people ask for be
 
 
 def main() -> int:
-    """Reads the command line, runs, audits; the exit code."""
+    """This reads the command line, runs and audits; it returns the exit code."""
     options = _options()
     try:
         with _system(options) as system:
@@ -69,28 +69,28 @@ def _load(options: argparse.Namespace, system: System) -> int:
         checks = audit_run(system, tally, before=before, receiver=receiver, seeded=facts)
         if project is not None and system.alone:
             checks.append(check_stock(tally, project.stock, project.left(system)))
-    summary = "\n".join([*_told(options, tally), "", *map(str, checks)])
+    summary = "\n".join([*_summary(options, tally), "", *map(str, checks)])
     print(f"\n{summary}\nReport: {report}")
     _add_to(report, "\n".join([*found["budget"], "", summary]))
     return code or int(not all(check.holds for check in checks))
 
 
-def _told(options: argparse.Namespace, tally: Tally) -> Iterator[str]:
-    """What was done, in numbers."""
+def _summary(options: argparse.Namespace, tally: Tally) -> Iterator[str]:
+    """The lines that say how much was sent."""
     yield f"Events: {tally.sent:,} in {options.seconds} s, {tally.sent / options.seconds:,.0f}/s"
     if tally.orders:
         yield "Orders: " + ", ".join(f"{n:,} {what}" for what, n in tally.orders.most_common())
 
 
 def _add_to(report: Path, text: str) -> None:
-    """Put the verdict below Locust's own tables and curves."""
+    """This puts the verdict below the tables and curves of Locust's report."""
     head, end, tail = report.read_text().rpartition("</body>")  # the page's scripts have one, too
     look = "padding: 0 2em; white-space: pre-wrap; font-family: monospace"
     report.write_text(f'{head}<pre style="{look}">{escape(text)}</pre>{end}{tail}')
 
 
 def _seed(options: argparse.Namespace, system: System) -> tuple[int, Tally, Project | None]:
-    """Give some people points, and a project to spend them on.
+    """This gives some people points, and a project to spend them on.
 
     Also the actions in the totals when these are counted.
     """
@@ -110,7 +110,7 @@ def _seed(options: argparse.Namespace, system: System) -> tuple[int, Tally, Proj
 
 
 def _open(options: argparse.Namespace, system: System) -> int:
-    """An open loop over single events of the mix."""
+    """This runs an open loop over single events of the mix; the exit code."""
     with receiving(system) as receiver:
         before, tally = int(system.totals()["actions"]), Tally(facts=set())
         seen = asyncio.Runner(loop_factory=uvloop.new_event_loop).run(_send(options, system, tally))

@@ -23,20 +23,20 @@ PRICE_POINTS = 1_000  # what one of these days brings is worth several trees
 
 @dataclass(frozen=True, slots=True)
 class Project:
-    """Trees on offer for this run alone."""
+    """A project whose trees are for this run alone."""
 
     name: str
     stock: int
 
     def left(self, system: System) -> int:
-        """How many are still to be had."""
+        """The number of trees that are left."""
         with system.client(system.partner_key) as client:
             answer = client.get(f"/v1/projects/{self.name}").raise_for_status()
         return int(answer.json()["stock_left"])
 
 
 def seed(system: System, tally: Tally, *, people: int) -> None:
-    """Report the rides of so many people; `tally` counts what became of them."""
+    """This reports the rides of so many people; `tally` counts what became of them."""
     events, kind = list(_rides(people)), "application/cloudevents-batch+json"
     with system.client(system.partner_key) as client:
         for at in range(0, len(events), BATCH_EVENTS):
@@ -48,18 +48,18 @@ def seed(system: System, tally: Tally, *, people: int) -> None:
 
 
 def open_project(system: System, *, stock: int, price_points: int = PRICE_POINTS) -> Project | None:
-    """A project of `stock` trees; None where no key may make one."""
+    """This makes a project of `stock` trees; None where no key may make one."""
     if not system.admin_key:
         return None
     project, today = Project(f"load-{secrets.token_hex(4)}", stock), datetime.now(BEIJING).date()
-    given = {
+    project_body = {
         "project_id": project.name, "name": "Under load", "species": "saxaul", "place": "a test",
         "region": "CN-NM", "planting_partner": "nobody", "price_points": price_points,
         "opens_on": str(today - timedelta(days=1)), "closes_on": str(today + timedelta(days=1)),
         "stock": stock,
     }  # fmt: skip
     with system.client(system.admin_key) as client:
-        client.post("/v1/admin/projects", json=given).raise_for_status()
+        client.post("/v1/admin/projects", json=project_body).raise_for_status()
     return project
 
 

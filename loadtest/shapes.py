@@ -37,7 +37,7 @@ Tick = tuple[int, float, list[type[User]] | None]
 
 @dataclass(frozen=True, slots=True)
 class Phase:
-    """`users` until this share of the time is over; `only` these kinds, or all."""
+    """A phase has `users` until this share of the time is over; `only` these kinds, or all."""
 
     until: float
     users: int
@@ -45,13 +45,13 @@ class Phase:
 
 
 class Curve(LoadTestShape):
-    """Goes through its phases and ends."""
+    """A curve goes through its phases and ends."""
 
     abstract = True
     phases: ClassVar[tuple[Phase, ...]] = ()
 
     def tick(self) -> Tick | None:
-        """How many users there should be now, and how quickly to get there."""
+        """The number of users that there should be now, how many start a second, their kinds."""
         share = float(self.get_run_time()) / SECONDS  # type: ignore[no-untyped-call]  # Locust has no types
         for phase in self.phases:
             if share < phase.until:

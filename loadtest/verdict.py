@@ -25,7 +25,7 @@ TALLY = Tally(facts=set())
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """One kind of request against its budget."""
+    """A kind of request is judged by its p95 and its error rate against its budget."""
 
     name: str
     requests: int
@@ -35,20 +35,20 @@ class Judged:
     error_budget: float
 
     @property
-    def kept(self) -> bool:
+    def within_budget(self) -> bool:
         """Whether both are within the budget."""
         return self.p95_ms <= self.p95_budget_ms and self.error_rate <= self.error_budget
 
     def __str__(self) -> str:
         return (
-            f"{'kept  ' if self.kept else 'BROKEN'}  {self.name:<28} {self.requests:>7} requests  "
+            f"{'kept  ' if self.within_budget else 'BROKEN'}  {self.name:<28} {self.requests:>7} requests  "
             f"p95 {self.p95_ms:>6,.0f} of {self.p95_budget_ms:>6,.0f} ms  "
             f"errors {self.error_rate:.3%} of {self.error_budget:.3%}"
         )
 
 
 def judge(environment: Environment) -> list[Judged]:
-    """Every kind of request that was sent."""
+    """The verdict on every kind of request that was sent."""
     budget = tomllib.loads(BUDGET.read_text())
     default = budget.pop("default")
     judged = []
@@ -88,10 +88,10 @@ def _end(environment: Environment, **_: object) -> None:
     for one in judged:
         print(one, file=sys.stderr)
     print(f"{'holds ' if identity.holds else 'BROKEN'}  {identity.shown}", file=sys.stderr)
-    good = bool(judged) and all(one.kept for one in judged) and identity.holds
+    good = bool(judged) and all(one.within_budget for one in judged) and identity.holds
     environment.process_exit_code = 0 if good else 1
     if file := os.environ.get(RESULT):
         budget = [str(one) for one in judged]
         Path(file).write_text(
-            json.dumps({"tally": TALLY.as_dict(), "kept": good, "budget": budget})
+            json.dumps({"tally": TALLY.as_dict(), "within_budget": good, "budget": budget})
         )

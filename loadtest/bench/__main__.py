@@ -45,7 +45,7 @@ PARTS: dict[str, Callable[[Bench], Awaitable[None]]] = {
 
 
 def main() -> int:
-    """Read the command line, measure, print; the exit code."""
+    """This reads the command line, measures and prints; it returns the exit code."""
     options = _options()
     console = Console(width=None if sys.stdout.isatty() else WIDTH)
     err = Console(stderr=True)
@@ -130,7 +130,7 @@ def _part_names(text: str) -> list[str]:
 
 
 class _Plain(argparse.RawDescriptionHelpFormatter):
-    """Keeps the lines of the description."""
+    """This formatter keeps the lines of the description."""
 
 
 if __name__ == "__main__":

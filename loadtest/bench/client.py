@@ -27,7 +27,7 @@ class ClientFault(RuntimeError):
 
 
 def post(url: str, path: str, body: bytes, *, content_type: str, key: str, **headers: str) -> bytes:
-    """A whole POST request; `headers` are further ones, by their names."""
+    """The bytes of a POST request; `headers` are further ones, by their names."""
     more = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
     head = (
         f"POST {path} HTTP/1.1\r\nHost: {urlsplit(url).netloc}\r\nAuthorization: Bearer {key}\r\n"
@@ -37,13 +37,13 @@ def post(url: str, path: str, body: bytes, *, content_type: str, key: str, **hea
 
 
 def get(url: str, path: str, *, key: str | None = None) -> bytes:
-    """A whole GET request, with a partner's key or without."""
+    """The bytes of a GET request, with a partner's key or without."""
     who = "" if key is None else f"Authorization: Bearer {key}\r\n"
     return f"GET {path} HTTP/1.1\r\nHost: {urlsplit(url).netloc}\r\n{who}\r\n".encode()
 
 
 class Connection(asyncio.Protocol):
-    """One keep-alive connection; one request at a time."""
+    """A keep-alive connection carries one request at a time."""
 
     def __init__(self) -> None:
         self._transport: asyncio.Transport | None = None
@@ -52,19 +52,17 @@ class Connection(asyncio.Protocol):
         self._body_at = 0
         self._end = 0
         self._status = 0
-        self.says_when = False  # whether the last answer had Retry-After
+        self.has_retry_after = False  # whether the last answer had Retry-After
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Keep the transport."""
         self._transport = cast("asyncio.Transport", transport)  # uvloop's is of no such class
 
     @property
     def is_closed(self) -> bool:
-        """Whether nothing can be sent any more."""
         return self._transport is None or self._transport.is_closing()
 
     def send(self, request: bytes, on_answer: OnAnswer) -> None:
-        """Send one request; `on_answer` is called with status and body, or with BROKEN."""
+        """This sends one request; `on_answer` is called with status and body, or with BROKEN."""
         assert self._on_answer is None
         self._on_answer = on_answer
         if self._transport is None:
@@ -73,7 +71,6 @@ class Connection(asyncio.Protocol):
         self._transport.write(request)
 
     def data_received(self, data: bytes) -> None:
-        """Collect one answer."""
         self._buffer = self._buffer + data if self._buffer else data
         if not self._end and not self._read_head():
             return
@@ -84,13 +81,12 @@ class Connection(asyncio.Protocol):
             self._answer(self._status, body)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """A waiting request is answered with BROKEN."""
+        """A request that waits is answered with BROKEN."""
         self._transport = None
         if self._on_answer is not None:
             self._answer(BROKEN, b"")
 
     def close(self) -> None:
-        """Hang up."""
         if self._transport is not None:
             self._transport.close()
 
@@ -100,7 +96,7 @@ class Connection(asyncio.Protocol):
             return False
         head = self._buffer[:at].lower() + b"\r\n"
         self._status = int(head[9:12])
-        self.says_when = b"\r\nretry-after:" in head
+        self.has_retry_after = b"\r\nretry-after:" in head
         length_at = head.find(b"\r\ncontent-length:")
         if length_at < 0:
             raise ClientFault(f"an answer without Content-Length: {head!r}")
@@ -117,7 +113,7 @@ class Connection(asyncio.Protocol):
 
 @dataclass(slots=True)
 class Closed:
-    """What a closed loop saw: `answers` requests in `elapsed_s` seconds."""
+    """A closed loop got `answers` answers in `elapsed_s` seconds, `broken` of them none."""
 
     answers: int = 0
     broken: int = 0
@@ -125,13 +121,12 @@ class Closed:
 
     @property
     def per_s(self) -> float:
-        """Answers a second."""
         return self.answers / self.elapsed_s if self.elapsed_s else 0.0
 
 
 @dataclass(slots=True)
 class Opened:
-    """What an open loop saw.
+    """An open loop counted these answers and latencies.
 
     `latencies` count from the moment at which a request was meant to start, `service_times` from
     when it did; the difference is what a closed loop would have hidden. `taken` are the latencies
@@ -143,22 +138,24 @@ class Opened:
     service_times: Latencies = field(default_factory=Latencies)
     taken: Latencies = field(default_factory=Latencies)
     statuses: Counter[int] = field(default_factory=Counter)
-    silent: int = 0  # refused without Retry-After
+    without_retry_after: int = 0  # refused without Retry-After
     late: int = 0
 
-    def note(self, status: int, latency_s: float, service_s: float, *, says_when: bool) -> None:
-        """Count one answer."""
+    def note(
+        self, status: int, latency_s: float, service_s: float, *, has_retry_after: bool
+    ) -> None:
+        """This counts one answer: latency from the intended start, service time from sending."""
         self.latencies.record(latency_s)
         self.service_times.record(service_s)
         self.statuses[status] += 1
         if status in (200, 201):
             self.taken.record(latency_s)
         elif status != BROKEN:
-            self.silent += not says_when
+            self.without_retry_after += not has_retry_after
 
     @property
     def failed(self) -> int:
-        """Requests that were not taken."""
+        """The number of requests that were not taken."""
         return len(self.latencies) - len(self.taken)
 
     @property
@@ -173,7 +170,7 @@ class Opened:
 
 
 async def connect(url: str, count: int) -> list[Connection]:
-    """Open `count` connections."""
+    """This opens `count` connections."""
     parts = urlsplit(url)
     loop = asyncio.get_running_loop()
     made = [
@@ -186,10 +183,10 @@ async def connect(url: str, count: int) -> list[Connection]:
 async def closed_loop(
     url: str, requests: Sequence[bytes], *, connections: int, seconds: float, on_answer: OnAnswer
 ) -> Closed:
-    """Send requests as fast as answers come, each of `connections` with one under way.
+    """This sends requests as fast as answers come, each of `connections` with one under way.
 
     Ends when all are sent or `seconds` are over, and all that was sent is answered. `on_answer` is
-    told of every answer, in the order in which they came.
+    called with every answer, in the order in which they came.
     """
     loop = asyncio.get_running_loop()
     opened = await connect(url, connections)
@@ -235,7 +232,9 @@ async def open_loop(
     on_answer: OnAnswer,
     connections: int = OPEN_LOOP_CONNECTIONS,
 ) -> Opened:
-    """Start requests at random moments (Poisson, `rate_per_s` on average), whatever the answers do.
+    """This starts requests at random moments (Poisson, `rate_per_s` on average).
+
+    It does so whatever the answers do.
 
     A request that finds no free connection waits, and its wait counts.
     """
@@ -245,7 +244,7 @@ async def open_loop(
 
 
 class _OpenLoop:
-    """One run of an open loop."""
+    """An open loop keeps what is free, what is late and what was seen during one run."""
 
     def __init__(self, opened: list[Connection], on_answer: OnAnswer, rate_per_s: float) -> None:
         self._all = opened
@@ -285,7 +284,9 @@ class _OpenLoop:
 
         def answered(status: int, body: bytes) -> None:
             now = self._loop.time()
-            self._seen.note(status, now - due, now - sent, says_when=connection.says_when)
+            self._seen.note(
+                status, now - due, now - sent, has_retry_after=connection.has_retry_after
+            )
             self._on_answer(status, body)
             self._left -= 1
             if connection.is_closed:

@@ -27,11 +27,11 @@ Figures = Mapping[str, Sequence[float]]
 
 
 class Failed(RuntimeError):
-    """A revision cannot be checked out, or its benchmark does not end well."""
+    """A revision cannot be checked out, or its benchmark fails; the message says which."""
 
 
 def main() -> int:
-    """Read the command line, measure, print; the exit code."""
+    """This reads the command line, measures and prints; it returns the exit code."""
     options = _options()
     err = Console(stderr=True)
     found: dict[str, dict[str, list[float]]] = {
@@ -58,7 +58,7 @@ def main() -> int:
 
 
 def compared(a: Figures, b: Figures) -> dict[str, dict[str, object]]:
-    """Of every figure that both have: each round's values, and B over A round by round."""
+    """The values of every figure that both have, and B over A round by round."""
     return {
         name: {
             "a": list(a[name]),
@@ -72,7 +72,7 @@ def compared(a: Figures, b: Figures) -> dict[str, dict[str, object]]:
 
 @contextmanager
 def _checked_out(revision: str) -> Iterator[Path]:
-    """A worktree of a revision, gone afterwards."""
+    """This checks a revision out into a folder, which is removed at the end of the block."""
     with tempfile.TemporaryDirectory(prefix="saxaul-revision-") as folder:
         Path(folder).chmod(0o711)
         tree = Path(folder) / "tree"
@@ -92,7 +92,7 @@ def _git(*arguments: str) -> subprocess.CompletedProcess[str]:
 
 
 def _measure(tree: Path, options: argparse.Namespace) -> dict[str, list[float]]:
-    """What a revision's own benchmark says of itself: one repeat."""
+    """The figures of one repeat of a revision's own benchmark. Raises Failed."""
     file = tree / "bench.json"
     command = [sys.executable, "-m", "loadtest.bench", "--repeats", "1", "--json", str(file)]
     command += ["--quick"] if options.quick else []
@@ -106,9 +106,9 @@ def _measure(tree: Path, options: argparse.Namespace) -> dict[str, list[float]]:
         raise Failed(
             f"the benchmark of {tree} ended with {done.returncode}:\n{done.stderr[-2000:]}"
         )
-    told = json.loads(file.read_text())
-    cpu = {f"{name} us/event": v for name, v in told["cpu_microseconds_per_event"].items()}
-    return {**told["ratios"], **told["figures"], **cpu}
+    report = json.loads(file.read_text())
+    cpu = {f"{name} us/event": v for name, v in report["cpu_microseconds_per_event"].items()}
+    return {**report["ratios"], **report["figures"], **cpu}
 
 
 def _show(

@@ -32,8 +32,6 @@ POOL = 16
 
 
 class Event(BaseModel):
-    """The event on the wire."""
-
     specversion: str
     id: str
     source: str
@@ -44,7 +42,7 @@ class Event(BaseModel):
 
 
 class NaiveAction(SQLModel, table=True):
-    """The service's action, column for column."""
+    """The row has the columns of the service's action."""
 
     __tablename__ = "naive_action"
     __table_args__ = {"schema": "saxaul_bench"}
@@ -78,8 +76,6 @@ class NaiveAction(SQLModel, table=True):
 
 
 class Answer(BaseModel):
-    """What the sender gets."""
-
     id: str
     outcome: str
     avoided_mg: str
@@ -94,14 +90,13 @@ engine = create_async_engine(
 
 
 async def session_of() -> AsyncIterator[AsyncSession]:
-    """A session for one request."""
     async with AsyncSession(engine, expire_on_commit=False) as session:
         yield session
 
 
 @asynccontextmanager
 async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-    """Make the table."""
+    """The table is made before the first request."""
     async with engine.begin() as connection:
         await connection.run_sync(SQLModel.metadata.create_all)
     yield
@@ -114,13 +109,13 @@ app = FastAPI(lifespan=lifespan)
 @app.get("/empty")
 @app.post("/empty")
 async def answer() -> dict[str, str]:
-    """Answers without reading anything."""
+    """The route answers without reading anything."""
     return {"outcome": "nothing"}
 
 
 @app.post("/events", status_code=201)
 async def report(event: Event, session: Annotated[AsyncSession, Depends(session_of)]) -> Answer:
-    """Record one event."""
+    """The route records one event; a repeat is what the primary key refuses."""
     action = action_of(event)
     outcome = action.outcome
     session.add(action)
@@ -134,7 +129,6 @@ async def report(event: Event, session: Annotated[AsyncSession, Depends(session_
 
 
 def action_of(event: Event) -> NaiveAction:
-    """The row of an event."""
     person = uuid5(PEOPLE, event.subject)
     quantity = Decimal(str(event.data.get("distance_km", 1)))
     avoided_mg = int(quantity * G_PER_KM.get(event.type, G_EACH) * 1000)

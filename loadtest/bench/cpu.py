@@ -41,17 +41,17 @@ REST = "event loop and the rest"
 
 @dataclass(frozen=True, slots=True)
 class Times:
-    """Processor seconds that each kind of process had used at one moment."""
+    """The processor seconds that each kind of process had used at one moment."""
 
     seconds: dict[str, float]
 
     def since(self, before: "Times") -> dict[str, float]:
-        """What was used between `before` and now."""
+        """The seconds that were used since `before`."""
         return {name: used - before.seconds.get(name, 0.0) for name, used in self.seconds.items()}
 
 
 def times_of(system: System) -> Times:
-    """Processor seconds of the system's processes and of ourselves; ours alone when it is not ours.
+    """The processor seconds of the system's processes, if it is ours, and of this one.
 
     Those of processes that they started count, too, whether they still run or have ended.
     """
@@ -70,7 +70,7 @@ def times_of(system: System) -> Times:
 
 
 def processes_of(system: System) -> list[tuple[str, psutil.Process]]:
-    """The processes that `saxaul up` keeps running, with what they are."""
+    """The processes that `saxaul up` keeps running, each with the name that reports show."""
     if system.pid is None:
         return []
     return [
@@ -81,13 +81,13 @@ def processes_of(system: System) -> list[tuple[str, psutil.Process]]:
 
 
 def spy_path() -> str | None:
-    """py-spy's program; PY_SPY names one, else it is beside this interpreter or in PATH."""
+    """The path of py-spy: what PY_SPY names, else beside this interpreter, else in PATH."""
     beside = Path(sys.executable).with_name("py-spy")
     return os.environ.get("PY_SPY") or shutil.which(beside) or shutil.which("py-spy")
 
 
 class Spy:
-    """py-spy beside a measurement; needs the right to look into other processes."""
+    """py-spy samples the API during a measurement, where it may look into other processes."""
 
     def __init__(self, system: System, seconds: float) -> None:
         program = spy_path()
@@ -117,7 +117,7 @@ class Spy:
 
 
 def shares_of(stacks: str) -> dict[str, float]:
-    """Shares by stage of `frame;frame;... count` lines, outermost frame first."""
+    """The shares by stage of lines `frame;frame;... count`, the outermost frame first."""
     samples: Counter[str] = Counter()
     for line in stacks.splitlines():
         stack, _, count = line.rpartition(" ")
@@ -127,7 +127,7 @@ def shares_of(stacks: str) -> dict[str, float]:
 
 
 def stage_of(frames: list[str]) -> str:
-    """What a stack was doing."""
+    """The stage of a stack, by its innermost known frame."""
     for frame in reversed(frames):
         for name, files in STAGES.items():
             if any(file in frame for file in files):

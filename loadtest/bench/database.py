@@ -16,7 +16,7 @@ _Connection = asyncpg.Connection  # the driver's class is generic for the type c
 
 @asynccontextmanager
 async def bench_schema(database_url: str) -> AsyncIterator[None]:
-    """An empty schema of our own beside the service's tables, gone afterwards."""
+    """This makes an empty schema beside the service's tables for the time of the block."""
     connection = await asyncpg.connect(database_url)
     try:
         await connection.execute(f"DROP SCHEMA IF EXISTS {SCHEMA} CASCADE")
@@ -31,7 +31,7 @@ async def bench_schema(database_url: str) -> AsyncIterator[None]:
 
 
 async def described(database_url: str) -> dict[str, str]:
-    """The server's version and durability mode, in its own words."""
+    """The server's version and durability settings, as the server shows them."""
     connection = await asyncpg.connect(database_url)
     try:
         found = {"version": str(await connection.fetchval("SHOW server_version"))}
@@ -43,7 +43,7 @@ async def described(database_url: str) -> dict[str, str]:
 
 
 async def copy_rate(database_url: str, *, rows: int, batch_rows: int) -> float:
-    """Rows a second of COPY into a table with the same key: the service's newest actions again.
+    """The rows a second of a COPY of the service's newest actions into a table with the same key.
 
     `batch_rows` rows are one COPY and one commit. Reading them is not measured.
     """

@@ -29,7 +29,7 @@ VOLATILE = ("tmpfs", "ramfs")
 
 
 async def describe(system: System) -> dict[str, str]:
-    """All of it, as pairs to print."""
+    """The facts about machine, libraries and servers that figures depend on, as pairs to print."""
     found = {
         "processor": processor(),
         "cores": f"{len(os.sched_getaffinity(0))} of {os.cpu_count()}"
@@ -54,7 +54,7 @@ async def describe(system: System) -> dict[str, str]:
 
 
 def processor() -> str:
-    """The processor's name as the kernel has it."""
+    """The processor's name, as the kernel knows it."""
     file = Path("/proc/cpuinfo")
     if file.exists():
         for line in file.read_text().splitlines():
@@ -82,7 +82,7 @@ def file_system(folder: Path) -> str:
 
 
 def flushes_per_s(folder: Path) -> float:
-    """How often a second one page is written and flushed, one after the other."""
+    """The number of pages a second that are written and flushed one after the other."""
     flush = getattr(os, "fdatasync", os.fsync)
     page = os.urandom(FLUSH_BYTES)
     with tempfile.TemporaryFile(dir=folder) as file:

@@ -30,7 +30,7 @@ HALF = 0.5
 
 
 async def batches(bench: Bench) -> None:
-    """Events a second in batches of 500, and how far the totals are behind meanwhile."""
+    """This measures events a second in batches of 500, and the lag of the totals meanwhile."""
     requests = bench.batches(BATCH_EVENTS)
     stop = asyncio.Event()
     watch = asyncio.create_task(_watch_lag(bench, stop))
@@ -46,7 +46,7 @@ async def batches(bench: Bench) -> None:
 
 
 async def naive(bench: Bench) -> None:
-    """Events a second of the straightforward endpoint."""
+    """This measures events a second of the straightforward endpoint."""
     url = bench.comparison_url
     requests = [
         bench.post(url, "/events", text.encode(), "application/json")
@@ -56,7 +56,7 @@ async def naive(bench: Bench) -> None:
 
 
 async def copy(bench: Bench) -> None:
-    """Rows a second of raw COPY, of rows that the service wrote."""
+    """This measures rows a second of raw COPY, of rows that the service wrote."""
     if bench.system.database_url is None:
         bench.notes.append("no COPY: the database's URL is not known")
         return
@@ -66,7 +66,7 @@ async def copy(bench: Bench) -> None:
 
 
 async def single(bench: Bench) -> None:
-    """Requests a second with one event each."""
+    """This measures requests a second with one event each."""
     counted = Tally()
     seen = await closed_loop(
         bench.system.url,
@@ -79,7 +79,7 @@ async def single(bench: Bench) -> None:
 
 
 async def empty_post(bench: Bench) -> None:
-    """The same requests, bodies and all, to a route that does nothing."""
+    """This sends the same requests, bodies and all, to a route that does nothing."""
     url = bench.comparison_url
     requests = [
         bench.post(url, "/empty", text.encode(), SINGLE_TYPE)
@@ -89,7 +89,7 @@ async def empty_post(bench: Bench) -> None:
 
 
 async def latency(bench: Bench) -> None:
-    """Latencies of single events at half of the top rate, in an open loop."""
+    """This measures latencies of single events at half of the top rate, in an open loop."""
     if not bench.figures["single"]:
         await single(bench)
     rate = bench.figures["single"][-1] * HALF
@@ -103,21 +103,21 @@ async def latency(bench: Bench) -> None:
 
 
 async def totals(bench: Bench) -> None:
-    """Requests a second for the public totals."""
+    """This measures requests a second for the public totals."""
     url = bench.system.url
     requests = [get(url, "/v1/totals")] * bench.plan.empty_requests
     await bench.send_all("totals", url, requests, SINGLE_CONNECTIONS)
 
 
 async def empty_get(bench: Bench) -> None:
-    """The same to a route that does nothing."""
+    """This measures GET requests a second of a route that does nothing."""
     url = bench.comparison_url
     requests = [get(url, "/empty")] * bench.plan.empty_requests
     await bench.send_all("empty GET", url, requests, SINGLE_CONNECTIONS)
 
 
 async def people(bench: Bench) -> None:
-    """Requests a second for what a phone asks for when its app opens, and what one costs."""
+    """This measures requests a second for what an app shows when it opens, and what one costs."""
     url, key = bench.system.url, bench.system.partner_key
     requests = [
         get(url, f"/v1/people/{bench.mix.person()}", key=key)
@@ -129,7 +129,7 @@ async def people(bench: Bench) -> None:
 
 
 async def assess(bench: Bench) -> None:
-    """Processor time of one sum, over the mix of all worked cases, and of loading all of them."""
+    """This measures the processor time of one assessment, and of loading all methodologies."""
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-m", "service.catalogue.speed", stdout=asyncio.subprocess.PIPE
     )
@@ -142,7 +142,7 @@ async def assess(bench: Bench) -> None:
 
 
 async def profile(bench: Bench) -> dict[str, float]:
-    """The share of the API's time by stage, in a run of its own: looking in costs time."""
+    """The shares of the API's time by stage, from a run of its own, since a profiler costs time."""
     requests = bench.batches(BATCH_EVENTS)
     spy = Spy(bench.system, bench.plan.seconds)
     await bench.send_batches(requests, BATCH_EVENTS)
@@ -150,7 +150,7 @@ async def profile(bench: Bench) -> dict[str, float]:
 
 
 async def _watch_lag(bench: Bench, stop: asyncio.Event) -> list[float]:
-    """Seconds from the answer to a probe until the totals show it, probe after probe."""
+    """The seconds from the answer to a probe until the totals show it, probe after probe."""
     loop, url = asyncio.get_running_loop(), bench.system.url
     (connection,) = await connect(url, 1)
     show = get(url, "/v1/totals")

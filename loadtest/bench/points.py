@@ -35,7 +35,7 @@ JSON = "application/json"
 
 
 async def collect(bench: Bench) -> None:
-    """People a second who collect at once, beside an empty route, and their latency at half."""
+    """This measures people a second who collect, an empty route, and latencies at half the rate."""
     people = await _rich_people(bench, bench.plan.collecting_people)
     requests = _collecting(bench, bench.system.url, people, "/v1/people/{}/collect")
     wrong = 0
@@ -70,7 +70,7 @@ async def collect(bench: Bench) -> None:
 
 
 async def orders(bench: Bench) -> None:
-    """Orders a second of trees of one project, and what one costs."""
+    """This measures orders a second of trees of one project, and what one costs."""
     system = bench.system
     project = await asyncio.to_thread(open_project, system, stock=STOCK, price_points=1)
     if project is None:
@@ -95,7 +95,7 @@ async def orders(bench: Bench) -> None:
 
 
 async def _rich_people(bench: Bench, count: int) -> list[str]:
-    """New people who have POINTS_EACH to collect. Raises Unsound when some do not."""
+    """The subjects of new people with POINTS_EACH to collect. Raises Unsound when some have not."""
     run, url = secrets.token_hex(4), bench.system.url
     people = [f"rich-{run}-{number}" for number in range(count)]
     groups = [people[at : at + BATCH_PEOPLE] for at in range(0, count, BATCH_PEOPLE)]

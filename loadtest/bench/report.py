@@ -18,7 +18,7 @@ COMMENT = (
 
 @dataclass(frozen=True, slots=True)
 class Goal:
-    """What a figure should be: at least, or at most; `aim` is hoped for."""
+    """A goal is the least or the most that a figure should be; `aim` is what is hoped for."""
 
     value: float
     at_most: bool = False
@@ -35,7 +35,7 @@ class Goal:
 
 @dataclass(frozen=True, slots=True)
 class Ratio:
-    """One figure over another, repeat by repeat."""
+    """A ratio is one figure over another, repeat by repeat."""
 
     name: str
     over: str
@@ -93,7 +93,7 @@ ABSOLUTE: Mapping[str, tuple[str, str, Goal | None]] = {
 
 
 def ratios_of(figures: Mapping[str, Sequence[float]]) -> dict[str, list[float]]:
-    """Every ratio whose two figures were measured, by its name."""
+    """The values of every ratio whose two figures were measured, by its name."""
     found = {}
     for ratio in RATIOS:
         pairs = zip(figures.get(ratio.over, ()), figures.get(ratio.under, ()), strict=False)
@@ -110,7 +110,7 @@ def show(
     stages: Mapping[str, float],
     checks: Sequence[Check],
 ) -> None:
-    """Print everything."""
+    """This prints machine, ratios, figures, processor time and the audit."""
     _show_machine(console, machine)
     _show_ratios(console, bench.figures)
     _show_absolute(console, bench.figures)
@@ -124,7 +124,7 @@ def show(
 def as_dict(
     bench: Bench, machine: Mapping[str, str], stages: Mapping[str, float], checks: Sequence[Check]
 ) -> dict[str, object]:
-    """Everything, for JSON; figures as measured, repeat by repeat."""
+    """The whole report as values of JSON; figures are as measured, repeat by repeat."""
     return {
         "machine": dict(machine),
         "ratios": ratios_of(bench.figures),

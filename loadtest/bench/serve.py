@@ -19,7 +19,7 @@ POLL_S = 0.05
 
 
 def serve(app: ASGIApp) -> None:
-    """Serve `app` on the inherited socket of `--fd`, until SIGTERM."""
+    """This serves `app` on the inherited socket of `--fd`, until SIGTERM."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--fd", type=int, required=True)
     listener = socket.socket(fileno=parser.parse_args().fd)
@@ -40,7 +40,7 @@ def serve(app: ASGIApp) -> None:
 
 @contextmanager
 def served(module: str, **environment: str) -> Iterator[str]:
-    """The URL of `python -m module`, which calls `serve`, for the time of the block."""
+    """This runs `python -m module`, which calls `serve`, during the block, and gives its URL."""
     with socket.create_server(("127.0.0.1", 0), backlog=BACKLOG) as listener:
         process = subprocess.Popen(
             [sys.executable, "-m", module, "--fd", str(listener.fileno())],
@@ -62,7 +62,7 @@ def served(module: str, **environment: str) -> Iterator[str]:
 
 
 def _await(process: subprocess.Popen[bytes], host: str, port: int) -> None:
-    """Wait for an answer to anything: the socket takes connections before the application runs."""
+    """This waits for any answer, since the socket takes connections before the application runs."""
     with socket.create_connection((host, port), timeout=START_S) as connection:
         connection.sendall(b"GET /docs HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
         if not connection.recv(1):

@@ -21,7 +21,7 @@ SIZES = """
 
 
 async def sizes(bench: Bench) -> None:
-    """Send the batches of one measurement, and look at all sizes before and after."""
+    """This sends the batches of one measurement, and notes the bytes an event in each store."""
     if bench.system.database_url is None or bench.system.redis_url is None:
         bench.notes.append("no sizes: the servers' URLs are not known")
         return

@@ -35,7 +35,7 @@ LOAD_SHARES = (0.3, 0.7)  # of the fault's time: the load before it, and the loa
 
 @dataclass(slots=True)
 class Result:
-    """What one fault came to."""
+    """The result of one fault: why it was skipped or failed, what was sent, and the audit."""
 
     name: str
     skipped: str = ""
@@ -55,7 +55,7 @@ class Result:
 
 
 def main() -> int:
-    """Reads the command line, runs, prints; the exit code."""
+    """This reads the command line, runs and prints; it returns the exit code."""
     options = _options()
     if options.list:
         for fault in FAULTS.values():
@@ -78,7 +78,7 @@ def main() -> int:
 
 
 async def _run(options: argparse.Namespace, folder: Path, err: Console) -> list[Result]:
-    """Injects the faults one after the other, in the order that the seed gives."""
+    """This injects the faults one after the other, in the order that the seed gives."""
     chance, targets, results = Random(options.seed), Targets(folder), []
     names = list(options.names)
     chance.shuffle(names)
@@ -97,7 +97,7 @@ async def _run(options: argparse.Namespace, folder: Path, err: Console) -> list[
 async def _one(
     fault: Fault, targets: Targets, options: argparse.Namespace, chance: Random
 ) -> Result:
-    """Injects one fault under load, and audits."""
+    """This injects one fault under load, and audits."""
     result, began = Result(fault.name), time.monotonic()
     before_s, after_s = (options.seconds * chance.uniform(*LOAD_SHARES) for _ in range(2))
     try:

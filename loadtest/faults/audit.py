@@ -36,7 +36,7 @@ async def receiver_of(system: System) -> AsyncIterator[Receiver | None]:
 async def audit_fault(
     workload: Workload, before: Mapping[str, int], receiver: Receiver | None
 ) -> list[Check]:
-    """Sends everything again, twice; compares totals and webhooks with the answers; reconciles.
+    """This sends everything again, twice, and compares totals and webhooks with the answers.
 
     `before` are the figures from before the load. The first repeat also brings in what had no
     answer, so the second one must change nothing.

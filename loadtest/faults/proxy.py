@@ -14,7 +14,7 @@ ABORT = struct.pack("ii", 1, 0)  # linger for 0 s: closing sends RST
 
 
 class Network(StrEnum):
-    """How the network behaves."""
+    """The network can behave in one of these ways."""
 
     FINE = "fine"
     STALL = "stall"  # nothing arrives, nothing is lost
@@ -24,7 +24,7 @@ class Network(StrEnum):
 
 
 class Proxy:
-    """Carries bytes between its own port and one server."""
+    """The proxy carries bytes between its own port and one server."""
 
     def __init__(self, host: str, port: int) -> None:
         self._to = (host, port)
@@ -35,7 +35,7 @@ class Proxy:
         self._lossy = False
 
     def become(self, network: Network) -> None:
-        """Behave like this from now on.
+        """The network behaves like this from now on.
 
         Connections that lost bytes cannot go on; they are torn down when the loss ends.
         """
@@ -49,7 +49,7 @@ class Proxy:
             self._fine.set()
 
     async def carry(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """Serve one connection."""
+        """This carries the bytes of one connection until it ends."""
         self._open.add(writer)
         try:
             await self._fine.wait()
@@ -91,7 +91,7 @@ class Proxy:
 
 @asynccontextmanager
 async def proxied(url: str) -> AsyncIterator[tuple[Proxy, str]]:
-    """A proxy before the server of `url`, and the URL that leads through it."""
+    """This runs a proxy before the server of `url`, and gives it and the URL through it."""
     parts = urlsplit(url)
     assert parts.hostname is not None
     assert parts.port is not None

@@ -51,7 +51,7 @@ def test_the_table_has_every_column() -> None:
 def test_a_run_is_void_when_more_than_one_in_a_hundred_left_late(late: int, void: bool) -> None:
     seen = Opened(100.0)
     for _ in range(1_000):
-        seen.note(201, 0.001, 0.001, says_when=False)
+        seen.note(201, 0.001, 0.001, has_retry_after=False)
     seen.late = late
 
     assert seen.void is void
@@ -59,11 +59,11 @@ def test_a_run_is_void_when_more_than_one_in_a_hundred_left_late(late: int, void
 
 def test_a_refusal_must_say_when_to_come_back() -> None:
     seen = Opened(100.0)
-    seen.note(503, 0.001, 0.001, says_when=True)
-    seen.note(503, 0.001, 0.001, says_when=False)
-    seen.note(200, 0.001, 0.001, says_when=False)
+    seen.note(503, 0.001, 0.001, has_retry_after=True)
+    seen.note(503, 0.001, 0.001, has_retry_after=False)
+    seen.note(200, 0.001, 0.001, has_retry_after=False)
 
-    assert seen.silent == 1
+    assert seen.without_retry_after == 1
     assert seen.failed == 2
     assert len(seen.taken) == 1
 
