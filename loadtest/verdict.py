@@ -41,7 +41,8 @@ class Judged:
 
     def __str__(self) -> str:
         return (
-            f"{'kept  ' if self.within_budget else 'BROKEN'}  {self.name:<28} {self.requests:>7} requests  "
+            f"{'kept  ' if self.within_budget else 'BROKEN'}  {self.name:<28} "
+            f"{self.requests:>7} requests  "
             f"p95 {self.p95_ms:>6,.0f} of {self.p95_budget_ms:>6,.0f} ms  "
             f"errors {self.error_rate:.3%} of {self.error_budget:.3%}"
         )
