@@ -16,6 +16,7 @@ from methodologies.plugins import load_all
 from service.app import create_app, fast_path_of
 from service.http.fast_path import FastPath
 from service.http.logs import open_log
+from service.http.runtime import HttpRuntime
 from service.resources import clock_of
 from service.settings import Settings
 
@@ -32,8 +33,9 @@ class _Server(uvicorn.Server):
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         fast_path = self.config.app
-        if isinstance(fast_path, FastPath) and hasattr(fast_path.app.state, "stopping"):
-            fast_path.app.state.stopping.set()
+        runtime = fast_path.app.state.runtime if isinstance(fast_path, FastPath) else None
+        if isinstance(runtime, HttpRuntime):  # None as long as the application opens it
+            runtime.stopping.set()
         super().handle_exit(sig, frame)
 
 

@@ -251,7 +251,7 @@ def client_of(app: FastAPI, credential: str | None = None) -> httpx.AsyncClient:
 
 async def catch_up(app: FastAPI) -> None:
     """Apply the whole journal to both projections, as the worker does."""
-    resources = app.state.resources
+    resources = app.state.runtime.resources
     counters = Counters(resources.valkey, resources.sessions)
     applied = 1
     while applied:

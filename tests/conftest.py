@@ -121,7 +121,9 @@ async def app(settings: Settings, _shared_clock: SteppedClock) -> AsyncIterator[
 
 
 async def _key(app: FastAPI, name: str, *scopes: str, **sources: tuple[str, ...]) -> str:
-    partner = await a_partner(app.state.resources.sessions, name=name, scopes=scopes, **sources)
+    partner = await a_partner(
+        app.state.runtime.resources.sessions, name=name, scopes=scopes, **sources
+    )
     return partner.key
 
 

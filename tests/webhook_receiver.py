@@ -133,7 +133,7 @@ def answering(status: int, body: bytes = b"", **headers: str) -> bytes:
 @asynccontextmanager
 async def delivering(app: FastAPI, resources: Resources | None = None) -> AsyncIterator[None]:
     """The worker's two loops, in this process; over the sandbox if its resources are given."""
-    resources = resources or app.state.resources
+    resources = resources or app.state.runtime.resources
     task = asyncio.create_task(Deliveries(resources, WorkerMetrics()).run())
     try:
         yield

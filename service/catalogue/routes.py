@@ -1,33 +1,22 @@
 """HTTP for methodologies and factors. Public; the folders are the truth."""
 
-import asyncio
-from collections.abc import Mapping
 from datetime import date
-from typing import Annotated, Any, cast
+from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Query, Request, Response
+from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import RedirectResponse
 
-from methodologies.catalogue import Catalogue
-from methodologies.catalogue_site.pages import site_pages
 from methodologies.catalogue_site.sheets import head_of, index_of_row, rows_of, sheet_of
 from methodologies.contract import UnknownEdition
+from service.catalogue.dependencies import ThesePages
 from service.errors import MethodologyNotFound, PageNotFound
 from service.http.caching import FOR_MINUTES, HTML, cacheable, version_of
 from service.http.pages import PAGE_DEFAULT, Cursor, Limit, Page, page_of, read_cursor
 from service.http.problems import documented
-from service.intake.report import Intake
+from service.intake.dependencies import ThisCatalogue
 
 pages = APIRouter(prefix="/methodologies", include_in_schema=False)
 router = APIRouter(prefix="/v1", tags=["Methodologies"], responses=documented(404, 422))
-
-
-async def catalogue_of(request: Request) -> Catalogue:
-    """The methodologies that this process assesses with."""
-    return cast("Intake", request.app.state.intake).assessor.catalogue
-
-
-ThisCatalogue = Annotated[Catalogue, Depends(catalogue_of)]
 
 
 @router.get("/methodologies")
@@ -72,17 +61,6 @@ async def factors(
     rows = rows_of(catalogue, id_=factor_id, region=region, on=on)
     left = [row for row in rows if index_of_row(row) > after]
     return page_of(left[: limit + 1], limit, index_of_row)
-
-
-async def pages_of(request: Request, catalogue: ThisCatalogue) -> Mapping[str, str]:
-    """Every page of the catalogue site by its name, made when the first of them is asked for."""
-    state = request.app.state
-    if not hasattr(state, "catalogue_pages"):
-        state.catalogue_pages = await asyncio.to_thread(site_pages, catalogue)
-    return cast("Mapping[str, str]", state.catalogue_pages)
-
-
-ThesePages = Annotated[Mapping[str, str], Depends(pages_of)]
 
 
 @pages.get("")

@@ -12,14 +12,13 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from starlette.requests import ClientDisconnect
 
 from service.errors import BodyNotJson, BodyTooLarge
+from service.http.runtime import HttpRuntime, runtime_of
 from service.resources import Resources
 
 
 async def resources_of(request: Request) -> Resources:
     """The resources that this program opened at its start."""
-    found = request.app.state.resources
-    assert isinstance(found, Resources)
-    return found
+    return runtime_of(request.app, HttpRuntime).resources
 
 
 AppResources = Annotated[Resources, Depends(resources_of)]

@@ -11,9 +11,9 @@ from starlette.types import Message, Receive, Scope, Send
 
 from service.clock import seconds
 from service.http.logs import REQUEST, REQUEST_ID, request_id_of
-from service.http.metrics import Metrics
 from service.http.problems import answer_to
 from service.http.quota import SPENT, Spent
+from service.http.runtime import HttpRuntime, runtime_of
 
 if TYPE_CHECKING:
     from service.http.tracing import Tracing
@@ -75,7 +75,7 @@ class FastPath:
 
         token = REQUEST.set(request_id)
         started = seconds()
-        tracing: Tracing | None = self.app.state.tracing
+        tracing = runtime_of(self.app, HttpRuntime).tracing
         try:
             with _span(tracing, scope, request_id) as traced:
                 await self._serve(scope, receive, send_named)
@@ -116,7 +116,7 @@ class FastPath:
         return found
 
     def _count(self, scope: Scope, status: int, took_s: float, slow_s: float) -> None:
-        metrics: Metrics = self.app.state.metrics
+        metrics = runtime_of(self.app, HttpRuntime).metrics
         is_endless = scope["path"] in self._endless
         metrics.served(status, None if is_endless else took_s)
         if status >= 500 or (took_s > slow_s and not is_endless):

@@ -1,7 +1,6 @@
 """Health, metrics and the explanations of problems."""
 
 import inspect
-from typing import cast
 
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import JSONResponse
@@ -12,7 +11,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from service.errors import PageNotFound, ServiceError
 from service.http.dependencies import AppResources
-from service.http.metrics import CONTENT_TYPE, Metrics
+from service.http.metrics import CONTENT_TYPE
 from service.http.problems import (
     INTERNAL_CODE,
     INTERNAL_TITLE,
@@ -20,6 +19,7 @@ from service.http.problems import (
     documented,
     status_of,
 )
+from service.http.runtime import HttpRuntime, runtime_of
 
 router = APIRouter(tags=["Operations"], responses=documented(404, 422))
 
@@ -62,17 +62,17 @@ async def ready(resources: AppResources) -> JSONResponse:
 @router.get("/metrics", response_class=Response)
 async def metrics(request: Request) -> Response:
     """Prometheus' text format."""
-    state = request.app.state
-    found = cast("Metrics", state.metrics)
+    runtime = runtime_of(request.app, HttpRuntime)
+    found = runtime.metrics
     try:
-        for look in state.before_metrics:
+        for look in runtime.before_metrics:
             await look()
-        for projector, lag_s in (await state.lags()).items():
+        for projector, lag_s in (await runtime.lags()).items():
             found.lag.labels(projector).set(lag_s)
     except (DBAPIError, OSError, PoolTimeout):
         found.lag.clear()  # no figure is better than an old one
-    found.lane_depth.set(sum(lane.depth for lane in state.intake.lanes))
-    found.streams.set(state.streams)
+    found.lane_depth.set(runtime.queued_events())
+    found.streams.set(runtime.streams.open)
     return Response(found.text(), media_type=CONTENT_TYPE)
 
 

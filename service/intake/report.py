@@ -39,12 +39,16 @@ class Intake:
     clock: Clock
     _preparing: int = 0
 
+    def queued_events(self) -> int:
+        """How many events wait in the lanes, or are being committed."""
+        return sum(lane.depth for lane in self.lanes)
+
     def need_room(self, events: int = 1) -> None:
         """Raises LaneFull when the lanes cannot take so many more events, or not in time.
 
         Ask before working on them: work on what is sent away would be taken from what was taken.
         """
-        waiting = self._preparing + sum(lane.depth for lane in self.lanes)
+        waiting = self._preparing + self.queued_events()
         fits = waiting + events <= sum(lane.queue_events for lane in self.lanes)
         if not fits or waiting >= sum(lane.room_events for lane in self.lanes):
             raise full(waiting)

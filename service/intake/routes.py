@@ -1,19 +1,19 @@
 """HTTP for events: parse, call one use case, answer. No SQL, no rules."""
 
 from collections import Counter
-from typing import Any, cast
+from typing import Any
 
 import orjson
 from fastapi import APIRouter, Request, Response
 
-from service.http.dependencies import limited_body
-from service.http.metrics import Metrics
+from service.http.dependencies import limited_body, resources_of
 from service.http.problems import documented, problem_of
 from service.http.quota import REQUEST_COST
-from service.intake.dependencies import ThisIntake
+from service.http.runtime import HttpRuntime, runtime_of
+from service.intake.dependencies import ThisIntake, intake_of
 from service.intake.estimate import estimate_batch, estimate_event
 from service.intake.event import BATCHED, PLAIN, STRUCTURED, CloudEvent, Parsed, parse
-from service.intake.report import Intake, Rejected, Result
+from service.intake.report import Rejected, Result
 from service.intake.schemas import (
     BatchResult,
     EstimateBatch,
@@ -52,7 +52,8 @@ async def received(request: Request) -> tuple[Caller, Parsed]:
     single event more than parsing and assessing it.
     """
     caller = await caller_of(request)
-    body = await limited_body(request, request.app.state.resources.settings.body_bytes)
+    resources = await resources_of(request)
+    body = await limited_body(request, resources.settings.body_bytes)
     parsed = parse(request.headers.get("content-type", ""), request.headers, body)
     await charge(request, caller, len(parsed.events) - REQUEST_COST)
     return caller, parsed
@@ -71,12 +72,12 @@ async def received(request: Request) -> tuple[Caller, Parsed]:
 )
 async def report_events(request: Request) -> Response:
     """Report what people did. The answer is final: it comes after the commit that keeps it."""
-    intake = cast("Intake", request.app.state.intake)
+    intake = await intake_of(request)
     intake.need_room()
     caller, parsed = await received(request)
     results = await intake.report(parsed.events, caller)
     counts = Counter(map(_name, results))
-    cast("Metrics", request.app.state.metrics).answered(counts)
+    runtime_of(request.app, HttpRuntime).metrics.answered(counts)
     return _batch(results, counts) if parsed.is_batch else _single(results[0])
 
 

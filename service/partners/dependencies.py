@@ -1,36 +1,49 @@
 """What routes depend on that is about the caller: caller, person, idempotent writes."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass
 from typing import Annotated
 
 from fastapi import Depends, Request, Response
 from pydantic import BaseModel
-from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 
 from service.errors import KeyInvalid
 from service.http.dependencies import Now, Transaction
 from service.http.idempotency import IdempotencyKey, write_once
 from service.http.quota import REQUEST_COST, SPENT
+from service.http.runtime import HttpRuntime, runtime_of
+from service.partners.authenticate import Authenticator
 from service.partners.caller import Caller
 from service.partners.person import PersonHasher, PersonId
 
 
+@dataclass(frozen=True, kw_only=True)
+class PartnersRuntime:
+    """What is known about callers. `registry` opens sessions over partners and keys, which are the
+    same for live and test keys; `is_sandbox` says that this application serves test keys."""
+
+    is_sandbox: bool
+    authenticator: Authenticator
+    registry: async_sessionmaker[AsyncSession]
+    hasher: PersonHasher
+
+
 async def caller_of(request: Request) -> Caller:
     """Who speaks. Raises Unauthenticated's kinds."""
-    state = request.app.state
-    found = await state.authenticate(request.headers.get("authorization"))
-    assert isinstance(found, Caller)
-    if found.is_test != state.is_sandbox:
+    runtime = runtime_of(request.app, PartnersRuntime)
+    found = await runtime.authenticator(request.headers.get("authorization"))
+    if found.is_test != runtime.is_sandbox:
         raise KeyInvalid("A test key (sx_test_...) opens the sandbox and nothing else.")
-    request.scope[SPENT] = await state.quota.spend(
-        found.name, REQUEST_COST, limit=found.quota_per_minute
-    )
+    quota = runtime_of(request.app, HttpRuntime).quota
+    request.scope[SPENT] = await quota.spend(found.name, REQUEST_COST, limit=found.quota_per_minute)
     return found
 
 
 async def charge(request: Request, caller: Caller, cost: int) -> None:
     """Take more from the caller's quota than one request costs. Raises QuotaExceeded."""
-    spent = await request.app.state.quota.spend(caller.name, cost, limit=caller.quota_per_minute)
+    quota = runtime_of(request.app, HttpRuntime).quota
+    spent = await quota.spend(caller.name, cost, limit=caller.quota_per_minute)
     if spent is not None:
         request.scope[SPENT] = spent
 
@@ -83,7 +96,8 @@ Idempotent = Annotated[_Idempotent, Depends()]
 
 async def registry_of(request: Request) -> AsyncIterator[AsyncSession]:
     """One transaction over partners and keys, which are the same for live and test keys."""
-    async with request.app.state.registry() as session, session.begin():
+    registry = runtime_of(request.app, PartnersRuntime).registry
+    async with registry() as session, session.begin():
         yield session
 
 
@@ -92,9 +106,7 @@ Registry = Annotated[AsyncSession, Depends(registry_of, scope="function")]
 
 async def hasher_of(request: Request) -> PersonHasher:
     """The programme's hasher of people and claims."""
-    found = request.app.state.hasher
-    assert isinstance(found, PersonHasher)
-    return found
+    return runtime_of(request.app, PartnersRuntime).hasher
 
 
 ThisHasher = Annotated[PersonHasher, Depends(hasher_of)]

@@ -1,18 +1,19 @@
 """HTTP for partners: their own keys, test data, and the operator's list. No SQL, no rules."""
 
 from datetime import timedelta
-from typing import Annotated, cast
+from typing import Annotated
 
 from fastapi import APIRouter, Depends, Request, Response
 
 from service.http.dependencies import Now
 from service.http.pages import PAGE_DEFAULT, Cursor, Limit, Page, page_of, read_cursor
 from service.http.problems import documented
+from service.http.runtime import runtime_of
 from service.partners import register as use
 from service.partners import store
 from service.partners.authenticate import Authenticator
 from service.partners.caller import Caller
-from service.partners.dependencies import Registry, ThisCaller
+from service.partners.dependencies import PartnersRuntime, Registry, ThisCaller
 from service.partners.keys import NewKey
 from service.partners.schemas import (
     KeyView,
@@ -48,7 +49,7 @@ async def admin_of(caller: ThisCaller) -> Caller:
 
 async def authenticator_of(request: Request) -> Authenticator:
     """What knows the keys; it is told when they change."""
-    return cast("Authenticator", request.app.state.authenticate)
+    return runtime_of(request.app, PartnersRuntime).authenticator
 
 
 ThisPartner = Annotated[Caller, Depends(partner_of)]

@@ -23,6 +23,7 @@ from service.partners.dependencies import (
     ThisHasher,
     ThisPerson,
     caller_of,
+    hasher_of,
     person_of,
 )
 from service.points import store
@@ -82,7 +83,7 @@ async def collect(request: Request) -> Response:
     resources = await resources_of(request)
     caller = await caller_of(request)
     subject = request.scope["path"].split("/")[-2]
-    person = await person_of(subject, caller, request.app.state.hasher)
+    person = await person_of(subject, caller, await hasher_of(request))
     key = key_of(request)
     which = await optional_body(request, _WHICH, resources.settings.body_bytes)
     one = None if which is None else Which(which.local_day, which.activity)

@@ -8,6 +8,8 @@ from fastapi import FastAPI
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from service.http.runtime import HttpRuntime, runtime_of
+
 
 class Sandbox:
     """Opens the sandbox's application at the first request for it, and closes it at the end."""
@@ -44,7 +46,8 @@ class Sandbox:
 
     async def _offer(self, app: FastAPI) -> None:
         """Bring what the programme has on offer into the sandbox, untouched by live orders."""
-        async with self._live.state.resources.sessions() as live:
+        async with runtime_of(self._live, HttpRuntime).resources.sessions() as live:
             home = (await live.execute(text("SELECT current_schema()"))).scalar_one()
-        async with app.state.resources.sessions() as session, session.begin():
+        sessions = runtime_of(app, HttpRuntime).resources.sessions
+        async with sessions() as session, session.begin():
             await self._furnish(session, home)

@@ -4,18 +4,19 @@ import asyncio
 from collections.abc import AsyncIterator
 from datetime import datetime
 from decimal import Decimal
-from typing import Annotated, Literal, cast
+from typing import Annotated, Literal
 
-from fastapi import APIRouter, Depends, Query, Request, Response
+from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import StreamingResponse
 from pydantic import AfterValidator, AwareDatetime, BeforeValidator
 
 from service.errors import StreamsFull
 from service.http.dependencies import Now, Transaction
 from service.http.problems import documented
+from service.http.runtime import HttpRuntime, runtime_of
 from service.http.times import written_out
-from service.partners.dependencies import caller_of
 from service.totals import store
+from service.totals.dependencies import Live, live_of
 from service.totals.schemas import Period, Series, TotalsView
 from service.totals.view import LiveTotals, TestTotals
 
@@ -27,18 +28,6 @@ STREAM_PAUSE_S = 1.0
 KEEP_ALIVE_S = 15.0
 PUBLIC = {"Cache-Control": "public, max-age=1", "Vary": "Authorization"}
 PRIVATE = {"Cache-Control": "no-store"}
-
-
-async def live_of(request: Request) -> LiveTotals | TestTotals:
-    """This process's cached totals; with a test key, those of the caller's own test data."""
-    state = request.app.state
-    if state.is_sandbox:
-        partner = (await caller_of(request)).partner
-        return TestTotals(state.resources.sessions, state.resources.clock, partner)
-    return cast("LiveTotals", state.totals)
-
-
-Live = Annotated[LiveTotals | TestTotals, Depends(live_of)]
 
 
 def _in_reach(moment: datetime | None) -> datetime | None:
@@ -111,8 +100,7 @@ async def series(
 )
 async def stream(request: Request, live: Live) -> StreamingResponse:
     """Server-Sent Events: `totals` whenever they changed, at most one a second."""
-    state = request.app.state
-    if state.streams >= STREAMS_MAX:
+    if runtime_of(request.app, HttpRuntime).streams.open >= STREAMS_MAX:
         raise StreamsFull(f"{STREAMS_MAX} listeners are connected already; try again later.")
     return StreamingResponse(
         _changes(request, live),
@@ -122,9 +110,10 @@ async def stream(request: Request, live: Live) -> StreamingResponse:
 
 
 async def _changes(request: Request, live: LiveTotals | TestTotals) -> AsyncIterator[bytes]:
-    state, last, quiet_s = request.app.state, b"", 0.0
-    stopping = cast("asyncio.Event", state.stopping)
-    state.streams += 1
+    last, quiet_s = b"", 0.0
+    runtime = runtime_of(request.app, HttpRuntime)
+    stopping, streams = runtime.stopping, runtime.streams
+    streams.open += 1
     try:
         while not stopping.is_set():
             body = await live.body()
@@ -140,7 +129,7 @@ async def _changes(request: Request, live: LiveTotals | TestTotals) -> AsyncIter
             except TimeoutError:
                 quiet_s += STREAM_PAUSE_S
     finally:
-        state.streams -= 1
+        streams.open -= 1
 
 
 def _without_moment(body: bytes) -> bytes:

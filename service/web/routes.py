@@ -1,7 +1,7 @@
 """The public page and the API's own documentation, both without anything from elsewhere."""
 
 from string import Template
-from typing import Annotated, cast
+from typing import Annotated
 
 import orjson
 from fastapi import APIRouter, Depends, Request, Response
@@ -18,17 +18,17 @@ from service.http.caching import (
     cacheable,
     version_of,
 )
-from service.intake.report import Intake
-from service.totals.view import LiveTotals
+from service.http.runtime import runtime_of
+from service.intake.dependencies import ThisCatalogue
+from service.totals.dependencies import TotalsRuntime
 from service.web.files import ASSETS, asset_urls, file
 from service.web.page import home_page
 
 router = APIRouter(include_in_schema=False)
 
 
-async def titles_of(request: Request) -> dict[str, str]:
+async def titles_of(catalogue: ThisCatalogue) -> dict[str, str]:
     """What each methodology version is about, by "id@version"."""
-    catalogue = cast("Intake", request.app.state.intake).assessor.catalogue
     return {one.reference: one.title for one in catalogue.editions()}
 
 
@@ -38,7 +38,7 @@ Titles = Annotated[dict[str, str], Depends(titles_of)]
 @router.get("/")
 async def home(request: Request, titles: Titles) -> Response:
     """The public page."""
-    totals = cast("LiveTotals", request.app.state.totals)
+    totals = runtime_of(request.app, TotalsRuntime).totals
     try:
         body = await totals.body()
     except (DBAPIError, PoolTimeout, OSError):

@@ -66,7 +66,7 @@ async def test_the_service_takes_such_events(folder: Path, new_settings: NewSett
         listed = (await client.get("/v1/methodologies")).json()["data"]
         rows = (await client.get("/v1/factors", params={"id": "cn.water.bottle"})).json()["data"]
         answer = await client.get("/methodologies/water.refill-1.0.0.html")
-        catalogue = app.state.intake.assessor.catalogue
+        catalogue = app.state.runtime.intake.assessor.catalogue
 
     assert "water.refill" in {one["id"] for one in listed}
     assert (rows[0]["value"], rows[0]["area"]) == ("62.4", None)

@@ -20,7 +20,7 @@ promtool = shutil.which("promtool")
 @pytest.fixture
 def registries(app: FastAPI) -> tuple[CollectorRegistry, ...]:
     """The API's as it runs, where other parts add figures when it starts, and the worker's."""
-    return app.state.metrics.registry, WorkerMetrics().registry
+    return app.state.runtime.metrics.registry, WorkerMetrics().registry
 
 
 @pytest.fixture

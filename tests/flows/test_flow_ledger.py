@@ -128,7 +128,7 @@ class Served:
 
     def work(self, job: Callable[[dict[str, Any]], Awaitable[T]]) -> T:
         """One run of a worker's job."""
-        return self.portal.call(job, {"resources": self.app.state.resources})
+        return self.portal.call(job, {"resources": self.app.state.runtime.resources})
 
     def liability(self) -> dict[str, Any]:
         answer = self.call(lambda: self.admin.get("/v1/admin/liability"))
@@ -137,7 +137,7 @@ class Served:
 
     def point_sums(self) -> PointSums:
         async def look() -> PointSums:
-            async with self.app.state.resources.sessions() as session:
+            async with self.app.state.runtime.resources.sessions() as session:
                 return await sum_points(session)
 
         return self.call(look)
@@ -148,7 +148,7 @@ class Served:
         return summed(self.get("/v1/totals"))
 
     def broken_rules(self) -> list[str]:
-        resources = self.app.state.resources
+        resources = self.app.state.runtime.resources
         counters = Counters(resources.valkey, resources.sessions)
         checks = self.portal.call(reconcile, resources.sessions, counters)
         return [f"{check.rule}: {check.shown}" for check in checks if not check.holds]
@@ -161,7 +161,7 @@ def served(settings: Settings) -> Iterator[Served]:
         start_blocking_portal() as portal,
         portal.wrap_async_context_manager(running_app(settings, clock)) as app,
     ):
-        sessions = app.state.resources.sessions
+        sessions = app.state.runtime.resources.sessions
         partner = portal.call(lambda: a_partner(sessions, sources=SOURCES))
         operator = portal.call(lambda: a_partner(sessions, scopes=("admin",)))
         with (

@@ -99,7 +99,7 @@ def test_repeated_reordered_and_overlapping_batches_give_the_same_totals(
 
 async def _added(app: FastAPI, events: Sequence[Event], batches: list[list[int]]) -> dict[str, Any]:
     """What sending the events in batches adds to the totals, and what each person then has."""
-    partner = await a_partner(app.state.resources.sessions, name="acme", sources=SOURCES)
+    partner = await a_partner(app.state.runtime.resources.sessions, name="acme", sources=SOURCES)
     async with client_of(app, partner.key) as client:
         await catch_up(app)
         before = summed((await client.get("/v1/totals")).json())
@@ -130,7 +130,7 @@ async def test_facts_without_projection_are_counted_after_a_crash(quiet_app: Fas
 
 
 async def test_a_crash_between_counters_and_marks_counts_once(quiet_app: FastAPI) -> None:
-    resources = quiet_app.state.resources
+    resources = quiet_app.state.runtime.resources
     counters = Counters(resources.valkey, resources.sessions)
     await catch_up(quiet_app)
     await _report(quiet_app, a_round())
@@ -148,7 +148,7 @@ async def test_a_crash_between_counters_and_marks_counts_once(quiet_app: FastAPI
 
 
 async def test_a_crash_between_marks_and_settling_counts_once(quiet_app: FastAPI) -> None:
-    resources = quiet_app.state.resources
+    resources = quiet_app.state.runtime.resources
     counters = Counters(resources.valkey, resources.sessions)
     await catch_up(quiet_app)
     await _report(quiet_app, a_round())
@@ -166,7 +166,7 @@ async def test_a_crash_between_marks_and_settling_counts_once(quiet_app: FastAPI
 
 
 async def test_a_crash_before_the_commit_of_daily_totals_counts_once(quiet_app: FastAPI) -> None:
-    resources = quiet_app.state.resources
+    resources = quiet_app.state.runtime.resources
     await _report(quiet_app, a_round())
 
     async with resources.sessions() as session:
@@ -178,7 +178,7 @@ async def test_a_crash_before_the_commit_of_daily_totals_counts_once(quiet_app: 
 
 
 async def test_two_workers_at_once_count_each_batch_once(quiet_app: FastAPI) -> None:
-    resources = quiet_app.state.resources
+    resources = quiet_app.state.runtime.resources
     counters = Counters(resources.valkey, resources.sessions)
     await catch_up(quiet_app)
     for _ in range(3):
@@ -196,7 +196,7 @@ async def test_two_workers_at_once_count_each_batch_once(quiet_app: FastAPI) -> 
 
 
 async def _report(app: FastAPI, events: Sequence[Event]) -> None:
-    partner = await a_partner(app.state.resources.sessions, name="acme", sources=SOURCES)
+    partner = await a_partner(app.state.runtime.resources.sessions, name="acme", sources=SOURCES)
     async with client_of(app, partner.key) as client:
         for at in range(0, len(events), 25):
             batch = list(events[at : at + 25])
@@ -204,7 +204,7 @@ async def _report(app: FastAPI, events: Sequence[Event]) -> None:
 
 
 async def _broken_rules(app: FastAPI) -> list[str]:
-    resources = app.state.resources
+    resources = app.state.runtime.resources
     counters = Counters(resources.valkey, resources.sessions)
     checks = await reconcile(resources.sessions, counters)
     return [f"{check.rule}: {check.shown}" for check in checks if not check.holds]

@@ -16,14 +16,14 @@ POINTS = 794
 
 @pytest.fixture
 async def acme(quiet_app: FastAPI) -> Any:
-    partner = await a_partner(quiet_app.state.resources.sessions, sources=("metro",))
+    partner = await a_partner(quiet_app.state.runtime.resources.sessions, sources=("metro",))
     async with client_of(quiet_app, partner.key) as client:
         yield client
 
 
 @pytest.fixture
 def clock(quiet_app: FastAPI) -> SteppedClock:
-    found = quiet_app.state.resources.clock
+    found = quiet_app.state.runtime.resources.clock
     assert isinstance(found, SteppedClock)
     return found
 

@@ -81,7 +81,7 @@ async def app(restricted: Settings) -> AsyncIterator[FastAPI]:
 
 @pytest.fixture(scope="module")
 async def client(app: FastAPI, as_owner: Settings) -> AsyncIterator[httpx.AsyncClient]:
-    sessions = app.state.resources.sessions
+    sessions = app.state.runtime.resources.sessions
     sender = await a_partner(sessions, sources=SOURCES, scopes=("admin",))
     async with client_of(app, sender.key) as client:
         yield client
@@ -155,9 +155,9 @@ async def test_it_opens_months_and_nothing_else(restricted: Settings) -> None:
 async def test_everything_works_under_the_role(app: FastAPI, client: httpx.AsyncClient) -> None:
     await live_a_little(client)
 
-    resources = app.state.resources
+    resources = app.state.runtime.resources
     await open_months({"resources": resources})
-    app.state.resources.clock.advance(days=9)
+    app.state.runtime.resources.clock.advance(days=9)
     assert await lapse_points({"resources": resources}) > 0
     await rank_regions({"resources": resources})
     await rebuild_days(resources.sessions)
@@ -168,7 +168,7 @@ async def test_everything_works_under_the_role(app: FastAPI, client: httpx.Async
 
 async def live_a_little(client: httpx.AsyncClient) -> None:
     """A bit of everything that writes facts."""
-    clock = client._transport.app.app.state.resources.clock
+    clock = client._transport.app.app.state.runtime.resources.clock
     ann, ben = unique("ann"), unique("ben")
     at = clock.now.isoformat()
     for subject in (ann, ben):

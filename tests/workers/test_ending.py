@@ -54,7 +54,7 @@ def delivering(resources: Resources, driver: Awkward) -> Coroutine[Any, Any, Non
 async def test_one_cancellation_is_enough(new_settings: NewSettings, make: Make) -> None:
     driver = Awkward()
     async with running_app(await new_settings(), SteppedClock()) as app:
-        task = asyncio.create_task(make(app.state.resources, driver))
+        task = asyncio.create_task(make(app.state.runtime.resources, driver))
         await driver.asked.wait()
 
         task.cancel()

@@ -47,19 +47,19 @@ async def app(new_settings: NewSettings) -> AsyncIterator[FastAPI]:
 
 @pytest.fixture
 async def client(app: FastAPI) -> AsyncIterator[httpx.AsyncClient]:
-    sender = await a_partner(app.state.resources.sessions, sources=SOURCES)
+    sender = await a_partner(app.state.runtime.resources.sessions, sources=SOURCES)
     async with client_of(app, sender.key) as client:
         yield client
 
 
 @pytest.fixture
 def counters(app: FastAPI) -> Counters:
-    resources = app.state.resources
+    resources = app.state.runtime.resources
     return Counters(resources.valkey, resources.sessions)
 
 
 async def broken(app: FastAPI, counters: Counters) -> list[str]:
-    checks = await reconcile(app.state.resources.sessions, counters)
+    checks = await reconcile(app.state.runtime.resources.sessions, counters)
     return [f"{check.rule}: {check.shown}" for check in checks if not check.holds]
 
 
@@ -83,7 +83,7 @@ async def test_a_row_is_counted_once_though_applied_twice(
     await catch_up(app)
     await report(client, an_event())
     generation = await counters.generation()
-    async with app.state.resources.sessions() as session, session.begin():
+    async with app.state.runtime.resources.sessions() as session, session.begin():
         rows = await take(session, LIVE)
         await counters.apply(generation, rows)
         await counters.apply(generation, rows)  # as after a crash before the mark was taken away
@@ -91,7 +91,7 @@ async def test_a_row_is_counted_once_though_applied_twice(
     await catch_up(app)
 
     assert await broken(app, counters) == []
-    assert await app.state.resources.valkey.scard(keys.APPLIED) == 0
+    assert await app.state.runtime.resources.valkey.scard(keys.APPLIED) == 0
 
 
 class Flushed(Counters):
@@ -129,7 +129,7 @@ class Flushed(Counters):
 async def test_a_flush_at_any_step_loses_nothing(
     app: FastAPI, client: httpx.AsyncClient, counters: Counters, step: str
 ) -> None:
-    resources = app.state.resources
+    resources = app.state.runtime.resources
     await report(client, an_event())
     await catch_up(app)
     await report_all(client, [an_order(), an_event()])
@@ -153,7 +153,7 @@ async def test_counters_of_another_run_of_the_server_are_rebuilt(
 ) -> None:
     await report(client, an_event())
     await catch_up(app)
-    valkey = app.state.resources.valkey
+    valkey = app.state.runtime.resources.valkey
     generation = await counters.generation()
     await valkey.set(keys.GENERATION, generation.replace(await counters.run_id(), "f" * 40))
     await valkey.hset(keys.SUMS, keys.PEOPLE_FIELD, 7)  # an older copy
@@ -167,7 +167,7 @@ async def test_counters_of_another_run_of_the_server_are_rebuilt(
 
 async def test_counters_of_another_programme_are_not_read(app: FastAPI, counters: Counters) -> None:
     await catch_up(app)
-    await app.state.resources.valkey.set(keys.GENERATION, "another:programme:x")
+    await app.state.runtime.resources.valkey.set(keys.GENERATION, "another:programme:x")
 
     with pytest.raises(CountersLost):
         await counters.read()
@@ -178,7 +178,7 @@ async def test_counters_of_another_programme_are_not_read(app: FastAPI, counters
 async def test_rebuilding_while_rows_are_applied_counts_each_once(
     app: FastAPI, client: httpx.AsyncClient, counters: Counters
 ) -> None:
-    resources = app.state.resources
+    resources = app.state.runtime.resources
     await catch_up(app)
 
     async def send() -> None:
@@ -213,10 +213,10 @@ async def test_a_batch_that_commits_between_two_steps_of_a_rebuild_is_counted_on
             steps.append(statement)
             await_only(report(client, an_event()))
 
-    engine = app.state.resources.engine.sync_engine
+    engine = app.state.runtime.resources.engine.sync_engine
     event.listen(engine, "after_cursor_execute", commit_one_more)
     try:
-        await rebuild_days(app.state.resources.sessions)
+        await rebuild_days(app.state.runtime.resources.sessions)
     finally:
         event.remove(engine, "after_cursor_execute", commit_one_more)
     await catch_up(app)
@@ -231,12 +231,12 @@ async def test_a_rebuild_from_the_journal_equals_what_was_counted(
     results = await report_all(client, [an_event(), an_order(), an_event({"region": "FR"})])
     await client.post(f"/v1/actions/{results[0]['action_id']}/reversal", json={"reason": "fraud"})
     await catch_up(app)
-    async with app.state.resources.sessions() as session:
+    async with app.state.runtime.resources.sessions() as session:
         before = await store.sums_of_days(session)
 
-    await rebuild_days(app.state.resources.sessions)
+    await rebuild_days(app.state.runtime.resources.sessions)
 
-    async with app.state.resources.sessions() as session:
+    async with app.state.runtime.resources.sessions() as session:
         after = await store.sums_of_days(session)
     assert after == before
     assert await broken(app, counters) == []
@@ -256,11 +256,11 @@ async def test_the_worker_follows_by_itself_and_heals_a_flush(
                 return
             await asyncio.sleep(0.01)
 
-    task = asyncio.create_task(Projectors(app.state.resources, WorkerMetrics()).run())
+    task = asyncio.create_task(Projectors(app.state.runtime.resources, WorkerMetrics()).run())
     try:
         await report(client, an_event())
         await counted(794592)
-        await app.state.resources.valkey.flushall()
+        await app.state.runtime.resources.valkey.flushall()
         await counted(794592)
         await report(client, an_order())
         await counted(794592 + 12521)
@@ -272,9 +272,9 @@ async def test_the_worker_follows_by_itself_and_heals_a_flush(
 
 async def test_the_months_of_the_coming_weeks_are_ready(app: FastAPI) -> None:
     for _ in range(2):
-        await open_months({"resources": app.state.resources})
+        await open_months({"resources": app.state.runtime.resources})
 
-    async with app.state.resources.pool.acquire() as connection:
+    async with app.state.runtime.resources.pool.acquire() as connection:
         for ahead in (0, 31, 62):
             name = partition_name(month_of((NOW + timedelta(days=ahead)).date()))
             assert await connection.fetchval("SELECT to_regclass($1)", name)

@@ -19,7 +19,7 @@ async def test_sums_move_to_the_daily_totals_and_no_mark_is_left(
 ) -> None:
     settings, clock, name = await new_settings(), SteppedClock(), unique("partner")
     async with run_app(settings, clock) as app:
-        async with app.state.registry() as session, session.begin():
+        async with app.state.runtime.registry() as session, session.begin():
             made = await use.register(
                 session, name, name=name, sources=("metro",), scopes=USUAL, now=NOW
             )
@@ -35,7 +35,7 @@ async def test_sums_move_to_the_daily_totals_and_no_mark_is_left(
                     "SELECT count(*) FROM journal_pending WHERE projector LIKE 'total%'"
                 )
                 days = await connection.fetchval("SELECT count(*) FROM total_day")
-        async with app.state.resources.pool.acquire() as connection:
+        async with app.state.runtime.resources.pool.acquire() as connection:
             live = await connection.fetchval("SELECT count(*) FROM journal")
 
     assert taken == [1, 0]
@@ -47,7 +47,7 @@ async def test_old_payloads_and_deliveries_are_forgotten(new_settings: NewSettin
     settings, clock, name = await new_settings(), SteppedClock(), unique("partner")
     scopes = ("webhooks:manage",)
     async with run_app(settings, clock) as app:
-        async with app.state.registry() as session, session.begin():
+        async with app.state.runtime.registry() as session, session.begin():
             made = await use.register(
                 session, name, name=name, sources=("eats",), scopes=scopes, now=NOW
             )
@@ -65,7 +65,7 @@ async def test_old_payloads_and_deliveries_are_forgotten(new_settings: NewSettin
                     [hook["secret"]], message_id=unique("m"), timestamp=clock.now, body=body
                 )
                 await client.post(hook["path"], content=body, headers=headers)
-                ctx = {"resources": app.state.resources, "sandbox": sandbox}
+                ctx = {"resources": app.state.runtime.resources, "sandbox": sandbox}
                 await forget_hooks(ctx)
                 path = f"/v1/connectors/{hook['connector_id']}"
                 counts.append(

@@ -1,7 +1,7 @@
 """HTTP for connectors: parse, call one use case, answer. No SQL, no rules."""
 
 from datetime import datetime
-from typing import Annotated, Any, cast
+from typing import Annotated, Any
 from uuid import UUID
 
 import orjson
@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy import RowMapping
 
 from service.errors import DeliveryNotFound, FieldsInvalid, ServiceError
-from service.http.dependencies import Now, Transaction, limited_body
+from service.http.dependencies import AppResources, Now, Transaction, limited_body
 from service.http.idempotency import add_unstored
 from service.http.pages import PAGE_DEFAULT, Cursor, Limit, Page, page_of, read_cursor
 from service.http.problems import documented, problem_of
@@ -18,10 +18,13 @@ from service.intake.estimate import estimate_event
 from service.intake.event import CloudEvent
 from service.partners.caller import Caller
 from service.partners.dependencies import Idempotent, ThisCaller
+from service.points.dependencies import ThisPolicy
+from service.points.policy import Policy
 from service.webhooks import signing
 from service.webhooks.inbound import connectors as use
 from service.webhooks.inbound import store
 from service.webhooks.inbound.config import ready_made
+from service.webhooks.inbound.dependencies import TheseHooks
 from service.webhooks.inbound.hook_routes import as_json
 from service.webhooks.inbound.inbox import row_key_of
 from service.webhooks.inbound.mapping import read_payload
@@ -133,13 +136,7 @@ async def manager_of(caller: ThisCaller) -> Caller:
     return caller
 
 
-async def hooks_of(request: Request) -> Hooks:
-    """What takes messages in this process."""
-    return cast("Hooks", request.app.state.hooks)
-
-
 Manager = Annotated[Caller, Depends(manager_of)]
-TheseHooks = Annotated[Hooks, Depends(hooks_of)]
 
 
 @router.get("/connector-templates")
@@ -327,7 +324,13 @@ async def replay(
 
 @router.post("/connectors/{connector_id}/try", response_model=None)
 async def try_(
-    connector_id: str, request: Request, caller: Manager, session: Transaction, hooks: TheseHooks
+    connector_id: str,
+    request: Request,
+    caller: Manager,
+    session: Transaction,
+    hooks: TheseHooks,
+    policy: ThisPolicy,
+    resources: AppResources,
 ) -> Response:
     """What would come of a payload, field by field. Nothing is recorded, no signature is needed.
 
@@ -336,8 +339,7 @@ async def try_(
     await use.seen(session, caller, connector_id)
     hooks.connectors.forget(connector_id)
     connector = await hooks.connectors.find(connector_id)
-    state = request.app.state
-    body = await limited_body(request, state.resources.settings.body_bytes)
+    body = await limited_body(request, resources.settings.body_bytes)
     payload = read_payload(body)
     rows: list[dict[str, object]] = []
     for seen in connector.mapping.look(payload, keep=True):
@@ -354,13 +356,15 @@ async def try_(
                 ],
                 "errors": [{"pointer": at, "detail": why} for at, why in seen.errors],
                 **(described(seen.found) or {}),
-                "estimate": _estimate(seen.found, connector, hooks, state.policy),
+                "estimate": _estimate(seen.found, connector, hooks, policy),
             }
         )
     return as_json({"version": connector.version, "items": rows})
 
 
-def _estimate(found: object, connector: use.CompiledConnector, hooks: Hooks, policy: Any) -> object:
+def _estimate(
+    found: object, connector: use.CompiledConnector, hooks: Hooks, policy: Policy
+) -> object:
     """What an event would give, or its problem."""
     if not isinstance(found, CloudEvent):
         return None

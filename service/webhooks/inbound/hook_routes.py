@@ -1,16 +1,14 @@
 """HTTP for merchants' own messages: the address that their systems call."""
 
-from typing import cast
-
 import orjson
 from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel
 
 from service.errors import BodyTooLarge
-from service.http.dependencies import limited_body
-from service.http.metrics import Metrics
+from service.http.dependencies import limited_body, resources_of
 from service.http.problems import MEDIA_TYPE, documented
-from service.webhooks.inbound.receive import Hooks
+from service.http.runtime import HttpRuntime, runtime_of
+from service.webhooks.inbound.dependencies import hooks_of
 
 router = APIRouter(
     prefix="/v1", tags=["Connectors"], responses=documented(400, 401, 403, 404, 409, 413, 422, 503)
@@ -45,18 +43,18 @@ class HookAnswer(BaseModel):
 async def receive(request: Request) -> Response:
     """A merchant's own message, signed; no key is sent. The same `webhook-id` and body again gets
     the stored answer."""
-    state = request.app.state
-    hooks = cast("Hooks", state.hooks)
+    hooks = await hooks_of(request)
     connector = await hooks.connectors.find(request.scope["path"].rpartition("/")[2])
     try:
-        body = await limited_body(request, state.resources.settings.body_bytes)
+        resources = await resources_of(request)
+        body = await limited_body(request, resources.settings.body_bytes)
     except BodyTooLarge as error:
         announced = request.headers.get("content-length", "0")
         size = int(announced) if announced.isdigit() and len(announced) < 10 else 0
         await hooks.reject(connector.connector_id, size, error)
         raise
     taken = await hooks.take(connector, request.headers, body)
-    cast("Metrics", state.metrics).answered(taken.outcomes)
+    runtime_of(request.app, HttpRuntime).metrics.answered(taken.outcomes)
     return Response(
         taken.body,
         taken.status,

@@ -267,8 +267,8 @@ async def test_a_reversal_that_is_not_json_is_a_problem(
 
 async def spend(app: FastAPI, subject: str, points: int, now: datetime) -> None:
     """Points leave the balance by an entry of another kind, as an order will do it."""
-    person = app.state.hasher.person(subject)
-    async with app.state.resources.sessions() as session, session.begin():
+    person = app.state.runtime.hasher.person(subject)
+    async with app.state.runtime.resources.sessions() as session, session.begin():
         balance = await store.lock_account(session, person, now)
         await store.append_entry(
             session,

@@ -119,7 +119,9 @@ async def test_a_contradiction_is_refused(
 
 async def test_totals_keep_apart_what_is_counted_elsewhere(new_settings: NewSettings) -> None:
     async with running_app(await new_settings(), SteppedClock()) as app:
-        sender = await a_partner(app.state.resources.sessions, sources=SOURCES, scopes=USUAL)
+        sender = await a_partner(
+            app.state.runtime.resources.sessions, sources=SOURCES, scopes=USUAL
+        )
         async with client_of(app, sender.key) as client:
             one, two, three = [await report(client, an_event()) for _ in range(3)]
             await report(client, an_event(inventoryoverlap="s3_cat7"))
@@ -135,7 +137,7 @@ async def test_totals_keep_apart_what_is_counted_elsewhere(new_settings: NewSett
             totals = (await client.get("/v1/totals")).json()
             person = an_event()["subject"]
             assert (await client.get(f"/v1/people/{person}")).status_code == 200
-        resources = app.state.resources
+        resources = app.state.runtime.resources
         checks = await reconcile(resources.sessions, Counters(resources.valkey, resources.sessions))
     assert (totals["avoided_mg"], totals["actions"]) == (three["avoided_mg"], 1)
     assert {row["why"]: row["avoided_mg"] for row in totals["kept_apart"]} == {

@@ -36,7 +36,7 @@ async def a_project(app: FastAPI, *, stock: int = 10, price: int = PRICE, **chan
         "closes_on": NOW.date() + timedelta(days=365),
         **changes,
     }
-    async with app.state.resources.sessions() as session, session.begin():
+    async with app.state.runtime.resources.sessions() as session, session.begin():
         await add_species(
             session,
             Species(
@@ -57,7 +57,7 @@ async def with_points(app: FastAPI, points: int, subject: str | None = None) -> 
     """Somebody who holds so many points more; their subject."""
     subject = subject or unique("planter")
     person = HASHER.person(subject)
-    async with app.state.resources.sessions() as session, session.begin():
+    async with app.state.runtime.resources.sessions() as session, session.begin():
         balance = await lock_account(session, person, NOW)
         await append_entry(
             session,
@@ -83,7 +83,7 @@ async def a_crowd(app: FastAPI, count: int, points: int) -> list[str]:
         "now": NOW,
     }
     both = "unnest(CAST(:buckets AS int2[]), CAST(:ids AS uuid[])) AS one(bucket, id)"
-    async with app.state.resources.sessions() as session, session.begin():
+    async with app.state.runtime.resources.sessions() as session, session.begin():
         await session.execute(
             text(
                 "INSERT INTO account (bucket, person_id, balance, created_at)"
@@ -148,7 +148,7 @@ async def project_of(client: httpx.AsyncClient, project: str) -> dict[str, Any]:
 
 async def notices_of(app: FastAPI, project: str) -> list[str]:
     """Types of the notices that name a project, in the order of the journal."""
-    async with app.state.resources.sessions() as session:
+    async with app.state.runtime.resources.sessions() as session:
         found = await session.execute(
             text(
                 "SELECT notice ->> 'type' FROM journal, jsonb_array_elements(notices) AS notice"
@@ -162,7 +162,7 @@ async def notices_of(app: FastAPI, project: str) -> list[str]:
 async def broken_rules(app: FastAPI) -> list[str]:
     """Rules of trees that do not hold, over the whole database."""
     words = ("stock", "contracted", "certificate", "spent - refunded", "pool", "planted", "balance")
-    async with app.state.resources.sessions() as session:
+    async with app.state.runtime.resources.sessions() as session:
         return [
             rule
             for rule, query in RULES.items()

@@ -9,7 +9,7 @@ async def test_outstanding_points_are_valued_in_trees_and_money(
     new_settings: NewSettings, clock: SteppedClock
 ) -> None:
     async with running_app(await new_settings(), clock) as app:
-        keys = await a_partner(app.state.resources.sessions, scopes=("admin",))
+        keys = await a_partner(app.state.runtime.resources.sessions, scopes=("admin",))
         async with client_of(app, keys.key) as admin:
             budget = {"currency": "CNY", "budget_cents": 20_000, "cost_cents": 2_000}
             project = await a_project(app, stock=20, **budget)

@@ -151,7 +151,7 @@ async def test_five_hundred_race_for_a_hundred_trees(
     assert (found["stock_left"], found["trees"]["contracted"]) == (0, 100)
     told = Counter(await notices_of(app, project))
     assert told == {"order.placed": 100, "certificate.issued": 100, "project.sold_out": 1}
-    async with app.state.resources.sessions() as session:
+    async with app.state.runtime.resources.sessions() as session:
         held = await session.execute(
             text("SELECT count(*), sum(balance) FROM account WHERE person_id = ANY(:ids)"),
             {"ids": [person_of(one).id for one in people]},

@@ -147,7 +147,7 @@ async def test_a_pool_that_runs_out_of_time_gives_everything_back_once(
 
     clock.advance(days=3)
     late = await pour(partner, pool, people[0], 20)
-    context = {"resources": app.state.resources}
+    context = {"resources": app.state.runtime.resources}
     await asyncio.gather(*(end_pools(context) for _ in range(3)))
 
     assert late.json()["type"] == "/problems/pool-ended"

@@ -82,7 +82,7 @@ class People:
 
     async def assert_sound(self) -> None:
         await catch_up(self.app)
-        resources = self.app.state.resources
+        resources = self.app.state.runtime.resources
         counters = Counters(resources.valkey, resources.sessions)
         checks = await reconcile(resources.sessions, counters)
         assert [one for one in checks if not one.holds] == []
@@ -96,7 +96,7 @@ def problem(answer: httpx.Response) -> str:
 async def people(new_settings: NewSettings) -> AsyncIterator[People]:
     clock = SteppedClock()
     async with running_app(await new_settings(), clock) as app:
-        sessions = app.state.resources.sessions
+        sessions = app.state.runtime.resources.sessions
         sender = await a_partner(sessions, sources=SOURCES, scopes=("admin",))
         async with client_of(app, sender.key) as client:
             yield People(client, clock, app)
@@ -365,7 +365,7 @@ async def test_collect_take_lapse_and_reversal_at_the_same_moment(people: People
                 people.post(other, f"friends/{friendship}/take")
                 for friendship, other in zip(ids, others, strict=True) for _ in range(2)
             )),
-            lapse_points({"resources": people.app.state.resources}),
+            lapse_points({"resources": people.app.state.runtime.resources}),
             people.do(ann, "collect"),
             people.post(ann, "collect"),
             people.client.post(
@@ -407,7 +407,7 @@ async def test_a_region_of_few_is_withheld(people: People) -> None:
     crowd = [unique("person") for _ in range(10)]
 
     async def board() -> dict:
-        await rank_regions({"resources": people.app.state.resources})
+        await rank_regions({"resources": people.app.state.runtime.resources})
         return (await people.client.get(f"/v1/leaderboards/{region}")).json()
 
     people.clock.now += timedelta(days=7 - people.clock.now.weekday())

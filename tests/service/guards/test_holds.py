@@ -43,7 +43,7 @@ async def app(new_settings: NewSettings) -> AsyncIterator[FastAPI]:
 @pytest.fixture
 async def sender(app: FastAPI) -> AsyncIterator[httpx.AsyncClient]:
     made = await a_partner(
-        app.state.resources.sessions, name="acme", sources=SOURCES, scopes=(*USUAL, "admin")
+        app.state.runtime.resources.sessions, name="acme", sources=SOURCES, scopes=(*USUAL, "admin")
     )
     async with client_of(app, made.key) as client:
         yield client
@@ -51,7 +51,7 @@ async def sender(app: FastAPI) -> AsyncIterator[httpx.AsyncClient]:
 
 async def look(app: FastAPI) -> int:
     """One look of the guard, with the journal applied before and after."""
-    resources = app.state.resources
+    resources = app.state.runtime.resources
     await catch_up(app)
     async with resources.sessions() as session, session.begin():
         moved = await watch(session, load_plausible(), since=EVER, now=resources.clock())
@@ -70,12 +70,12 @@ async def totals_of(app: FastAPI) -> dict[str, int]:
 async def limited_of(app: FastAPI) -> int:
     """How many actions found no room, as the daily totals know it."""
     await catch_up(app)
-    async with app.state.resources.sessions() as session:
+    async with app.state.runtime.resources.sessions() as session:
         return int((await session.execute(text("SELECT sum(limited) FROM total_day"))).scalar_one())
 
 
 async def all_hold(app: FastAPI) -> bool:
-    resources = app.state.resources
+    resources = app.state.runtime.resources
     checks = await reconcile(resources.sessions, Counters(resources.valkey, resources.sessions))
     return all(check.holds for check in checks)
 
@@ -144,7 +144,7 @@ async def test_what_found_no_room_is_the_same_after_a_rebuild_and_goes_with_a_re
     capped = next(one for one in results if one["outcome"] == "capped")
     counted = [await limited_of(app)]
 
-    await rebuild_days(app.state.resources.sessions)
+    await rebuild_days(app.state.runtime.resources.sessions)
     counted.append(await limited_of(app))
     await sender.post(f"/v1/actions/{capped['action_id']}/reversal", json={"reason": "test"})
     counted.append(await limited_of(app))
@@ -184,7 +184,7 @@ async def test_two_looks_without_counting_between_move_once(
 ) -> None:
     await report_all(sender, long_rides())
     await catch_up(app)
-    resources = app.state.resources
+    resources = app.state.runtime.resources
     moved = []
     for _ in range(2):
         async with resources.sessions() as session, session.begin():

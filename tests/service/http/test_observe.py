@@ -201,7 +201,7 @@ async def test_requests_and_commits_are_traced_where_asked_for(
 
     settings = await new_settings(otlp_traces_url=url, trace_ratio=1.0)
     async with running_app(settings, SteppedClock()) as app:
-        sender = await a_partner(app.state.resources.sessions, sources=SOURCES)
+        sender = await a_partner(app.state.runtime.resources.sessions, sources=SOURCES)
         async with client_of(app, sender.key) as client:
             answer = await client.post(
                 "/v1/events", json=an_event(), headers={"traceparent": parent}
@@ -225,4 +225,4 @@ async def test_requests_and_commits_are_traced_where_asked_for(
 
 
 async def test_nothing_is_traced_without_an_address(app: FastAPI) -> None:
-    assert app.state.tracing is None
+    assert app.state.runtime.tracing is None

@@ -59,14 +59,15 @@ async def test_connections_that_the_server_closed_are_not_handed_out(
     new_settings: NewSettings,
 ) -> None:
     async with running_app(await new_settings(), SteppedClock()) as app, client_of(app) as client:
-        async with app.state.resources.sessions() as session:
+        async with app.state.runtime.resources.sessions() as session:
             raw = await (await session.connection()).get_raw_connection()
             idle = raw.driver_connection
             assert idle is not None
             pid, closed = idle.get_server_pid(), asyncio.Event()
             idle.add_termination_listener(lambda _: closed.set())
         await execute(
-            str(app.state.resources.settings.database_url), f"SELECT pg_terminate_backend({pid})"
+            str(app.state.runtime.resources.settings.database_url),
+            f"SELECT pg_terminate_backend({pid})",
         )
         await closed.wait()
 
@@ -77,7 +78,7 @@ async def test_events_need_no_valkey(new_settings: NewSettings) -> None:
     settings = (await new_settings()).model_copy(update={"redis_url": "redis://127.0.0.1:1/0"})
 
     async with running_app(settings, SteppedClock()) as app:
-        sender = await a_partner(app.state.resources.sessions, sources=("m",))
+        sender = await a_partner(app.state.runtime.resources.sessions, sources=("m",))
         async with client_of(app, sender.key) as client:
             result = await report(client, an_event(source="m"))
 

@@ -103,7 +103,7 @@ async def test_events_go_on_without_valkey() -> None:
 
 async def test_an_answer_tells_what_is_left(app: FastAPI) -> None:
     # What somebody asked for a while ago comes back meanwhile, so this one is new.
-    sender = await a_partner(app.state.resources.sessions, sources=("left-metro",))
+    sender = await a_partner(app.state.runtime.resources.sessions, sources=("left-metro",))
     events = [an_event(source="left-metro") for _ in range(6)]
     async with client_of(app, sender.key) as client:
         one = await client.post("/v1/events", json=events[0])
@@ -114,7 +114,7 @@ async def test_an_answer_tells_what_is_left(app: FastAPI) -> None:
 
 
 async def test_a_caller_above_its_quota_waits(app: FastAPI) -> None:
-    sessions = app.state.resources.sessions
+    sessions = app.state.runtime.resources.sessions
     sender = await a_partner(sessions, sources=("quota-metro",))
     async with sessions() as session, session.begin():
         assert await set_quota(session, sender.name, 10)

@@ -14,7 +14,7 @@ BINARY = {"Content-Type": "application/json", "ce-specversion": "1.0"}
 
 async def recorded(app: FastAPI) -> tuple[int, ...]:
     """How many actions, accounts and claims there are."""
-    async with app.state.resources.pool.acquire() as connection:
+    async with app.state.runtime.resources.pool.acquire() as connection:
         row = await connection.fetchrow(
             "SELECT (SELECT count(*) FROM action), (SELECT count(*) FROM account),"
             " (SELECT count(*) FROM claim)"

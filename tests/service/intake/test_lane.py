@@ -51,7 +51,7 @@ CREATE TRIGGER refuse_poison BEFORE INSERT ON action FOR EACH ROW EXECUTE FUNCTI
 @asynccontextmanager
 async def world(settings: Settings) -> AsyncIterator[tuple[FastAPI, httpx.AsyncClient]]:
     async with running_app(settings, SteppedClock()) as app:
-        sender = await a_partner(app.state.resources.sessions, sources=SOURCES)
+        sender = await a_partner(app.state.runtime.resources.sessions, sources=SOURCES)
         async with client_of(app, sender.key) as client:
             yield app, client
 
@@ -59,8 +59,8 @@ async def world(settings: Settings) -> AsyncIterator[tuple[FastAPI, httpx.AsyncC
 @asynccontextmanager
 async def locked_account(app: FastAPI, subject: str) -> AsyncIterator[None]:
     """Somebody else holds the person's account, so that a commit waits."""
-    person = app.state.hasher.person(subject)
-    async with app.state.resources.engine.connect() as connection:
+    person = app.state.runtime.hasher.person(subject)
+    async with app.state.runtime.resources.engine.connect() as connection:
         await connection.exec_driver_sql(
             "SELECT 1 FROM account WHERE bucket = $1 AND person_id = $2 FOR UPDATE",
             (person.bucket, person.id),
@@ -70,7 +70,7 @@ async def locked_account(app: FastAPI, subject: str) -> AsyncIterator[None]:
 
 async def until_taken(app: FastAPI, events: int) -> None:
     """Wait until so many events wait in the lanes."""
-    while sum(lane.depth for lane in app.state.intake.lanes) < events:  # noqa: ASYNC110
+    while sum(lane.depth for lane in app.state.runtime.intake.lanes) < events:  # noqa: ASYNC110
         await asyncio.sleep(0.005)
 
 
@@ -167,7 +167,7 @@ async def test_what_was_taken_is_answered_before_the_end(new_settings: NewSettin
         async with locked_account(app, subject):
             waiting = asyncio.create_task(report(client, an_event(subject=subject)))
             await until_taken(app, 1)
-            for lane in app.state.intake.lanes:
+            for lane in app.state.runtime.intake.lanes:
                 lane.close()
             late = await client.post("/v1/events", json=an_event(), headers=SINGLE)
         result = await waiting
@@ -255,7 +255,7 @@ async def test_after_a_lost_connection_the_first_answer_is_given(
     subject = unique("person")
     sent = [an_event(subject=subject), an_event(subject=subject), an_event(subject=subject)]
     events = [
-        app.state.intake.assessor.candidate(CloudEvent.model_validate(event), caller, NOW)
+        app.state.runtime.intake.assessor.candidate(CloudEvent.model_validate(event), caller, NOW)
         for event in sent
     ]
     await dying_lane.put(events[:1])

@@ -182,7 +182,7 @@ async def test_many_writers_together_do_not_pass_the_year(
         parked(3, str(first + timedelta(days=3 * n)), vehicle_id=car) | {"source": source}
         for n in range(40)
     ]
-    sessions = app.state.resources.sessions
+    sessions = app.state.runtime.resources.sessions
     key = (await a_partner(sessions, sources=(source,), scopes=scopes)).key
 
     async with (

@@ -252,7 +252,7 @@ async def send(
 @pytest.fixture(scope="module")
 async def owner(app: FastAPI, partner: httpx.AsyncClient) -> AsyncIterator[httpx.AsyncClient]:
     """Speaks as `acme` with every scope but `admin`."""
-    acme = await a_partner(app.state.resources.sessions, name="acme", scopes=ALL)
+    acme = await a_partner(app.state.runtime.resources.sessions, name="acme", scopes=ALL)
     async with client_of(app, acme.key) as client:
         yield client
 
@@ -260,7 +260,7 @@ async def owner(app: FastAPI, partner: httpx.AsyncClient) -> AsyncIterator[httpx
 @pytest.fixture(scope="module")
 async def stranger(app: FastAPI) -> AsyncIterator[httpx.AsyncClient]:
     """Speaks as another partner with every scope but `admin`."""
-    other = await a_partner(app.state.resources.sessions, scopes=ALL, sources=(STRANGE,))
+    other = await a_partner(app.state.runtime.resources.sessions, scopes=ALL, sources=(STRANGE,))
     async with client_of(app, other.key) as client:
         yield client
 
@@ -409,7 +409,7 @@ async def test_every_scope_but_the_one_that_is_needed_opens_nothing(
 
 
 async def another_key_of_acme(app: FastAPI, scopes: tuple[str, ...]) -> str:
-    return (await a_partner(app.state.resources.sessions, name="acme", scopes=scopes)).key
+    return (await a_partner(app.state.runtime.resources.sessions, name="acme", scopes=scopes)).key
 
 
 async def test_what_everybodys_people_lost_is_told_to_who_may_act_for_them(
@@ -535,7 +535,7 @@ async def test_the_live_world_takes_no_test_key(
 async def a_test_key(app: FastAPI, partner: httpx.AsyncClient) -> str:
     """A test key of `acme` that asks for every scope."""
     key = make_key(is_test=True)
-    async with app.state.registry() as session, session.begin():
+    async with app.state.runtime.registry() as session, session.begin():
         await store.put_key(
             session, key, partner="acme", scopes=(*ALL, "admin"), now=NOW, expires_at=None
         )
@@ -556,7 +556,7 @@ async def test_nobodys_name_is_told_to_others(
 ) -> None:
     """Neither the app's subject nor the id of a person is in what others read."""
     subject, friend = target["subject"], target["friend"]
-    ids = {str(app.state.hasher.person(one).id) for one in (subject, friend)}
+    ids = {str(app.state.runtime.hasher.person(one).id) for one in (subject, friend)}
     joined = await made(
         owner.post("/v1/pools/join", json={"code": target["code"], "subject": friend})
     )

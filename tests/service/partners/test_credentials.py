@@ -68,7 +68,7 @@ async def test_bad_credentials_are_401(app: FastAPI, authorization: str, code: s
 
 
 async def test_a_key_with_another_secret_is_refused(app: FastAPI) -> None:
-    partner = await a_partner(app.state.resources.sessions)
+    partner = await a_partner(app.state.runtime.resources.sessions)
 
     answer = await ask(app, f"Bearer {partner.key[:-1]}{'0' if partner.key[-1] != '0' else '1'}")
 
@@ -76,7 +76,7 @@ async def test_a_key_with_another_secret_is_refused(app: FastAPI) -> None:
 
 
 async def test_a_key_expires(app: FastAPI, clock: SteppedClock) -> None:
-    sessions = app.state.resources.sessions
+    sessions = app.state.runtime.resources.sessions
     partner = await a_partner(sessions, expires_at=NOW + timedelta(hours=1))
     before = await ask(app, f"Bearer {partner.key}")
 
@@ -87,7 +87,7 @@ async def test_a_key_expires(app: FastAPI, clock: SteppedClock) -> None:
 
 
 async def test_a_revoked_key_is_refused(app: FastAPI) -> None:
-    sessions = app.state.resources.sessions
+    sessions = app.state.runtime.resources.sessions
     partner = await a_partner(sessions)
     before = await ask(app, f"Bearer {partner.key}")
 
@@ -101,10 +101,10 @@ async def test_a_revoked_key_is_refused(app: FastAPI) -> None:
 
 
 async def test_the_secret_is_stored_nowhere(app: FastAPI) -> None:
-    partner = await a_partner(app.state.resources.sessions)
+    partner = await a_partner(app.state.runtime.resources.sessions)
     prefix, secret = split_key(partner.key)
 
-    async with app.state.resources.pool.acquire() as connection:
+    async with app.state.runtime.resources.pool.acquire() as connection:
         row = await connection.fetchrow("SELECT * FROM api_key WHERE prefix = $1", prefix)
 
     assert secret not in str(dict(row))
@@ -115,7 +115,7 @@ async def test_the_secret_is_stored_nowhere(app: FastAPI) -> None:
 async def test_a_missing_scope_is_named(app: FastAPI, scope: str) -> None:
     source = unique("source")
     sender = await a_partner(
-        app.state.resources.sessions,
+        app.state.runtime.resources.sessions,
         sources=(source,),
         scopes=tuple(one for one in USUAL if one != scope),
     )

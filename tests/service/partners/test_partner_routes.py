@@ -131,7 +131,7 @@ async def test_last_use_is_written_down_later_and_once(
         await own.get("/v1/partner")
     before = (await own.get("/v1/partner/keys")).json()["data"]
 
-    await app.state.authenticate.note_uses()
+    await app.state.runtime.authenticator.note_uses()
     after = (await own.get("/v1/partner/keys")).json()["data"]
 
     used = {row["prefix"]: row["last_used_at"] for row in after}

@@ -38,13 +38,13 @@ async def app(new_settings: NewSettings) -> AsyncIterator[FastAPI]:
 
 @pytest.fixture
 async def client(app: FastAPI) -> AsyncIterator[httpx.AsyncClient]:
-    sender = await a_partner(app.state.resources.sessions, sources=SOURCES)
+    sender = await a_partner(app.state.runtime.resources.sessions, sources=SOURCES)
     async with client_of(app, sender.key) as client:
         yield client
 
 
 async def notices_of(app: FastAPI) -> list[dict]:
-    async with app.state.resources.sessions() as session:
+    async with app.state.runtime.resources.sessions() as session:
         rows = (await session.execute(NOTICES)).all()
     assert len({row.bucket for row in rows}) == len(rows) or len(rows) > 0
     return [notice for row in rows for notice in row.notices]
@@ -52,7 +52,7 @@ async def notices_of(app: FastAPI) -> list[dict]:
 
 async def broken_rules(app: FastAPI) -> list[object]:
     await catch_up(app)
-    resources = app.state.resources
+    resources = app.state.runtime.resources
     counters = Counters(resources.valkey, resources.sessions)
     return [one for one in await reconcile(resources.sessions, counters) if not one.holds]
 
@@ -69,14 +69,14 @@ async def test_points_lapse_once_and_everybody_is_told(
     app: FastAPI, client: httpx.AsyncClient
 ) -> None:
     people = await people_with_rides(client, 3)
-    clock = app.state.resources.clock
+    clock = app.state.runtime.resources.clock
     clock.advance(hours=20)
     await client.post(f"/v1/people/{people[0]}/collect")
     clock.advance(days=4)
     assert await broken_rules(app) == [], "lapses that nobody marked yet"
 
-    first = await lapse_points({"resources": app.state.resources})
-    second = await lapse_points({"resources": app.state.resources})
+    first = await lapse_points({"resources": app.state.runtime.resources})
+    second = await lapse_points({"resources": app.state.runtime.resources})
 
     assert (first, second) == (2 * 824, 0)
     notices = await notices_of(app)
@@ -94,19 +94,19 @@ async def test_points_lapse_once_and_everybody_is_told(
 async def test_nothing_lapses_a_moment_too_early(app: FastAPI, client: httpx.AsyncClient) -> None:
     subject = unique("person")
     told = await report(client, an_event(subject=subject))
-    clock = app.state.resources.clock
+    clock = app.state.runtime.resources.clock
     lapses_at = clock.now.fromisoformat(told["ripens_at"]) + timedelta(hours=72)
 
     clock.now = lapses_at - timedelta(milliseconds=1)
-    assert await lapse_points({"resources": app.state.resources}) == 0
+    assert await lapse_points({"resources": app.state.runtime.resources}) == 0
     clock.now = lapses_at
-    assert await lapse_points({"resources": app.state.resources}) == 794
+    assert await lapse_points({"resources": app.state.runtime.resources}) == 794
 
 
 async def test_many_workers_and_collectors_at_once(app: FastAPI, client: httpx.AsyncClient) -> None:
     """Collecting has one moment left: each earning is collected or lapsed, and never both."""
     people = await people_with_rides(client, 12)
-    resources = app.state.resources
+    resources = app.state.runtime.resources
     clock = resources.clock
     clock.now = clock.now.replace(hour=23, minute=0) + timedelta(hours=71)
 
@@ -141,7 +141,7 @@ async def test_a_chunk_that_dies_leaves_nothing_behind(
     app: FastAPI, client: httpx.AsyncClient
 ) -> None:
     await people_with_rides(client, 2)
-    resources = app.state.resources
+    resources = app.state.runtime.resources
     resources.clock.advance(days=9)
 
     async with resources.sessions() as session:
@@ -159,7 +159,7 @@ async def test_points_that_come_after_a_lapse_are_points_of_their_own(
     app: FastAPI, client: httpx.AsyncClient
 ) -> None:
     """A late event of a day whose points lapsed: undoing the old action leaves the new points."""
-    subject, clock = unique("person"), app.state.resources.clock
+    subject, clock = unique("person"), app.state.runtime.resources.clock
     old = await report(client, an_event(subject=subject))
     clock.advance(days=5)
     await report(client, an_event(subject=subject))
@@ -176,5 +176,5 @@ async def test_points_that_come_after_a_lapse_are_points_of_their_own(
         f"/v1/people/{subject}/earnings", params={"cursor": rows["next_cursor"]}
     )
     assert [one["lapsed"] for one in more.json()["data"]] == [794]
-    assert await lapse_points({"resources": app.state.resources}) == 794
+    assert await lapse_points({"resources": app.state.runtime.resources}) == 794
     assert await broken_rules(app) == []

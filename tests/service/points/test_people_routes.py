@@ -148,7 +148,7 @@ async def test_points_that_arrive_while_collecting_waits_are_collected_too(
     async def blocked(by: asyncpg.Connection) -> object:
         return await by.fetchval(waits, by.get_server_pid())
 
-    async with app.state.resources.pool.acquire() as event:
+    async with app.state.runtime.resources.pool.acquire() as event:
         owner = await event.fetchrow(action, told["action_id"])
         whose = "WHERE bucket = $1 AND person_id = $2"
         async with event.transaction():  # as a lane commits another ride of that day

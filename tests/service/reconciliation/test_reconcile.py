@@ -124,7 +124,7 @@ async def healthy(new_settings: NewSettings) -> Settings:
     """A programme with a bit of everything, closed again so that it can be copied."""
     settings, clock = await new_settings(), SteppedClock()
     async with running_app(settings, clock) as app:
-        sessions = app.state.resources.sessions
+        sessions = app.state.runtime.resources.sessions
         sender = await a_partner(sessions, sources=SOURCES, scopes=(*USUAL, "admin"))
         async with sessions() as session, session.begin():
             names = dict.fromkeys(("species", "scientific_name", "local_name", "english_name"), "s")

@@ -41,7 +41,7 @@ async def programme(restate_settings: Settings) -> AsyncIterator[FastAPI]:
 @pytest.fixture
 async def reporter(programme: FastAPI) -> AsyncIterator[httpx.AsyncClient]:
     partner = await a_partner(
-        programme.state.resources.sessions,
+        programme.state.runtime.resources.sessions,
         sources=SOURCES,
         scopes=(*USUAL, "events:backfill", "admin"),
     )

@@ -73,7 +73,7 @@ async def restated(
     methodology: str = METRO,
 ) -> dict[str, Any]:
     """What `saxaul restate` does, in this process."""
-    resources = app.state.resources
+    resources = app.state.runtime.resources
     catalogue = load_all(resources.settings.methodology_path, resources.clock().date())
     change = change_of(catalogue, methodology, from_, to)
     closed = closed_span(

@@ -98,7 +98,7 @@ async def test_a_run_that_is_killed_half_way_ends_the_same(
     assert report["total"]["actions"] == 8
     assert report["total"]["difference_mg"] == str(8 * (NEW_MG - OLD_MG))
     await catch_up(programme)
-    resources = programme.state.resources
+    resources = programme.state.runtime.resources
     checks = await reconcile(resources.sessions, Counters(resources.valkey, resources.sessions))
     assert [one for one in checks if not one.holds] == []
     view = (await reporter.get("/v1/totals")).json()
@@ -106,7 +106,7 @@ async def test_a_run_that_is_killed_half_way_ends_the_same(
 
 
 def _report(app: FastAPI) -> Path:
-    settings = app.state.resources.settings
+    settings = app.state.runtime.resources.settings
     home: Path = settings.home
     return home / f"report-{settings.database_url.rpartition('/')[2]}.json"
 
@@ -144,7 +144,7 @@ async def test_what_the_guide_tells_to_type_works(
     sheet = own / "cycle_bike/v2/methodology.yaml"
     sheet.write_text(sheet.read_text().replace("status: draft", "status: published"))
     monkeypatch.chdir(tmp_path)
-    settings = programme.state.resources.settings.model_copy(
+    settings = programme.state.runtime.resources.settings.model_copy(
         update={"methodology_path": "methodologies"}
     )
     await send(reporter, [a_closed_ride(a_bike_ride, {"region": "CN-BJ"}) for _ in range(2)])

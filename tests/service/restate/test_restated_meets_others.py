@@ -20,7 +20,7 @@ EVER = datetime(2000, 1, 1, tzinfo=UTC)
 
 async def assert_reconciled(app: FastAPI) -> None:
     await catch_up(app)
-    resources = app.state.resources
+    resources = app.state.runtime.resources
     checks = await reconcile(resources.sessions, Counters(resources.valkey, resources.sessions))
     assert [one for one in checks if not one.holds] == []
 
@@ -79,7 +79,7 @@ async def test_transferred_restated_and_reversed_in_any_order(
 
 async def look(app: FastAPI) -> int:
     """One look of the guard at all days."""
-    resources = app.state.resources
+    resources = app.state.runtime.resources
     await catch_up(app)
     async with resources.sessions() as session, session.begin():
         return await watch(session, load_plausible(), since=EVER, now=resources.clock())

@@ -41,14 +41,14 @@ async def totals(client: httpx.AsyncClient, **params: str) -> dict[str, Any]:
 
 async def assert_reconciled(app: FastAPI) -> None:
     await catch_up(app)
-    resources = app.state.resources
+    resources = app.state.runtime.resources
     checks = await reconcile(resources.sessions, Counters(resources.valkey, resources.sessions))
     assert [one for one in checks if not one.holds] == []
 
 
 async def database_moment(app: FastAPI) -> str:
     """A moment of the database's own clock, which the journal's rows carry."""
-    async with app.state.resources.engine.connect() as connection:
+    async with app.state.runtime.resources.engine.connect() as connection:
         found = await connection.exec_driver_sql("SELECT clock_timestamp()")
         moment: datetime = found.scalar_one()
     return moment.isoformat()
@@ -102,7 +102,7 @@ async def test_closed_days_of_the_journal_change_no_answer(
     await send(reporter, rides(2))
     await restated(programme)
     await catch_up(programme)
-    resources = programme.state.resources
+    resources = programme.state.runtime.resources
     async with resources.engine.begin() as connection:
         await connection.exec_driver_sql("ALTER TABLE journal DISABLE TRIGGER USER")
         await connection.exec_driver_sql(
@@ -248,7 +248,7 @@ async def test_a_dry_run_says_the_same_and_writes_nothing(
 
     tried = await restated(programme, dry_run=True)
 
-    async with programme.state.resources.engine.connect() as connection:
+    async with programme.state.runtime.resources.engine.connect() as connection:
         for table in ("restatement", "methodology_run"):
             count = await connection.exec_driver_sql(f"SELECT count(*) FROM {table}")
             assert count.scalar_one() == 0
@@ -325,7 +325,7 @@ async def test_two_at_once_are_refused_clearly(
     programme: FastAPI, reporter: httpx.AsyncClient
 ) -> None:
     await send(reporter, rides(1))
-    async with alone(programme.state.resources, KIND):
+    async with alone(programme.state.runtime.resources, KIND):
         await refused(lambda: restated(programme), RunUnderWay, "Another process")
 
     assert (await restated(programme))["total"]["actions"] == 1
@@ -336,7 +336,7 @@ async def test_an_unfinished_run_is_finished_before_another_one_begins(
 ) -> None:
     await send(reporter, rides(2))
     await restated(programme)
-    async with programme.state.resources.engine.begin() as connection:
+    async with programme.state.runtime.resources.engine.begin() as connection:
         await connection.exec_driver_sql("UPDATE methodology_run SET status = 'running'")
 
     await refused(

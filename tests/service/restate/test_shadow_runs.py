@@ -26,7 +26,7 @@ REGIONAL = "cycle.bike.regional_standard@1.0.0"
 async def compared(
     app: FastAPI, methodology: str, reference: str, *, sample_ppm: int = PPM
 ) -> dict[str, Any]:
-    resources = app.state.resources
+    resources = app.state.runtime.resources
     catalogue = load_all(resources.settings.methodology_path, resources.clock().date())
     return await compare(
         resources,
@@ -102,7 +102,7 @@ async def test_runs_are_listed_for_operators_only(
     await send(reporter, [a_closed_ride(a_ride)])
     shadow = await compared(programme, METRO, "transit.metro@2.0.0", sample_ppm=PPM // 2)
     done = await restated(programme)
-    plain = await a_partner(programme.state.resources.sessions)
+    plain = await a_partner(programme.state.runtime.resources.sessions)
 
     first = (await reporter.get("/v1/methodology-runs", params={"limit": 1})).json()
     second = (

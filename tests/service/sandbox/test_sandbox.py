@@ -55,7 +55,7 @@ async def new_both(app: FastAPI) -> AsyncIterator[NewBoth]:
 
     async def make() -> Both:
         name, source = unique("partner"), unique("source")
-        async with app.state.registry() as session, session.begin():
+        async with app.state.runtime.registry() as session, session.begin():
             made = await use.register(
                 session,
                 name,
@@ -162,7 +162,7 @@ async def test_wiping_starts_anew_and_touches_nobody_else(app: FastAPI, new_both
     assert (again["outcome"], again["duplicate"]) == ("credited", False)
     assert again["action_id"] != first["action_id"]
     assert (await totals(other.test))["actions"] == 1
-    async with app.state.resources.pool.acquire() as connection:
+    async with app.state.runtime.resources.pool.acquire() as connection:
         assert await rows_of(connection, "sandbox", f"{one.name}#0") == 0
         assert await rows_of(connection, "public", one.name) == 1
 
@@ -183,7 +183,7 @@ async def test_wiping_leaves_no_row_about_its_people(app: FastAPI, new_both: New
         SELECT table_name FROM information_schema.columns
         WHERE table_schema = 'sandbox' AND column_name = 'person_id'
     """
-    async with app.state.resources.pool.acquire() as connection:
+    async with app.state.runtime.resources.pool.acquire() as connection:
         person = await connection.fetchval(
             "SELECT person_id FROM sandbox.action WHERE action_id = $1::uuid", recorded["action_id"]
         )
@@ -235,7 +235,7 @@ async def test_a_message_that_was_wiped_may_come_again(app: FastAPI, new_both: N
 
 async def messages_and_pointers(app: FastAPI, connector: str, source: str) -> tuple[int, int]:
     """What the sandbox keeps of a connector's messages, and of which action an event became."""
-    async with app.state.resources.pool.acquire() as connection:
+    async with app.state.runtime.resources.pool.acquire() as connection:
         return (
             await connection.fetchval(
                 "SELECT count(*) FROM sandbox.hook_delivery WHERE connector_id = $1", connector

@@ -48,7 +48,7 @@ class World:
         return [(p["period"], p["avoided_mg"], p["actions"]) for p in answer.json()["data"]]
 
     async def database_time(self) -> str:
-        async with self.app.state.resources.pool.acquire() as connection:
+        async with self.app.state.runtime.resources.pool.acquire() as connection:
             found: datetime = await connection.fetchval("SELECT clock_timestamp()")
         return found.isoformat()
 
@@ -57,7 +57,7 @@ class World:
 async def world(new_settings: NewSettings) -> AsyncIterator[World]:
     async with running_app(await new_settings(), SteppedClock()) as app:
         sender = await a_partner(
-            app.state.resources.sessions,
+            app.state.runtime.resources.sessions,
             sources=SOURCES,
             scopes=("events:write", "events:backfill", "actions:read", "points:write"),
         )
@@ -192,7 +192,7 @@ async def test_a_flushed_valkey_is_never_answered_as_zero(world: World) -> None:
     await catch_up(world.app)
     before = await world.totals()
 
-    await world.app.state.resources.valkey.flushdb()
+    await world.app.state.runtime.resources.valkey.flushdb()
     flushed = await world.totals()
     await catch_up(world.app)
     rebuilt = await world.totals()
@@ -204,7 +204,7 @@ async def test_a_flushed_valkey_is_never_answered_as_zero(world: World) -> None:
 async def test_counters_that_come_back_with_less_wait_until_they_know_as_much(
     world: World,
 ) -> None:
-    resources = world.app.state.resources
+    resources = world.app.state.runtime.resources
     counters, clock = Counters(resources.valkey, resources.sessions), resources.clock
     await report(world.client, an_event())
     await catch_up(world.app)
@@ -239,7 +239,7 @@ async def test_a_valkey_that_is_away_is_never_answered_as_zero(new_settings: New
     settings = (await new_settings()).model_copy(update={"redis_url": "redis://127.0.0.1:1/0"})
 
     async with running_app(settings, SteppedClock()) as app:
-        sender = await a_partner(app.state.resources.sessions, sources=SOURCES)
+        sender = await a_partner(app.state.runtime.resources.sessions, sources=SOURCES)
         async with client_of(app, sender.key) as client:
             await report(client, an_event())
             totals = (await client.get("/v1/totals")).json()

@@ -4,6 +4,7 @@ import json
 import re
 import shutil
 import subprocess
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -230,11 +231,12 @@ async def test_without_the_database_the_page_says_so(
         async def body(self) -> bytes:
             raise ConnectionRefusedError
 
-    totals, app.state.totals = app.state.totals, Away()
+    runtime = app.state.runtime
+    app.state.runtime = replace(runtime, totals=Away())
     try:
         page = await public.get("/")
     finally:
-        app.state.totals = totals
+        app.state.runtime = runtime
 
     assert page.status_code == 503
     assert page.headers["retry-after"] == "5"

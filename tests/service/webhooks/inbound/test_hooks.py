@@ -89,7 +89,9 @@ async def new_merchant(app: FastAPI) -> AsyncIterator[NewMerchant]:
 
     async def make(template: str | None = "food-order", **given: Any) -> Merchant:
         source = unique("source")
-        partner = await a_partner(app.state.resources.sessions, sources=(source,), scopes=MANAGE)
+        partner = await a_partner(
+            app.state.runtime.resources.sessions, sources=(source,), scopes=MANAGE
+        )
         client = client_of(app, partner.key)
         clients.append(client)
         body = {"template": template, "source": source, **given}
@@ -448,7 +450,7 @@ async def test_payloads_in_quarantine_are_not_in_the_clear(
     await merchant.post({"rides": [{"done": True, "who": "Wang Xiaoming"}]})
 
     query = "SELECT payload FROM hook_delivery WHERE connector_id = $1"
-    async with app.state.resources.pool.acquire() as connection:
+    async with app.state.runtime.resources.pool.acquire() as connection:
         payload = await connection.fetchval(query, merchant.connector["connector_id"])
 
     assert payload

@@ -61,12 +61,14 @@ async def app(new_settings: NewSettings) -> AsyncIterator[FastAPI]:
 
 @pytest.fixture
 def clock(app: FastAPI) -> SteppedClock:
-    return app.state.resources.clock
+    return app.state.runtime.resources.clock
 
 
 @pytest.fixture
 async def client(app: FastAPI) -> AsyncIterator[httpx.AsyncClient]:
-    merchant = await a_partner(app.state.resources.sessions, sources=SOURCES, scopes=MANAGER)
+    merchant = await a_partner(
+        app.state.runtime.resources.sessions, sources=SOURCES, scopes=MANAGER
+    )
     async with client_of(app, merchant.key) as client:
         yield client
 
@@ -263,7 +265,9 @@ async def test_many_hanging_endpoints_leave_room_for_one_that_answers(
     hanging = IN_FLIGHT_MAX // IN_FLIGHT_PER_ENDPOINT + 5
     settings = await new_settings(webhook_loopback=True, webhook_timeout_seconds=60)
     async with running_app(settings, SteppedClock()) as app:
-        merchant = await a_partner(app.state.resources.sessions, sources=SOURCES, scopes=MANAGER)
+        merchant = await a_partner(
+            app.state.runtime.resources.sessions, sources=SOURCES, scopes=MANAGER
+        )
         async with (
             client_of(app, merchant.key) as client,
             receiving(hang) as slow,
@@ -358,16 +362,16 @@ async def test_old_deliveries_are_given_up_and_forgotten(
         await client.patch(path, json={"enabled": False})
         await report(client, an_event())
         await settled(client, endpoint, lambda found: len(found) == 2)
-    context = {"resources": app.state.resources}
+    context = {"resources": app.state.runtime.resources}
 
     clock.advance(seconds=GIVE_UP_AFTER.total_seconds() + 1)
     await sweep_deliveries(context)
     found = await deliveries_of(client, endpoint)  # both of one moment, so in any order
     assert sorted(one["state"] for one in found) == ["delivered", "failed"]
-    clock.advance(days=app.state.resources.settings.webhook_retention_days)
+    clock.advance(days=app.state.runtime.resources.settings.webhook_retention_days)
     await sweep_deliveries(context)
     assert await deliveries_of(client, endpoint) == []
-    async with app.state.resources.pool.acquire() as connection:
+    async with app.state.runtime.resources.pool.acquire() as connection:
         assert await connection.fetchval("SELECT count(*) FROM webhook_attempt") == 0
 
 

@@ -41,7 +41,9 @@ async def test_the_shown_request_makes_an_endpoint(new_settings: NewSettings) ->
     assert path
     assert body
     async with running_app(await new_settings(), system_clock) as app:
-        merchant = await a_partner(app.state.resources.sessions, scopes=("webhooks:manage",))
+        merchant = await a_partner(
+            app.state.runtime.resources.sessions, scopes=("webhooks:manage",)
+        )
         async with client_of(app, merchant.key) as client:
             answer: httpx.Response = await client.post(path[1], json=json.loads(body[1]))
 

@@ -50,7 +50,9 @@ async def app(new_settings: NewSettings) -> AsyncIterator[FastAPI]:
 
 @pytest.fixture
 async def client(app: FastAPI) -> AsyncIterator[httpx.AsyncClient]:
-    merchant = await a_partner(app.state.resources.sessions, sources=SOURCES, scopes=MANAGER)
+    merchant = await a_partner(
+        app.state.runtime.resources.sessions, sources=SOURCES, scopes=MANAGER
+    )
     async with client_of(app, merchant.key) as client:
         yield client
 
@@ -161,7 +163,7 @@ async def test_during_a_rotation_both_secrets_verify(
 async def test_a_partner_hears_of_its_own_actions_and_of_what_it_asked_for(
     app: FastAPI, client: httpx.AsyncClient
 ) -> None:
-    sessions = app.state.resources.sessions
+    sessions = app.state.runtime.resources.sessions
     rival = await a_partner(sessions, sources=("rival-metro",), scopes=MANAGER)
     async with (
         client_of(app, rival.key) as other,
@@ -225,7 +227,7 @@ async def test_numbers_of_a_person_follow_the_order_of_the_facts(
 async def test_notices_of_other_parts_are_told_to_whoever_they_concern(
     app: FastAPI, client: httpx.AsyncClient
 ) -> None:
-    resources = app.state.resources
+    resources = app.state.runtime.resources
     person = hasher_under(b"k" * 32).person("alice")
     me = await a_partner(resources.sessions, scopes=MANAGER)
     async with client_of(app, me.key) as mine, receiving() as shop, receiving() as other:
@@ -255,7 +257,7 @@ async def test_no_row_is_marked_while_nobody_listens(
     app: FastAPI, client: httpx.AsyncClient
 ) -> None:
     marked = "SELECT count(*) FROM journal_pending WHERE projector = 'webhooks'"
-    async with app.state.resources.pool.acquire() as connection:
+    async with app.state.runtime.resources.pool.acquire() as connection:
         await report(client, a_ride_now())
         before = await connection.fetchval(marked)
         await an_endpoint(client, "http://127.0.0.1:9/hooks")
@@ -292,7 +294,7 @@ async def test_a_projector_that_dies_before_its_commit_loses_and_doubles_nothing
 ) -> None:
     endpoint = await an_endpoint(client, "http://127.0.0.1:9/hooks", batch_max=1)
     await report(client, a_ride_now())
-    sessions = app.state.resources.sessions
+    sessions = app.state.runtime.resources.sessions
 
     class Died(RuntimeError):
         pass

@@ -106,7 +106,7 @@ def test_every_type_says_what_is_in_it(name: str) -> None:
 
 
 async def test_trees_reversals_and_lapses_are_told(app: FastAPI, moving: SteppedClock) -> None:
-    sessions = app.state.resources.sessions
+    sessions = app.state.runtime.resources.sessions
     merchant = await a_partner(sessions, sources=SOURCES, scopes=MANAGER)
     grove, subject = await a_grove(sessions, stock=2), unique("person")
     async with client_of(app, merchant.key) as client, receiving() as shop, delivering(app):
@@ -124,7 +124,7 @@ async def test_trees_reversals_and_lapses_are_told(app: FastAPI, moving: Stepped
         await post(client, f"orders/{order['order_id']}/refund")
         forgetful = await report(client, a_ride(time=moving.now.isoformat()))
         moving.advance(days=30)
-        lapsed = await lapse_points({"resources": app.state.resources})
+        lapsed = await lapse_points({"resources": app.state.runtime.resources})
         wanted = {*EVENT_TYPES} - {"action.capped", "action.refused"}
         await shop.until_told(
             lambda told: (
@@ -158,7 +158,7 @@ async def test_trees_reversals_and_lapses_are_told(app: FastAPI, moving: Stepped
 async def test_a_partner_hears_of_lapsed_points_that_its_own_reports_added_to(
     app: FastAPI, moving: SteppedClock
 ) -> None:
-    sessions, subject = app.state.resources.sessions, unique("person")
+    sessions, subject = app.state.runtime.resources.sessions, unique("person")
     rail = await a_partner(sessions, sources=("metro",), scopes=MANAGER)
     bikes = await a_partner(sessions, sources=("bike",), scopes=MANAGER)
     stranger = await a_partner(sessions, sources=("mall",), scopes=MANAGER)
@@ -177,7 +177,7 @@ async def test_a_partner_hears_of_lapsed_points_that_its_own_reports_added_to(
         by_rail = await report(railway, a_ride(subject=subject))
         by_bike = await report(cyclists, a_bike_ride(subject=subject))
         moving.advance(days=30)
-        await lapse_points({"resources": app.state.resources})
+        await lapse_points({"resources": app.state.runtime.resources})
         (rail_told,), (bike_told,) = await rail_shop.until(1), await bike_shop.until(1)
 
         assert await deliveries_of(nobody, unheard) == []
@@ -194,15 +194,17 @@ async def test_points_lapse_when_the_clock_of_a_demo_is_moved(
     settings = await new_settings(webhook_loopback=True, projection_poll_seconds=0.02)
     prepare_clock(tmp_path, str(settings.database_url))
     async with running_app(settings, MovedClock(tmp_path / CLOCK_FILE)) as app, receiving() as shop:
-        merchant = await a_partner(app.state.resources.sessions, sources=SOURCES, scopes=MANAGER)
+        merchant = await a_partner(
+            app.state.runtime.resources.sessions, sources=SOURCES, scopes=MANAGER
+        )
         async with client_of(app, merchant.key) as client, delivering(app):
             await an_endpoint(client, shop.url, types=["points.lapsed"])
             result = await report(client, a_ride_now())
-            early = await lapse_points({"resources": app.state.resources})
+            early = await lapse_points({"resources": app.state.runtime.resources})
             move_clock(tmp_path, "+30d")
             await asyncio.sleep(LOOK_AGAIN_S)
-            late = await lapse_points({"resources": app.state.resources})
-            again = await lapse_points({"resources": app.state.resources})
+            late = await lapse_points({"resources": app.state.runtime.resources})
+            again = await lapse_points({"resources": app.state.runtime.resources})
             (got,) = await shop.until(1)
 
     assert (early, late, again) == (0, result["points"], 0)
@@ -211,17 +213,17 @@ async def test_points_lapse_when_the_clock_of_a_demo_is_moved(
 
 
 async def test_the_sandbox_tells_of_test_data_only_and_a_wipe_ends_it(app: FastAPI) -> None:
-    live_sessions = app.state.resources.sessions
+    live_sessions = app.state.runtime.resources.sessions
     grove, name, subject = (
         await a_grove(live_sessions, stock=5),
         unique("partner"),
         unique("person"),
     )
-    async with app.state.registry() as session, session.begin():
+    async with app.state.runtime.registry() as session, session.begin():
         made = await use.register(
             session, name, name=name, sources=SOURCES, scopes=MANAGER, now=NOW
         )
-    settings, clock = app.state.resources.settings, app.state.resources.clock
+    settings, clock = app.state.runtime.resources.settings, app.state.runtime.resources.clock
     async with (
         client_of(app, made.live.text) as live,
         client_of(app, made.test.text) as test,

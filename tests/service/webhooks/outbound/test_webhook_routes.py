@@ -28,7 +28,7 @@ async def app(new_settings: NewSettings) -> AsyncIterator[FastAPI]:
 
 @pytest.fixture
 async def client(app: FastAPI) -> AsyncIterator[httpx.AsyncClient]:
-    merchant = await a_partner(app.state.resources.sessions, scopes=MANAGER)
+    merchant = await a_partner(app.state.runtime.resources.sessions, scopes=MANAGER)
     async with client_of(app, merchant.key) as client:
         yield client
 
@@ -44,7 +44,7 @@ async def test_the_secret_is_shown_once_and_stored_sealed(
     assert again == {name: value for name, value in made.items() if name != "secret"}
     assert listed == [again]
     assert again["enabled"]
-    async with app.state.resources.pool.acquire() as connection:
+    async with app.state.runtime.resources.pool.acquire() as connection:
         row = await connection.fetchrow(
             "SELECT * FROM webhook_endpoint WHERE endpoint_id = $1", made["endpoint_id"]
         )
@@ -76,7 +76,7 @@ async def test_making_one_twice_with_one_key_makes_one(
     assert len((await client.get(PATH)).json()["data"]) == 1
     secret = first.json()["secret"]
     assert secret.startswith("whsec_")
-    async with app.state.resources.pool.acquire() as connection:
+    async with app.state.runtime.resources.pool.acquire() as connection:
         for row in await connection.fetch("SELECT body FROM stored_answer"):
             assert b"whsec_" not in row["body"]
 
@@ -137,7 +137,7 @@ async def test_another_partners_endpoints_are_not_there(
     made = await an_endpoint(client, URL)
     path = f"{PATH}/{made['endpoint_id']}"
     test = (await client.post(f"{path}/test")).json()["delivery_id"]
-    rival = await a_partner(app.state.resources.sessions, scopes=MANAGER)
+    rival = await a_partner(app.state.runtime.resources.sessions, scopes=MANAGER)
 
     async with client_of(app, rival.key) as other:
         assert (await other.get(PATH)).json()["data"] == []
@@ -153,7 +153,7 @@ async def test_another_partners_endpoints_are_not_there(
 
 
 async def test_webhooks_need_their_scope(app: FastAPI, home: Path) -> None:
-    usual = await a_partner(app.state.resources.sessions)
+    usual = await a_partner(app.state.runtime.resources.sessions)
     async with client_of(app, usual.key) as partner:
         assert (await partner.get(PATH)).json()["type"] == "/problems/scope-missing"
     async with client_of(app, a_token(home, "alice")) as person:

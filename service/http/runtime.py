@@ -1,0 +1,56 @@
+"""What a running application holds, as far as every route shares it, and how routes find it.
+
+`app.state.runtime` is one frozen `service.runtime.Runtime`, filled when the application starts.
+Each folder declares the part of it that its own routes use, and reads that part by its type.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeVar
+
+from fastapi import FastAPI
+
+from service.http.metrics import Metrics
+from service.http.quota import Quota
+from service.resources import Resources
+
+if TYPE_CHECKING:
+    from service.http.tracing import Tracing
+
+Part = TypeVar("Part")
+
+
+@dataclass(slots=True)
+class Streams:
+    """How many listeners are connected to this process at the moment."""
+
+    open: int = 0
+
+
+# The parts have no slots: `Runtime` inherits from several of them, which slots do not allow.
+@dataclass(frozen=True, kw_only=True)
+class HttpRuntime:
+    """What serving, counting and limiting requests needs.
+
+    `stopping` is set when the process was asked to end. `lags` asks the database how many seconds
+    each projector is behind; `queued_events` counts the events that wait in this process's lanes.
+    `before_metrics` are called in their order before metrics are shown.
+    """
+
+    resources: Resources
+    metrics: Metrics
+    tracing: "Tracing | None"
+    quota: Quota
+    stopping: asyncio.Event
+    streams: Streams
+    lags: Callable[[], Awaitable[dict[str, float]]]
+    queued_events: Callable[[], int]
+    before_metrics: tuple[Callable[[], Awaitable[None]], ...]
+
+
+def runtime_of(app: FastAPI, part: type[Part]) -> Part:
+    """The runtime of an application that has started, known by one of its parts."""
+    found = app.state.runtime
+    assert isinstance(found, part)
+    return found
