@@ -13,10 +13,11 @@ from uuid import UUID
 from methodologies.arithmetic import plain
 from methodologies.contract import Assessment, Edition, Refusal
 from methodologies.exclusive import Exclusions
+from service.intake.action_row import ActionRow
 from service.intake.candidate import Candidate
 from service.intake.extent import Extent, YearKey, YearState
 from service.intake.legs import Leg
-from service.intake.outcome import Outcome, is_limited, leaf_of
+from service.intake.outcome import Outcome, is_limited, leaf_of, outcome_of
 from service.points.policy import EVIDENCE, Awarded, Policy, Rule, award
 
 DayKey = tuple[int, UUID, date, str]  # bucket, person, local day, activity
@@ -73,7 +74,7 @@ class Decided:
     """The facts of a batch, ready to be written."""
 
     outcomes: list[Outcome] = field(default_factory=list)
-    rows: list[tuple[object, ...]] = field(default_factory=list)
+    rows: list[ActionRow] = field(default_factory=list)
     days: dict[DayKey, DayState] = field(default_factory=dict)
     deltas: dict[DeltaKey, Delta] = field(default_factory=lambda: defaultdict(Delta))
     leaves: list[bytes] = field(default_factory=list)
@@ -314,23 +315,41 @@ class Decider:
         if not isinstance(result, Refusal):
             methodology, gross_mg = result.methodology, result.gross_mg
             quantity_milli = result.quantity_milli
-        (bucket, person_id, source, event_id, local_day, _, partner, activity, region, occurred_at,
-         utc_offset_min, level, scope, data, digest, overlap, _, _, _, _) = candidate  # fmt: skip
-        name, avoided_mg, error_mg, points, reason, detail = verdict
-        outcome = Outcome(
-            source, event_id, action_id, self._batch_id, name, avoided_mg, points, methodology,
-            level, scope, local_day, ripens_at, utc_offset_min, reason, detail, digest,
-        )  # fmt: skip
+        row = ActionRow(
+            bucket=candidate.bucket,
+            person_id=candidate.person_id,
+            source=candidate.source,
+            event_id=candidate.event_id,
+            local_day=candidate.local_day,
+            action_id=action_id,
+            batch_id=self._batch_id,
+            partner=candidate.partner,
+            activity=candidate.activity,
+            region=candidate.region,
+            occurred_at=candidate.occurred_at,
+            utc_offset_min=candidate.utc_offset_min,
+            recorded_at=self._now,
+            evidence_level=candidate.evidence_level,
+            scope=candidate.scope,
+            methodology=methodology,
+            outcome=verdict.outcome,
+            reason=verdict.reason,
+            detail=verdict.detail,
+            gross_mg=gross_mg,
+            avoided_mg=verdict.avoided_mg,
+            uncertainty_mg=verdict.error_mg,
+            quantity_milli=quantity_milli,
+            points=verdict.points,
+            ripens_at=ripens_at,
+            data=candidate.data.decode(),
+            digest=candidate.digest,
+            overlap=candidate.overlap,
+        )
+        outcome = outcome_of(row)
         decided = self.decided
+        decided.rows.append(row)
         decided.outcomes.append(outcome)
         decided.leaves.append(leaf_of(outcome, gross_mg))
-        # In the order of store.ACTION_COLUMNS.
-        decided.rows.append((
-            bucket, person_id, source, event_id, local_day, action_id, self._batch_id, partner,
-            activity, region, occurred_at, utc_offset_min, self._now, level, scope, methodology,
-            name, reason, detail, gross_mg, avoided_mg, error_mg, quantity_milli, points,
-            ripens_at, data.decode(), digest, overlap,
-        ))  # fmt: skip
         return outcome
 
 

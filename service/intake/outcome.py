@@ -3,8 +3,11 @@
 from datetime import date, datetime, timedelta, timezone
 from functools import lru_cache
 from hashlib import sha256
+from operator import itemgetter
 from typing import NamedTuple
 from uuid import UUID
+
+from service.intake.action_row import ActionRow
 
 
 class Outcome(NamedTuple):
@@ -45,6 +48,14 @@ class Outcome(NamedTuple):
             "reason": self.reason,
             "detail": self.detail,
         }
+
+
+_TO_BE_TOLD = itemgetter(*map(ActionRow._fields.index, Outcome._fields))
+
+
+def outcome_of(row: ActionRow) -> Outcome:
+    """What is told of an action that is written as `row`: the fields that have the same names."""
+    return Outcome._make(_TO_BE_TOLD(row))
 
 
 # How the reasons begin for which a sheet's own limits, or other actions, leave no room. Caps of

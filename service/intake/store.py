@@ -11,6 +11,7 @@ from uuid import UUID
 
 import asyncpg
 
+from service.intake.action_row import ActionRow
 from service.intake.address import OUTSIDE, first_day
 from service.intake.outcome import Outcome
 from service.settings import PROGRAMME_FROM, PROGRAMME_TO
@@ -22,36 +23,6 @@ if TYPE_CHECKING:  # generic for the type checker only
 else:
     Connection = asyncpg.Connection
 
-ACTION_COLUMNS = (
-    "bucket",
-    "person_id",
-    "source",
-    "event_id",
-    "local_day",
-    "action_id",
-    "batch_id",
-    "partner",
-    "activity",
-    "region",
-    "occurred_at",
-    "utc_offset_min",
-    "recorded_at",
-    "evidence_level",
-    "scope",
-    "methodology",
-    "outcome",
-    "reason",
-    "detail",
-    "gross_mg",
-    "avoided_mg",
-    "uncertainty_mg",
-    "quantity_milli",
-    "points",
-    "ripens_at",
-    "data",
-    "digest",
-    "overlap",
-)
 PARTITION_LOCK = 0x5A78_0001  # advisory lock: one process opens months at a time
 
 _CREATE_ACCOUNTS = """
@@ -78,9 +49,7 @@ SELECT input.ordinal::int4, action.*
 FROM unnest($1::int2[], $2::uuid[], $3::text[], $4::text[]) WITH ORDINALITY
      AS input(bucket, person_id, source, event_id, ordinal)
 CROSS JOIN LATERAL (
-    SELECT source, event_id, action_id, batch_id, outcome, avoided_mg, points, methodology,
-           evidence_level, scope, local_day, ripens_at, utc_offset_min, reason, detail, digest
-    FROM action
+    SELECT {columns} FROM action
     WHERE action.bucket = input.bucket
       AND action.person_id = input.person_id
       AND action.source = input.source COLLATE "C"
@@ -223,9 +192,9 @@ async def find_repeats(
     planner leaves all other partitions alone.
     """
     first, end = neighbours(month)
-    query = _REPEATS.format(first=first.isoformat(), end=end.isoformat())
+    query = _REPEATS.format(columns=", ".join(Outcome._fields), first=first, end=end)
     rows = await connection.fetch(query, *map(list, zip(*keys, strict=True)))
-    return [(row[0], Outcome(**dict(list(row.items())[1:]))) for row in rows]
+    return [(row[0], Outcome._make(row[1:])) for row in rows]
 
 
 def neighbours(month: int) -> tuple[date, date]:
@@ -290,9 +259,9 @@ async def earned(
     return await connection.fetch(_EARNED, *map(list, zip(*keys, strict=True)), rivals)
 
 
-async def copy_actions(connection: Connection, rows: Sequence[tuple[object, ...]]) -> None:
+async def copy_actions(connection: Connection, rows: Sequence[ActionRow]) -> None:
     """Write actions; under the accounts' locks none of them can be a repeat."""
-    await connection.copy_records_to_table("action", records=rows, columns=ACTION_COLUMNS)
+    await connection.copy_records_to_table("action", records=rows, columns=ActionRow._fields)
 
 
 async def add_earnings(connection: Connection, rows: Sequence[tuple[Any, ...]]) -> None:

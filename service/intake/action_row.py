@@ -1,0 +1,44 @@
+"""The row that is written for an action: its fields are the columns of the COPY. Pure."""
+
+from datetime import date, datetime
+from typing import NamedTuple
+from uuid import UUID
+
+
+class ActionRow(NamedTuple):
+    """An action as it is written, once and for good.
+
+    Carbon is in mg CO2e: `gross_mg` is the methodology's signed result, `avoided_mg` what is
+    credited, `uncertainty_mg` half the width of its 95 percent interval. `local_day` is the day in
+    the event's own zone, `data` JSON text, `digest` the SHA-256 of the event's content. Columns
+    that the database fills by itself are not named here.
+    """
+
+    bucket: int
+    person_id: UUID
+    source: str
+    event_id: str
+    local_day: date
+    action_id: UUID
+    batch_id: UUID
+    partner: str
+    activity: str
+    region: str | None
+    occurred_at: datetime
+    utc_offset_min: int
+    recorded_at: datetime
+    evidence_level: str
+    scope: str
+    methodology: str | None
+    outcome: str
+    reason: str | None
+    detail: str | None
+    gross_mg: int
+    avoided_mg: int
+    uncertainty_mg: int
+    quantity_milli: int
+    points: int
+    ripens_at: datetime | None
+    data: str
+    digest: bytes
+    overlap: str
