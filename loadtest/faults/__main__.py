@@ -56,7 +56,7 @@ class Result:
 
 def main() -> int:
     """This reads the command line, runs and prints; it returns the exit code."""
-    options = _options()
+    options = read_options()
     if options.list:
         for fault in FAULTS.values():
             print(f"{fault.name:<18} {fault.what}")
@@ -80,11 +80,9 @@ def main() -> int:
 async def _run(options: argparse.Namespace, folder: Path, err: Console) -> list[Result]:
     """This injects the faults one after the other, in the order that the seed gives."""
     chance, targets, results = Random(options.seed), Targets(folder), []
-    names = list(options.names)
-    chance.shuffle(names)
     err.print(f"seed {options.seed}", highlight=False)
     try:
-        for name in names:
+        for name in chance.sample(options.names, len(options.names)):
             err.print(f"{name}: {FAULTS[name].what} ...", style="dim", highlight=False)
             result = await _one(FAULTS[name], targets, options, chance)
             err.print(f"{name}: {_verdict(result)} in {result.took_s:.1f} s", highlight=False)
@@ -173,7 +171,8 @@ def _show(console: Console, results: Sequence[Result]) -> None:
                 )
 
 
-def _options() -> argparse.Namespace:
+def read_options() -> argparse.Namespace:
+    """The options of the command line; without a name or a seed, all faults and a new seed."""
     parser = argparse.ArgumentParser(
         prog="python -m loadtest.faults",
         description=__doc__,
