@@ -12,7 +12,7 @@ import subprocess
 import sys
 import time
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
-from contextlib import asynccontextmanager, contextmanager, suppress
+from contextlib import asynccontextmanager, contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -171,11 +171,11 @@ def program(
     command: Sequence[str],
     *,
     environment: Mapping[str, str],
-    output: Path,
+    output: Path | None = None,
     pass_fds: Sequence[int] = (),
 ) -> Iterator[subprocess.Popen[bytes]]:
-    """One more program for the time of the block, which appends to `output` what it prints."""
-    with output.open("ab") as writer:
+    """One more program for the time of the block. It prints to the end of `output`, or as we do."""
+    with output.open("ab") if output else nullcontext() as writer:
         process = _spawn(command, environment, writer, pass_fds)
     try:
         yield process
@@ -248,7 +248,7 @@ def wait_until(done: Callable[[], object], *, seconds: float) -> bool:
 def _spawn(
     command: Sequence[str],
     environment: Mapping[str, str],
-    output: BinaryIO,
+    output: BinaryIO | None,
     pass_fds: Sequence[int] = (),
 ) -> subprocess.Popen[bytes]:
     return subprocess.Popen(
@@ -256,7 +256,7 @@ def _spawn(
         env=dict(environment),
         stdin=subprocess.DEVNULL,
         stdout=output,
-        stderr=subprocess.STDOUT,
+        stderr=subprocess.STDOUT if output else None,
         pass_fds=pass_fds,
         start_new_session=True,  # Ctrl-C is for us; we stop it in order
     )

@@ -1,5 +1,8 @@
-"""A cheap HTTP/1.1 client: requests are bytes made beforehand; of an answer only the status, the
-length and the body are read. It shares the processor with what it measures."""
+"""A cheap HTTP/1.1 client, since it shares the processor with what it measures.
+
+Requests are bytes that were made beforehand; of an answer only status, body and Retry-After are
+kept.
+"""
 
 import asyncio
 from collections import Counter, deque
@@ -8,6 +11,8 @@ from dataclasses import dataclass, field
 from random import Random
 from typing import cast
 from urllib.parse import urlsplit
+
+from httptools import HttpResponseParser
 
 from loadtest.latency import Latencies
 
@@ -20,10 +25,6 @@ BATCH_TYPE = "application/cloudevents-batch+json"
 SINGLE_TYPE = "application/cloudevents+json"
 
 OnAnswer = Callable[[int, bytes], None]
-
-
-class ClientFault(RuntimeError):
-    """The server spoke in a way that this client does not read, or ended a connection."""
 
 
 def post(url: str, path: str, body: bytes, *, content_type: str, key: str, **headers: str) -> bytes:
@@ -43,19 +44,17 @@ def get(url: str, path: str, *, key: str | None = None) -> bytes:
 
 
 class Connection(asyncio.Protocol):
-    """A keep-alive connection carries one request at a time."""
+    """A keep-alive connection carries one request at a time.
+
+    `has_retry_after` says whether the last answer had Retry-After.
+    """
 
     def __init__(self) -> None:
         self._transport: asyncio.Transport | None = None
         self._on_answer: OnAnswer | None = None
-        self._buffer = b""
-        self._body_at = 0
-        self._end = 0
-        self._status = 0
-        self.has_retry_after = False  # whether the last answer had Retry-After
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._transport = cast("asyncio.Transport", transport)  # uvloop's is of no such class
+        self._parser = HttpResponseParser(self)
+        self._body: list[bytes] = []
+        self.has_retry_after = False
 
     @property
     def is_closed(self) -> bool:
@@ -66,49 +65,42 @@ class Connection(asyncio.Protocol):
         assert self._on_answer is None
         self._on_answer = on_answer
         if self._transport is None:
-            self._answer(BROKEN, b"")
-            return
-        self._transport.write(request)
-
-    def data_received(self, data: bytes) -> None:
-        self._buffer = self._buffer + data if self._buffer else data
-        if not self._end and not self._read_head():
-            return
-        if len(self._buffer) >= self._end:
-            body = self._buffer[self._body_at : self._end]
-            self._buffer = b""
-            self._end = 0
-            self._answer(self._status, body)
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        """A request that waits is answered with BROKEN."""
-        self._transport = None
-        if self._on_answer is not None:
-            self._answer(BROKEN, b"")
+            self._answer(BROKEN)
+        else:
+            self._transport.write(request)
 
     def close(self) -> None:
         if self._transport is not None:
             self._transport.close()
 
-    def _read_head(self) -> bool:
-        at = self._buffer.find(b"\r\n\r\n")
-        if at < 0:
-            return False
-        head = self._buffer[:at].lower() + b"\r\n"
-        self._status = int(head[9:12])
-        self.has_retry_after = b"\r\nretry-after:" in head
-        length_at = head.find(b"\r\ncontent-length:")
-        if length_at < 0:
-            raise ClientFault(f"an answer without Content-Length: {head!r}")
-        length = int(head[length_at + 17 : head.index(b"\r\n", length_at + 17)])
-        self._body_at = at + 4
-        self._end = self._body_at + length
-        return True
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast("asyncio.Transport", transport)  # uvloop's is of no such class
 
-    def _answer(self, status: int, body: bytes) -> None:
+    def data_received(self, data: bytes) -> None:
+        self._parser.feed_data(data)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """A request that waits is answered with BROKEN."""
+        self._transport = None
+        if self._on_answer is not None:
+            self._answer(BROKEN)
+
+    def on_message_begin(self) -> None:
+        self._body, self.has_retry_after = [], False
+
+    def on_header(self, name: bytes, _: bytes) -> None:
+        self.has_retry_after |= name.lower() == b"retry-after"
+
+    def on_body(self, body: bytes) -> None:
+        self._body.append(body)
+
+    def on_message_complete(self) -> None:
+        self._answer(self._parser.get_status_code())
+
+    def _answer(self, status: int) -> None:
         on_answer, self._on_answer = self._on_answer, None
         assert on_answer is not None
-        on_answer(status, body)
+        on_answer(status, b"" if status == BROKEN else b"".join(self._body))
 
 
 @dataclass(slots=True)

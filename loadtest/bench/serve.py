@@ -3,19 +3,17 @@
 import argparse
 import os
 import socket
-import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 import uvicorn
 from starlette.types import ASGIApp
 
+from loadtest.harness import NotRunning, program
+
 BACKLOG = 2048
 START_S = 30.0
-STOP_S = 30.0
-POLL_S = 0.05
 
 
 def serve(app: ASGIApp) -> None:
@@ -42,29 +40,18 @@ def serve(app: ASGIApp) -> None:
 def served(module: str, **environment: str) -> Iterator[str]:
     """This runs `python -m module`, which calls `serve`, during the block, and gives its URL."""
     with socket.create_server(("127.0.0.1", 0), backlog=BACKLOG) as listener:
-        process = subprocess.Popen(
-            [sys.executable, "-m", module, "--fd", str(listener.fileno())],
-            env={**os.environ, **environment},
-            pass_fds=(listener.fileno(),),
-            start_new_session=True,
-        )
         host, port = listener.getsockname()
-    try:
-        _await(process, host, port)
-        yield f"http://{host}:{port}"
-    finally:
-        process.terminate()
-        try:
-            process.wait(STOP_S)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
+        command = (sys.executable, "-m", module, "--fd", str(listener.fileno()))
+        own = {**os.environ, **environment}
+        with program(command, environment=own, pass_fds=(listener.fileno(),)):
+            listener.close()  # with the program, its socket is gone, too
+            _await(host, port)
+            yield f"http://{host}:{port}"
 
 
-def _await(process: subprocess.Popen[bytes], host: str, port: int) -> None:
+def _await(host: str, port: int) -> None:
     """This waits for any answer, since the socket takes connections before the application runs."""
     with socket.create_connection((host, port), timeout=START_S) as connection:
         connection.sendall(b"GET /docs HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
         if not connection.recv(1):
-            raise RuntimeError(f"{process.args!r} does not answer")
-    time.sleep(POLL_S)
+            raise NotRunning(f"a program of the load test does not answer at {host}:{port}")
