@@ -1,6 +1,6 @@
 """The tables: ratios with their goals first, absolute figures beside them, then how they came."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import median
 
@@ -92,6 +92,10 @@ ABSOLUTE: Mapping[str, tuple[str, str, Goal | None]] = {
 }
 
 
+# Name, values repeat by repeat, unit, and goal.
+Shown = tuple[str, Sequence[float], str, Goal | None]
+
+
 def ratios_of(figures: Mapping[str, Sequence[float]]) -> dict[str, list[float]]:
     """The values of every ratio whose two figures were measured, by its name."""
     found = {}
@@ -112,8 +116,15 @@ def show(
 ) -> None:
     """This prints machine, ratios, figures, processor time and the audit."""
     _show_machine(console, machine)
-    _show_ratios(console, bench.figures)
-    _show_absolute(console, bench.figures)
+    ratios = ratios_of(bench.figures)
+    _show_figures(
+        console, "Ratios", ((one.name, ratios.get(one.name, ()), "", one.goal) for one in RATIOS)
+    )
+    absolute = (
+        (name, bench.figures.get(key, ()), unit, goal)
+        for key, (name, unit, goal) in ABSOLUTE.items()
+    )
+    _show_figures(console, "Absolute figures", absolute)
     _show_cpu(console, bench, stages)
     for note in bench.notes:
         console.print(f"Note: {note}.", style="yellow", highlight=False)
@@ -144,40 +155,16 @@ def _show_machine(console: Console, machine: Mapping[str, str]) -> None:
     console.print(table, highlight=False)
 
 
-def _show_ratios(console: Console, figures: Mapping[str, Sequence[float]]) -> None:
-    table = Table("ratio", "median", "spread", "goal", "", "figures (median)", title="Ratios")
-    found = ratios_of(figures)
-    for ratio in RATIOS:
-        values = found.get(ratio.name)
-        if values:
-            sides = f"{median(figures[ratio.over]):,.0f} / {median(figures[ratio.under]):,.0f}"
-            table.add_row(
-                ratio.name,
-                f"{median(values):.3g}",
-                _spread(values),
-                str(ratio.goal),
-                _verdict(ratio.goal, median(values)),
-                sides,
-            )
-    if table.row_count:
-        console.print(table)
-
-
-def _show_absolute(console: Console, figures: Mapping[str, Sequence[float]]) -> None:
-    table = Table("figure", "median", "spread", "", "goal", "", title="Absolute figures")
-    for key, (name, unit, goal) in ABSOLUTE.items():
-        values = figures.get(key)
+def _show_figures(console: Console, title: str, figures: Iterable[Shown]) -> None:
+    """This prints those figures of which there are values."""
+    table = Table("", "median", "spread", "", "goal", "", title=title)
+    for name, values, unit, goal in figures:
         if values:
             middle = median(values)
-            table.add_row(
-                name,
-                _number(middle),
-                _spread(values),
-                unit,
-                "" if goal is None else str(goal),
-                "" if goal is None else _verdict(goal, middle),
-            )
-    console.print(table)
+            verdict = "" if goal is None else _verdict(goal, middle)
+            table.add_row(name, _number(middle), _spread(values), unit, str(goal or ""), verdict)
+    if table.row_count:
+        console.print(table)
 
 
 def _show_cpu(console: Console, bench: Bench, stages: Mapping[str, float]) -> None:
