@@ -19,7 +19,7 @@ from methodologies.exclusive import load_exclusions
 from service.catalogue.dependencies import CatalogueRuntime, CatalogueSite
 from service.clock import Clock
 from service.forest.liability import LiabilityGauges
-from service.http.metrics import Metrics, Uncounted
+from service.http.metrics import Metrics, NoMetrics
 from service.http.quota import Quota
 from service.http.runtime import HttpRuntime, Streams
 from service.intake.candidate import Assessor
@@ -41,7 +41,7 @@ from service.settings import Settings
 from service.totals.counters import Counters
 from service.totals.dependencies import TotalsRuntime
 from service.totals.view import LiveTotals
-from service.web.certificate_shelf import Shelf
+from service.web.certificate_cache import CertificateCache
 from service.web.dependencies import WebRuntime
 from service.webhooks.inbound.connectors import Connectors
 from service.webhooks.inbound.dependencies import HooksRuntime
@@ -153,7 +153,7 @@ async def _running(
         intake=intake,
         totals=_totals(resources),
         site=CatalogueSite(catalogue),
-        shelf=Shelf(),
+        certificates=CertificateCache(),
         hooks=_hooks(resources, shared, intake, hasher, is_sandbox=sandbox is None),
         sandbox=sandbox,
     )
@@ -166,7 +166,7 @@ async def _running(
 
 def metrics_of(settings: Settings) -> Metrics:
     """The metrics of one application; without `observe` they count nothing that happens often."""
-    return (Metrics if settings.observe else Uncounted)(VERSION)
+    return (Metrics if settings.observe else NoMetrics)(VERSION)
 
 
 def _totals(resources: Resources) -> LiveTotals:

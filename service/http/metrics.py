@@ -107,7 +107,7 @@ class Metrics:
         return generate_latest(shared)
 
 
-class Uncounted(Metrics):
+class NoMetrics(Metrics):
     """Counts nothing of what happens often: what the benchmark holds the others against."""
 
     def answered(self, outcomes: Tally[str]) -> None:

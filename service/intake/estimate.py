@@ -4,17 +4,17 @@ from methodologies.contract import Refusal
 from service.errors import ServiceError
 from service.http.problems import problem_of
 from service.intake.candidate import Assessor, split_region
-from service.intake.event import CloudEvent, Flawed
+from service.intake.event import CloudEvent, InvalidEvent
 from service.partners.caller import Caller
 from service.points.policy import Policy
 
 
 def estimate_event(
-    event: CloudEvent | Flawed, caller: Caller, *, assessor: Assessor, policy: Policy
+    event: CloudEvent | InvalidEvent, caller: Caller, *, assessor: Assessor, policy: Policy
 ) -> dict[str, object]:
     """One event's estimate, ready for JSON. Raises what reporting it would raise, but for time:
     any day of the programme may be asked about."""
-    if isinstance(event, Flawed):
+    if isinstance(event, InvalidEvent):
         raise event.error
     caller.check_source(event.source)
     level = event.evidencelevel or caller.default_level
@@ -56,7 +56,7 @@ def estimate_event(
 
 
 def estimate_batch(
-    events: list[CloudEvent | Flawed], caller: Caller, *, assessor: Assessor, policy: Policy
+    events: list[CloudEvent | InvalidEvent], caller: Caller, *, assessor: Assessor, policy: Policy
 ) -> list[dict[str, object]]:
     """Estimates in the order sent; a bad event has its own problem."""
     results = []

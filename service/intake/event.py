@@ -100,8 +100,8 @@ class CloudEvent(BaseModel):
 
 
 @dataclass(frozen=True, slots=True)
-class Flawed:
-    """An event that cannot be taken, with as much of its name as can be read."""
+class InvalidEvent:
+    """An event that cannot be taken, with as much of its source and id as can be read."""
 
     source: str | None
     id: str | None
@@ -112,7 +112,7 @@ class Flawed:
 class Parsed:
     """What a request held; `is_batch` says which shape the answer has."""
 
-    events: list[CloudEvent | Flawed]
+    events: list[CloudEvent | InvalidEvent]
     is_batch: bool
 
 
@@ -128,7 +128,7 @@ def parse(content_type: str, headers: Mapping[str, str], body: bytes) -> Parsed:
     """The events of a request in any of the four forms.
 
     Raises BodyNotJson, BatchTooLarge, UnsupportedType or HeaderMalformed when the request as a
-    whole cannot be read; one bad event of a batch is a Flawed in its place.
+    whole cannot be read; one bad event of a batch is a InvalidEvent in its place.
     """
     media_type = content_type.partition(";")[0].strip().lower()
     if media_type == PLAIN and "ce-specversion" in headers:
@@ -143,15 +143,15 @@ def parse(content_type: str, headers: Mapping[str, str], body: bytes) -> Parsed:
     )
 
 
-def _parse_one(body: bytes) -> CloudEvent | Flawed:
+def _parse_one(body: bytes) -> CloudEvent | InvalidEvent:
     try:
         return CloudEvent.model_validate_json(body)
     except ValidationError as error:
         item = read_json(body)
-        return flawed_event(item, error)
+        return invalid_event(item, error)
 
 
-def _parse_batch(body: bytes) -> list[CloudEvent | Flawed]:
+def _parse_batch(body: bytes) -> list[CloudEvent | InvalidEvent]:
     try:
         return list(_BATCH.validate_json(body))
     except ValidationError:
@@ -178,12 +178,12 @@ def _to_json(value: object) -> bytes:
     return pydantic_core.to_json(value, inf_nan_mode="constants")
 
 
-def flawed_event(item: object, error: ValidationError) -> Flawed:
-    """What can be told of an event that is not valid."""
+def invalid_event(item: object, error: ValidationError) -> InvalidEvent:
+    """The invalid event with as much of its source and id as can be read, and its problem."""
     named = item if isinstance(item, dict) else {}
     errors = pointed(error)
     first_pointer, first = errors[0]
-    return Flawed(
+    return InvalidEvent(
         source=_name_or_none(named.get("source")),
         id=_name_or_none(named.get("id")),
         error=FieldsInvalid(f"{first_pointer or 'The event'}: {first}.", errors),

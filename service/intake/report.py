@@ -9,7 +9,7 @@ from datetime import datetime
 from service.clock import Clock
 from service.errors import EventConflict, ServiceError, Unavailable
 from service.intake.candidate import Assessor, Candidate
-from service.intake.event import CloudEvent, Flawed
+from service.intake.event import CloudEvent, InvalidEvent
 from service.intake.lane import Lane, Reply, full
 from service.intake.outcome import Answer
 from service.partners.caller import Caller
@@ -53,14 +53,16 @@ class Intake:
         if not fits or waiting >= sum(lane.room_events for lane in self.lanes):
             raise full(waiting)
 
-    async def report(self, events: Sequence[CloudEvent | Flawed], caller: Caller) -> list[Result]:
+    async def report(
+        self, events: Sequence[CloudEvent | InvalidEvent], caller: Caller
+    ) -> list[Result]:
         """Record events; the results in their order.
 
         Idempotent by (source, person, id) and content. Raises Unavailable when nothing of the
         request was recorded, so that it can be sent again whole.
         """
         caller.need("events:write")
-        sound = sum(not isinstance(event, Flawed) for event in events)
+        sound = sum(not isinstance(event, InvalidEvent) for event in events)
         if sound:
             self.need_room(sound)
         self._preparing += sound
@@ -74,7 +76,7 @@ class Intake:
         return done
 
     async def _prepare_all(
-        self, events: Sequence[CloudEvent | Flawed], caller: Caller
+        self, events: Sequence[CloudEvent | InvalidEvent], caller: Caller
     ) -> tuple[dict[Lane, list[tuple[int, Candidate]]], list[Result | None]]:
         """Each lane's candidates with their indexes, and the results of those that are none."""
         now = self.clock()
@@ -92,9 +94,9 @@ class Intake:
         return by_lane, results
 
     def _prepare(
-        self, event: CloudEvent | Flawed, caller: Caller, now: datetime
+        self, event: CloudEvent | InvalidEvent, caller: Caller, now: datetime
     ) -> Candidate | Rejected:
-        if isinstance(event, Flawed):
+        if isinstance(event, InvalidEvent):
             return Rejected(event.source, event.id, event.error)
         try:
             return self.assessor.candidate(event, caller, now)

@@ -12,7 +12,7 @@ from service.points import store
 from service.points.store import RipeEarning
 
 
-class Which(NamedTuple):
+class EarningKey(NamedTuple):
     """One earning, as people see them: a local day and an activity."""
 
     local_day: date
@@ -29,7 +29,7 @@ class Collection:
 
 
 async def collect_ripe(
-    session: AsyncSession, person: PersonId, *, which: Which | None = None, now: datetime
+    session: AsyncSession, person: PersonId, *, which: EarningKey | None = None, now: datetime
 ) -> Collection:
     """Credit what is ripe and not lapsed at `now`, in one entry: everything, or one earning.
 
@@ -45,7 +45,9 @@ async def collect_ripe(
     return collection
 
 
-async def _explain(session: AsyncSession, person: PersonId, which: Which, now: datetime) -> None:
+async def _explain(
+    session: AsyncSession, person: PersonId, which: EarningKey, now: datetime
+) -> None:
     """Raise what stands in the way of collecting; nothing does if it was collected before."""
     day, activity = which
     earning = await store.earning_of(session, person, day=day, activity=activity)

@@ -27,7 +27,7 @@ from service.partners.dependencies import (
     person_of,
 )
 from service.points import store
-from service.points.collect import Which, collect_ripe
+from service.points.collect import EarningKey, collect_ripe
 from service.points.grant import grant_points
 from service.points.schemas import (
     Collected,
@@ -86,7 +86,7 @@ async def collect(request: Request) -> Response:
     person = await person_of(subject, caller, await hasher_of(request))
     key = key_of(request)
     which = await optional_body(request, _WHICH, resources.settings.body_bytes)
-    one = None if which is None else Which(which.local_day, which.activity)
+    one = None if which is None else EarningKey(which.local_day, which.activity)
     now = resources.clock()
     async with one_statement_or(resources, key) as session:
 

@@ -25,7 +25,7 @@ Step = Callable[[AsyncSession, RowMapping, Sequence[Person]], Awaitable[dict[str
 
 
 @dataclass(frozen=True, slots=True)
-class Size:
+class ChunkLimits:
     """The most people and actions of one transaction."""
 
     people: int = store.PEOPLE_MAX
@@ -60,7 +60,7 @@ async def run_chunks(
     scope: Scope,
     *,
     step: Step,
-    size: Size,
+    size: ChunkLimits,
     advanced: Advanced,
 ) -> RowMapping:
     """Do the rest of a run; its row at the end. `step` gives the result to keep with its chunk."""
@@ -94,7 +94,7 @@ async def run_chunks(
 
 
 async def read_chunks(
-    resources: Resources, scope: Scope, *, size: Size, advanced: Advanced
+    resources: Resources, scope: Scope, *, size: ChunkLimits, advanced: Advanced
 ) -> AsyncIterator[tuple[AsyncSession, Sequence[Person]]]:
     """The same people in the same order, for somebody who writes nothing."""
     last = NOBODY
@@ -111,7 +111,7 @@ async def read_chunks(
         advanced(sum(one.actions for one in people))
 
 
-def _within(people: Sequence[Person], size: Size) -> list[Person]:
+def _within(people: Sequence[Person], size: ChunkLimits) -> list[Person]:
     """The first of them that fit in one transaction; one person at least."""
     kept: list[Person] = []
     actions = 0

@@ -25,7 +25,7 @@ from service.clock import system_clock
 from service.errors import RunNotFound
 from service.local import local_resources, local_settings, run
 from service.restate import store
-from service.restate.chunks import ACTIONS_MAX, Size
+from service.restate.chunks import ACTIONS_MAX, ChunkLimits
 from service.restate.compare import PPM
 from service.restate.restate import restate, try_out
 from service.restate.routes import LAST
@@ -77,7 +77,7 @@ def restate_command(
             closed = closed_span(
                 asked, now_day=resources.clock().date(), late_days=settings.late_days
             )
-            size = Size(chunk, ACTIONS_MAX)
+            size = ChunkLimits(chunk, ACTIONS_MAX)
             if dry_run:
                 return await try_out(
                     resources,
@@ -151,7 +151,7 @@ def shadow_run(
                 alternative=alternative_of(catalogue, activity, alternative),
                 sample_ppm=sample_ppm,
                 between=checked(_span(between) or Span(PROGRAMME_FROM, PROGRAMME_TO)),
-                size=Size(chunk, ACTIONS_MAX),
+                size=ChunkLimits(chunk, ACTIONS_MAX),
                 started=bar.started,
                 advanced=bar.advanced,
             )

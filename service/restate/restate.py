@@ -18,7 +18,7 @@ from service.intake.outcome import is_limited, leaf_of_restatement
 from service.journal.append import JournalRow, append, delta
 from service.resources import Resources
 from service.restate import store
-from service.restate.chunks import Advanced, Size, alone, begin, read_chunks, run_chunks
+from service.restate.chunks import Advanced, ChunkLimits, alone, begin, read_chunks, run_chunks
 from service.restate.decide import Moved, Past, RoomChange, Value, restate_days, room_change
 from service.restate.effect import Before, Effect, read_effect
 from service.restate.rules import Change, Span
@@ -38,7 +38,7 @@ class Restater:
     catalogue: Catalogue
     change: Change
     scope: Scope
-    size: Size
+    size: ChunkLimits
 
     async def moved(self, session: AsyncSession, people: Sequence[Person]) -> tuple[Moved, ...]:
         """What becomes of these people's actions. Reads only."""
@@ -116,7 +116,7 @@ async def restate(
     *,
     between: Span | None,
     closed: Span,
-    size: Size,
+    size: ChunkLimits,
     started: Started,
     advanced: Advanced,
 ) -> dict[str, Any]:
@@ -143,7 +143,7 @@ async def try_out(
     change: Change,
     *,
     closed: Span,
-    size: Size,
+    size: ChunkLimits,
     started: Started,
     advanced: Advanced,
 ) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from methodologies.contract import Edition
 from service.clock import uuid7
 from service.resources import Resources
 from service.restate import store
-from service.restate.chunks import Advanced, Size, alone, begin, run_chunks
+from service.restate.chunks import Advanced, ChunkLimits, alone, begin, run_chunks
 from service.restate.compare import is_sampled, read_comparisons
 from service.restate.restate import Started, assess_past
 from service.restate.rules import Span
@@ -54,7 +54,7 @@ async def compare(
     alternative: Edition,
     sample_ppm: int,
     between: Span,
-    size: Size,
+    size: ChunkLimits,
     started: Started,
     advanced: Advanced,
 ) -> dict[str, Any]:

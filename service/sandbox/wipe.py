@@ -60,14 +60,15 @@ _OTHERS = tuple(
                    WHERE wiped.bucket = journal.bucket)
         """,
         """
-        DELETE FROM webhook_attempt AS one USING webhook_delivery AS sent, webhook_endpoint AS heard
+        DELETE FROM webhook_attempt AS one
+        USING webhook_delivery AS sent, webhook_endpoint AS endpoint
         WHERE one.bucket = sent.bucket AND one.delivery_id = sent.delivery_id
-            AND sent.endpoint_id = heard.endpoint_id AND heard.partner = :partner
+            AND sent.endpoint_id = endpoint.endpoint_id AND endpoint.partner = :partner
         """,
         *(
             f"""
-            DELETE FROM {table} AS one USING webhook_endpoint AS heard
-            WHERE one.endpoint_id = heard.endpoint_id AND heard.partner = :partner
+            DELETE FROM {table} AS one USING webhook_endpoint AS endpoint
+            WHERE one.endpoint_id = endpoint.endpoint_id AND endpoint.partner = :partner
             """  # noqa: S608  # names of our own
             for table in ("webhook_delivery", "webhook_sequence")
         ),

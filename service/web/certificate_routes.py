@@ -10,7 +10,7 @@ from service.http.caching import GUARDS, HTML
 from service.http.dependencies import AppResources, Transaction
 from service.http.problems import documented
 from service.web.certificate_page import certificate_page
-from service.web.dependencies import ThisShelf
+from service.web.dependencies import ThisCertificateCache
 from service.web.files import asset_urls, file
 
 router = APIRouter(prefix="/v1/certificates", tags=["Trees"], responses=documented(404, 422, 503))
@@ -30,12 +30,14 @@ Address = Annotated[str, Depends(address_of)]
 
 
 @router.get("/{serial}.pdf", response_class=Response, responses={200: {"content": {PDF: {}}}})
-async def pdf(serial: str, resources: AppResources, address: Address, shelf: ThisShelf) -> Response:
+async def pdf(
+    serial: str, resources: AppResources, address: Address, certificates: ThisCertificateCache
+) -> Response:
     """A certificate as a PDF, with its lot's state today."""
     # The connection is given back before the PDF is made: others need it more.
     async with resources.sessions() as session:
         view = await read_certificate(session, serial, url=address)
-    content = await shelf.pdf_of(view)
+    content = await certificates.pdf_of(view)
     name = f'inline; filename="{view.serial}.pdf"'
     return Response(content, headers={**KEPT, "Content-Disposition": name}, media_type=PDF)
 

@@ -6,19 +6,19 @@ from typing import Annotated
 from fastapi import Depends, Request
 
 from service.http.runtime import runtime_of
-from service.web.certificate_shelf import Shelf
+from service.web.certificate_cache import CertificateCache
 
 
 @dataclass(frozen=True, kw_only=True)
 class WebRuntime:
     """The PDFs that this process has made."""
 
-    shelf: Shelf
+    certificates: CertificateCache
 
 
-async def shelf_of(request: Request) -> Shelf:
+async def certificate_cache_of(request: Request) -> CertificateCache:
     """The PDFs that this process has made."""
-    return runtime_of(request.app, WebRuntime).shelf
+    return runtime_of(request.app, WebRuntime).certificates
 
 
-ThisShelf = Annotated[Shelf, Depends(shelf_of)]
+ThisCertificateCache = Annotated[CertificateCache, Depends(certificate_cache_of)]

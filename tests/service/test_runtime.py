@@ -11,7 +11,7 @@ from service.runtime import Runtime
 from service.settings import Settings
 
 SHARED = ("authenticator", "registry", "quota", "stopping")
-OWN = ("resources", "metrics", "streams", "intake", "totals", "site", "shelf", "hooks")
+OWN = ("resources", "metrics", "streams", "intake", "totals", "site", "certificates", "hooks")
 
 
 async def test_a_sandbox_shares_its_programmes_callers_and_nothing_else(app: FastAPI) -> None:

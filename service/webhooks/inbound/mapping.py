@@ -9,7 +9,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from service.errors import BatchTooLarge, BodyNotJson, PayloadNotMapped
-from service.intake.event import BATCH_EVENTS_MAX, CloudEvent, Flawed, flawed_event
+from service.intake.event import BATCH_EVENTS_MAX, CloudEvent, InvalidEvent, invalid_event
 from service.webhooks.inbound.config import Config, EventFields, ReversalFields, Rule
 from service.webhooks.inbound.expressions import (
     Budget,
@@ -40,7 +40,7 @@ class Reversal:
 class Mapped:
     """What a payload holds: in order, events and reversals; `skipped` items met no condition."""
 
-    found: list[CloudEvent | Flawed | Reversal] = field(default_factory=list)
+    found: list[CloudEvent | InvalidEvent | Reversal] = field(default_factory=list)
     skipped: int = 0
 
 
@@ -61,7 +61,7 @@ class ItemSeen:
     item: int
     applies: bool
     fields: list[FieldSeen]
-    found: CloudEvent | Flawed | Reversal | None
+    found: CloudEvent | InvalidEvent | Reversal | None
     errors: tuple[tuple[str, str], ...]
 
 
@@ -145,7 +145,7 @@ class Mapping:
 
     def _found(
         self, rule: _Compiled, named: dict[str, object], data: dict[str, object]
-    ) -> CloudEvent | Flawed | Reversal:
+    ) -> CloudEvent | InvalidEvent | Reversal:
         texts = {name: _text(value) for name, value in named.items()}
         if rule.reversal is not None:
             return Reversal(
@@ -158,7 +158,7 @@ class Mapping:
         try:
             return CloudEvent.model_validate(event)
         except ValidationError as error:
-            return flawed_event(event, error)
+            return invalid_event(event, error)
 
 
 def read_payload(body: bytes) -> object:

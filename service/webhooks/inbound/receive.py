@@ -28,7 +28,7 @@ from service.errors import (
 )
 from service.http.problems import problem_of, status_of
 from service.http.quota import REQUEST_COST, Quota
-from service.intake.event import CloudEvent, Flawed
+from service.intake.event import CloudEvent, InvalidEvent
 from service.intake.report import Intake, Rejected, Result
 from service.partners.caller import Caller
 from service.partners.person import PersonHasher
@@ -296,7 +296,7 @@ def _note(result: Result, found: _Found, *, remember: bool) -> None:
         found.pointers.append((outcome.source, outcome.event_id, UUID(int=outcome.action_id.int)))
 
 
-def described(found: CloudEvent | Flawed | Reversal | None) -> dict[str, Any] | None:
+def described(found: CloudEvent | InvalidEvent | Reversal | None) -> dict[str, Any] | None:
     """What `try` shows of an event or a reversal; of a flawed event, its problem."""
     if isinstance(found, CloudEvent):
         return {"event": orjson.loads(found.model_dump_json(exclude_none=True))}

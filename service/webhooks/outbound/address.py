@@ -151,7 +151,7 @@ def _read(host: str) -> Address | None:
         return None
 
 
-class Gate:
+class AddressFilter:
     """Judges addresses at the moment of connecting."""
 
     def __init__(self, *, loopback: bool) -> None:
@@ -170,8 +170,8 @@ class Gate:
 class CheckedResolver(AbstractResolver):
     """Resolves names, and refuses a name that has any answer where no webhook may go."""
 
-    def __init__(self, gate: Gate, resolver: AbstractResolver) -> None:
-        self._gate = gate
+    def __init__(self, address_filter: AddressFilter, resolver: AbstractResolver) -> None:
+        self._addresses = address_filter
         self._resolver = resolver
 
     async def resolve(
@@ -180,7 +180,7 @@ class CheckedResolver(AbstractResolver):
         """All answers, each allowed. Raises AddressRefused."""
         found = await self._resolver.resolve(host, port, family)
         for one in found:
-            self._gate.check(one["host"])
+            self._addresses.check(one["host"])
         return found
 
     async def close(self) -> None:
@@ -196,17 +196,17 @@ def open_connector(
     The check is made twice: on all answers for a name, and on the address that a socket is made
     for, which also sees addresses that stood in the URL.
     """
-    gate = Gate(loopback=loopback)
+    address_filter = AddressFilter(loopback=loopback)
 
     def make_socket(info: Any) -> socket.socket:
         family, kind, protocol, _, address = info
-        gate.check(str(address[0]))
+        address_filter.check(str(address[0]))
         made = socket.socket(family, kind, protocol)
         made.setblocking(False)
         return made
 
     return TCPConnector(
-        resolver=CheckedResolver(gate, resolver or ThreadedResolver()),
+        resolver=CheckedResolver(address_filter, resolver or ThreadedResolver()),
         use_dns_cache=False,
         socket_factory=make_socket,
         limit=limit,

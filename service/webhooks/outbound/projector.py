@@ -253,11 +253,11 @@ def _messages(
             key = endpoint.endpoint_id, one.person
             last[key] += 1
             data = {"person": str(one.person), "sequence": last[key], **data}
-        told = {"type": one.type, "timestamp": one.at.isoformat(), "data": data}
+        message = {"type": one.type, "timestamp": one.at.isoformat(), "data": data}
         if endpoint.batch_max > 1 and one.type in ACTION_TYPES:
-            actions.append(told)
+            actions.append(message)
         else:
-            yield one.type, 1, orjson.dumps(told)
+            yield one.type, 1, orjson.dumps(message)
     for at in range(0, len(actions), endpoint.batch_max):
         some = actions[at : at + endpoint.batch_max]
         batch = {"type": BATCH, "timestamp": some[-1]["timestamp"], "data": {"actions": some}}

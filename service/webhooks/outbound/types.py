@@ -58,7 +58,7 @@ class AboutPerson(BaseModel):
     )
 
 
-class ActionTold(AboutPerson):
+class ActionData(AboutPerson):
     """An action as recorded: your own source and id, and what became of it."""
 
     action_id: UUID
@@ -79,7 +79,7 @@ class ActionTold(AboutPerson):
     ripens_at: datetime | None
 
 
-class ActionReversedTold(AboutPerson):
+class ActionReversedData(AboutPerson):
     """An action that was taken back: carbon always, points by policy."""
 
     action_id: UUID
@@ -95,7 +95,7 @@ class ActionReversedTold(AboutPerson):
     as_debt: int
 
 
-class OrderPlacedTold(AboutPerson):
+class OrderPlacedData(AboutPerson):
     """Points of one person became one tree."""
 
     order_id: UUID
@@ -106,7 +106,7 @@ class OrderPlacedTold(AboutPerson):
     placed_at: datetime
 
 
-class OrderRefundedTold(AboutPerson):
+class OrderRefundedData(AboutPerson):
     """An order was undone before its tree was planted: points back, its certificate void."""
 
     order_id: UUID
@@ -117,7 +117,7 @@ class OrderRefundedTold(AboutPerson):
     refunded_at: datetime
 
 
-class CertificateOfOrderTold(AboutPerson):
+class CertificateOfOrderData(AboutPerson):
     """The certificate of a person's order."""
 
     order_id: UUID
@@ -126,7 +126,7 @@ class CertificateOfOrderTold(AboutPerson):
     lot: str
 
 
-class CertificateOfPoolTold(BaseModel):
+class CertificateOfPoolData(BaseModel):
     """The certificate of a pool that is complete: of a group, so it names no person."""
 
     pool_id: UUID
@@ -135,18 +135,18 @@ class CertificateOfPoolTold(BaseModel):
     lot: str
 
 
-class CertificateIssuedTold(RootModel[CertificateOfOrderTold | CertificateOfPoolTold]):
+class CertificateIssuedData(RootModel[CertificateOfOrderData | CertificateOfPoolData]):
     """A tree has its certificate: an order's at once, a pool's when it is complete."""
 
 
-class ProjectSoldOutTold(BaseModel):
+class ProjectSoldOutData(BaseModel):
     """The last tree of a project was sold; told to everybody, and again if one comes back."""
 
     project_id: str
     sold_out_at: datetime
 
 
-class LapsedTold(BaseModel):
+class LapseData(BaseModel):
     """Points of one day and activity that nobody collected."""
 
     local_day: date
@@ -154,22 +154,22 @@ class LapsedTold(BaseModel):
     points: int
 
 
-class PointsLapsedTold(AboutPerson):
+class PointsLapsedData(AboutPerson):
     """Points of one person that were not collected in time: their sum, and by day."""
 
     points: int
     lapsed_at: datetime
-    earnings: list[LapsedTold] = Field(min_length=1)
+    earnings: list[LapseData] = Field(min_length=1)
 
 
-class TryTold(BaseModel):
+class TestData(BaseModel):
     """A test that was asked for: nothing happened."""
 
     endpoint_id: UUID
     message: str
 
 
-class DisabledTold(BaseModel):
+class EndpointDisabledData(BaseModel):
     """We stopped sending to an endpoint."""
 
     endpoint_id: UUID
@@ -192,49 +192,49 @@ _TREE = {
 }  # fmt: skip
 
 _DATA: Mapping[str, tuple[type[BaseModel], dict[str, Any]]] = {
-    "action.credited": (ActionTold, _ACTION_EXAMPLE),
+    "action.credited": (ActionData, _ACTION_EXAMPLE),
     "action.capped": (
-        ActionTold,
+        ActionData,
         {**_ACTION_EXAMPLE, "outcome": "capped", "points": 0, "ripens_at": None,
          "reason": "actions_per_day", "detail": "The points' cap actions_per_day is reached; "
          "carbon is counted."},
     ),
     "action.refused": (
-        ActionTold,
+        ActionData,
         {**_ACTION_EXAMPLE, "outcome": "refused", "reason": "implausible", "avoided_mg": "0",
          "detail": "A metro ride of 900 km is longer than any line.", "points": 0,
          "ripens_at": None},
     ),
     "action.reversed": (
-        ActionReversedTold,
+        ActionReversedData,
         {**{name: _ACTION_EXAMPLE[name] for name in (
             "person", "action_id", "source", "id", "activity", "local_day", "avoided_mg")},
          "sequence": 8, "reason": "refund", "points": 794, "from_earning": 794,
          "from_balance": 0, "as_debt": 0},
     ),
     "order.placed": (
-        OrderPlacedTold,
+        OrderPlacedData,
         {**_OF_PERSON, **_TREE, "points": 17900, "placed_at": "2026-11-22T00:03:12+00:00"},
     ),
     "order.refunded": (
-        OrderRefundedTold,
+        OrderRefundedData,
         {**_OF_PERSON, "sequence": 9, **_TREE, "points": 17900,
          "refunded_at": "2026-11-23T01:40:00+00:00"},
     ),
-    "certificate.issued": (CertificateIssuedTold, {**_OF_PERSON, **_TREE}),
+    "certificate.issued": (CertificateIssuedData, {**_OF_PERSON, **_TREE}),
     "project.sold_out": (
-        ProjectSoldOutTold,
+        ProjectSoldOutData,
         {"project_id": _TREE["project_id"], "sold_out_at": "2026-11-22T00:03:12+00:00"},
     ),
     "points.lapsed": (
-        PointsLapsedTold,
+        PointsLapsedData,
         {**_OF_PERSON, "points": 794, "lapsed_at": "2026-11-22T00:03:12+00:00",
          "earnings": [
              {"local_day": "2026-11-18", "activity": "transit.metro", "points": 794}]},
     ),
-    TEST: (TryTold, {"endpoint_id": str(_ACTION), "message": "Your endpoint can be reached."}),
+    TEST: (TestData, {"endpoint_id": str(_ACTION), "message": "Your endpoint can be reached."}),
     DISABLED: (
-        DisabledTold,
+        EndpointDisabledData,
         {"endpoint_id": str(_ACTION), "url": "https://example.com/hooks",
          "reason": "It answered 410 Gone."},
     ),

@@ -12,7 +12,7 @@ from fastapi import FastAPI
 from methodologies.folder import PACKAGED
 from methodologies.lock import lock
 from methodologies.plugins import load_all
-from service.restate.chunks import Size
+from service.restate.chunks import ChunkLimits
 from service.restate.restate import restate, try_out
 from service.restate.rules import Span, change_of, closed_span
 
@@ -83,7 +83,7 @@ async def restated(
     )
     common = {
         "closed": closed,
-        "size": Size(people=people),
+        "size": ChunkLimits(people=people),
         "started": lambda total, done: None,
         "advanced": lambda actions: None,
     }

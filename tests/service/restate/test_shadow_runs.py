@@ -14,7 +14,7 @@ from restate_versions import METRO, NEW_MG, OLD_MG, a_closed_ride, restated, sen
 
 from methodologies.plugins import load_all
 from service.errors import MethodologyNotFound, RestatementRefused
-from service.restate.chunks import Size
+from service.restate.chunks import ChunkLimits
 from service.restate.compare import PPM, Comparison, Comparisons, is_sampled, read_comparisons
 from service.restate.rules import Span, activity_of, alternative_of
 from service.restate.shadow import compare
@@ -35,7 +35,7 @@ async def compared(
         alternative=alternative_of(catalogue, activity_of(catalogue, methodology), reference),
         sample_ppm=sample_ppm,
         between=Span(PROGRAMME_FROM, PROGRAMME_TO),
-        size=Size(people=2),
+        size=ChunkLimits(people=2),
         started=lambda total, done: None,
         advanced=lambda actions: None,
     )

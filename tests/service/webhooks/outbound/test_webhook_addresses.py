@@ -14,8 +14,8 @@ from webhook_receiver import a_sender, answering, receiving
 
 from service.clock import seconds
 from service.webhooks.outbound.address import (
+    AddressFilter,
     AddressRefused,
-    Gate,
     UrlRefused,
     check_url,
     is_public,
@@ -195,7 +195,7 @@ async def test_a_name_that_turns_private_later_is_refused_then() -> None:
 def test_the_gate_takes_nothing_but_addresses() -> None:
     for text in ("", "name.example", "127.1", "1.1.1.1%eth0", "10.0.0.1"):
         with pytest.raises(AddressRefused):
-            Gate(loopback=False).check(text)
+            AddressFilter(loopback=False).check(text)
 
 
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])

@@ -10,7 +10,7 @@ from service.web.certificate_pdf import certificate_pdf
 KEPT_MAX = 500  # about 11 kB each
 
 
-class Shelf:
+class CertificateCache:
     """Makes PDFs one at a time, in a thread, and keeps those that were asked for last.
 
     A PDF is a fifth of a second of processor time, most of it for its font, and anybody may ask for

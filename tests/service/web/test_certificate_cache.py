@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from service.forest.schemas import CertificateView, LotWhole
-from service.web.certificate_shelf import Shelf
+from service.web.certificate_cache import CertificateCache
 
 
 def a_certificate(state: str = "pledged", **changes: Any) -> CertificateView:
@@ -26,31 +26,31 @@ def a_certificate(state: str = "pledged", **changes: Any) -> CertificateView:
 
 
 async def test_many_who_ask_at_once_get_the_same_pdf() -> None:
-    shelf = Shelf()
+    certificates = CertificateCache()
 
-    first, *others = await asyncio.gather(*(shelf.pdf_of(a_certificate()) for _ in range(5)))
+    first, *others = await asyncio.gather(*(certificates.pdf_of(a_certificate()) for _ in range(5)))
 
     assert first.startswith(b"%PDF")
     assert all(one is first for one in others)
 
 
 async def test_another_state_of_the_lot_is_another_pdf() -> None:
-    shelf = Shelf()
+    certificates = CertificateCache()
 
-    before = await shelf.pdf_of(a_certificate())
-    after = await shelf.pdf_of(a_certificate("funded"))
+    before = await certificates.pdf_of(a_certificate())
+    after = await certificates.pdf_of(a_certificate("funded"))
 
     assert before != after
 
 
 async def test_those_asked_for_last_are_kept() -> None:
-    shelf = Shelf(kept_max=2)
+    certificates = CertificateCache(kept_max=2)
     alice, bob = a_certificate(display_name="Alice"), a_certificate(display_name="Bob")
 
-    first, second = await shelf.pdf_of(alice), await shelf.pdf_of(bob)
-    again = await shelf.pdf_of(alice)
-    await shelf.pdf_of(a_certificate(display_name="Cai"))
+    first, second = await certificates.pdf_of(alice), await certificates.pdf_of(bob)
+    again = await certificates.pdf_of(alice)
+    await certificates.pdf_of(a_certificate(display_name="Cai"))
 
     assert again is first
-    assert await shelf.pdf_of(alice) is first
-    assert await shelf.pdf_of(bob) is not second
+    assert await certificates.pdf_of(alice) is first
+    assert await certificates.pdf_of(bob) is not second
