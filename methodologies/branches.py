@@ -1,20 +1,20 @@
 """The rules of a sheet by region: which factors a branch reads, how uncertain it is, what it says.
 
 A branch is one way to do the sum (per kilometre, per trip, by weighed mass). Its written formulas
-are what a receipt shows; `estimate.py` does the sum, and a receipt fails if the two differ.
+are what a receipt shows. They do the sum where the version has no `estimate.py`; where it has one,
+a receipt fails if the two differ.
 """
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from decimal import Decimal
 
 from methodologies.arithmetic import plain
 from methodologies.contract import Inputs
 from methodologies.document import Cursor
-
-LINES = ("baseline", "project", "leakage")
+from methodologies.formulas import LINES, FormulaInvalid, Formulas, Names, compile_formulas
 
 # UNFCCC decision 20/CMP.1, technical guidance on adjustments: multiplier for an estimate with up to
 # this relative uncertainty in percent. The upper edge belongs to the band.
@@ -26,7 +26,7 @@ BANDS = (
 )
 ABOVE_ALL_BANDS = Decimal("0.73")
 
-_PLACE = re.compile(r"\{([a-z_0-9]+)\}")
+_NAME = re.compile(r"\{([a-z_0-9]+)\}")
 _SUM = re.compile(r"\[([a-z_0-9]+): ([^][]+)\]")
 _NEAREST = "*."  # stands for the region in the id of a factor: *.grid.avg_co2
 _REGION = re.compile(r"[A-Z]{2}(-[A-Z0-9]{1,3})?", re.ASCII)
@@ -49,6 +49,8 @@ class Branch:
     factors: Mapping[str, str]
     flags: tuple[str, ...]
     formulas: Mapping[str, str]  # by line
+    at: Mapping[str, Cursor]  # where each of them is written
+    compiled: Formulas | None = None  # of a sheet without estimate.py
 
     def holds_on(self, day: date) -> bool:
         begun = self.valid_from is None or self.valid_from <= day
@@ -68,8 +70,8 @@ class Branch:
             return f"({' + '.join(terms)})"
 
         def filled(text: str, given: Inputs) -> str:
-            def number_of(place: re.Match[str]) -> str:
-                name = place[1]
+            def number_of(found: re.Match[str]) -> str:
+                name = found[1]
                 if name in values:
                     return plain(values[name])
                 if name in given.numbers:
@@ -78,7 +80,7 @@ class Branch:
                     return "1" if given.switches[name] else "0"
                 return plain(values[given.texts[name]])
 
-            return _PLACE.sub(number_of, text)
+            return _NAME.sub(number_of, text)
 
         return filled(_SUM.sub(sum_of, self.formulas[line]), inputs)
 
@@ -123,8 +125,7 @@ def multiplier(u_pct: Decimal) -> Decimal:
 def read_branches(
     rules: Cursor,
     *,
-    inputs: frozenset[str],
-    lists: Mapping[str, frozenset[str]],
+    names: Names,
     factors: frozenset[str],
 ) -> Branches:
     """The block `rules`. CatalogueBroken: an unknown factor or name, or a CF outside its band."""
@@ -134,9 +135,7 @@ def read_branches(
         if region != "GLOBAL" and not is_region(region):
             raise key.broken(f"{region!r} is not an ISO 3166 region")
         found[region] = {
-            name.text(): _read_branch(
-                name.text(), region, branch, inputs=inputs, lists=lists, factors=factors
-            )
+            name.text(): _read_branch(name.text(), region, branch, names=names, factors=factors)
             for name, branch in entry.entries()
         }
     return found
@@ -147,8 +146,7 @@ def _read_branch(
     region: str,
     branch: Cursor,
     *,
-    inputs: frozenset[str],
-    lists: Mapping[str, frozenset[str]],
+    names: Names,
     factors: frozenset[str],
 ) -> Branch:
     given = branch.table(
@@ -165,12 +163,12 @@ def _read_branch(
     lines = given["formulas"].table(needs=LINES)
     for line in lines.values():
         for over, part in [("", _SUM.sub("", line.text())), *_SUM.findall(line.text())]:
-            if over and over not in lists:
+            if over and over not in names.lists:
                 raise line.broken(f"[{over}: ] is not about a list of the inputs")
-            known = lists[over] if over else inputs
-            for place in _PLACE.findall(part):
-                if place not in roles and place not in known:
-                    raise line.broken(f"{{{place}}} is neither a factor's role here nor an input")
+            known = names.lists[over] if over else names
+            for name_ in _NAME.findall(part):
+                if name_ not in roles and name_ not in known:
+                    raise line.broken(f"{{{name_}}} is neither a factor's role here nor an input")
     return Branch(
         name=name,
         region=region,
@@ -181,4 +179,27 @@ def _read_branch(
         factors=roles,
         flags=given["flags"].texts() if "flags" in given else (),
         formulas={line: cursor.text() for line, cursor in lines.items()},
+        at=lines,
     )
+
+
+def compiled(branches: Branches, names: Names) -> Branches:
+    """The same rules with formulas that do the sum. CatalogueBroken: a formula is none."""
+    return {
+        region: {name: _compiled(branch, names) for name, branch in rules.items()}
+        for region, rules in branches.items()
+    }
+
+
+def _compiled(branch: Branch, names: Names) -> Branch:
+    try:
+        formulas = compile_formulas(
+            branch.name,
+            branch.formulas,
+            roles=frozenset(branch.factors),
+            names=names,
+            file=branch.at[LINES[0]].file,
+        )
+    except FormulaInvalid as wrong:
+        raise branch.at[wrong.line].broken(str(wrong)) from wrong
+    return replace(branch, compiled=formulas)

@@ -20,14 +20,14 @@ from methodologies.contract import (
     UnknownEdition,
 )
 from methodologies.digest import WITHDRAWN, check_lock, read_lines
-from methodologies.explanation import Explanation, explain_place
+from methodologies.explanation import Explanation, explanation_of
 from methodologies.factors import Factor
 from methodologies.folder import PACKAGED, Version, published_in, read_folder
 from methodologies.force import newest_begun, read_forces
-from methodologies.place import Place, place_of
 from methodologies.register import Register, merged, read_register, refuse_doubtful
+from methodologies.resolved import ResolvedVersion, resolve
 
-PLACES_MAX = (
+RESOLVED_MAX = (
     20_000  # (activity or version, region, day) kept resolved; at the limit all are forgotten
 )
 
@@ -87,7 +87,7 @@ class Catalogue:
         self.register = register
         self._versions = {one.edition.reference: one for one in versions}
         self._usable = _usable(versions)
-        self._places: dict[tuple[str, str | None, date], Place] = {}
+        self._resolved: dict[tuple[str, str | None, date], ResolvedVersion] = {}
         self.activities = frozenset(self._usable)
 
     def assess(
@@ -106,10 +106,10 @@ class Catalogue:
         UnknownActivity: nothing is published for it. DataInvalid: region, level or data cannot be
         read.
         """
-        place = self._places.get((activity, region, day))
-        if place is None:
-            place = self._place(activity, region, day)
-        return place.assess(level, data)
+        resolved = self._resolved.get((activity, region, day))
+        if resolved is None:
+            resolved = self._resolve(activity, region, day)
+        return resolved.assess(level, data)
 
     def assess_under(
         self,
@@ -124,11 +124,11 @@ class Catalogue:
 
         UnknownEdition: there is none. DataInvalid: as `assess`.
         """
-        place = self._places.get((reference, region, day))
-        if place is None:
+        resolved = self._resolved.get((reference, region, day))
+        if resolved is None:
             version = self._version(*_parts(reference))
-            place = self._keep((reference, region, day), place_of(version, _region(region), day))
-        return place.assess(level, data)
+            resolved = self._keep((reference, region, day), resolve(version, _region(region), day))
+        return resolved.assess(level, data)
 
     def explain(
         self,
@@ -147,17 +147,17 @@ class Catalogue:
         Errors as `assess`; UnknownEdition: there is no such version of this activity.
         """
         if version is None:
-            place = self._place(activity, region, day)
+            resolved = self._resolve(activity, region, day)
         else:
             id_, _, number = version.rpartition("@")
             chosen = self._version(id_ or self._choose(activity, day).edition.id, number)
-            place = place_of(chosen, _region(region), day)
-        return explain_place(place, level=level, data=data)
+            resolved = resolve(chosen, _region(region), day)
+        return explanation_of(resolved, level=level, data=data)
 
     @property
-    def places_kept(self) -> int:
-        """How many regions and days are held ready; never more than `PLACES_MAX`."""
-        return len(self._places)
+    def resolved_kept(self) -> int:
+        """How many regions and days are held ready; never more than `RESOLVED_MAX`."""
+        return len(self._resolved)
 
     def editions(self) -> tuple[Edition, ...]:
         """Every version, of every status, by id and version."""
@@ -199,23 +199,25 @@ class Catalogue:
         """The worked cases of a version. UnknownEdition: there is none."""
         return self._version(id_, version).cases
 
-    def _place(self, activity: str, region: str | None, day: date) -> Place:
+    def _resolve(self, activity: str, region: str | None, day: date) -> ResolvedVersion:
         chosen = self._choose(activity, day)
-        place = place_of(chosen, _region(region), day)
+        resolved = resolve(chosen, _region(region), day)
         edition = chosen.edition
         if edition.status == "withdrawn":
             withdrawn = f"{edition.reference} is withdrawn and takes no new actions"
-            place.refusal = Refusal("no_methodology", withdrawn)
-        elif place.refusal is None and day < edition.in_force_from:
+            resolved.refusal = Refusal("no_methodology", withdrawn)
+        elif resolved.refusal is None and day < edition.in_force_from:
             begins = f"{edition.reference} is in force from {edition.in_force_from}, not on {day}"
-            place.refusal = Refusal("no_methodology", begins)
-        return self._keep((activity, region, day), place)
+            resolved.refusal = Refusal("no_methodology", begins)
+        return self._keep((activity, region, day), resolved)
 
-    def _keep(self, key: tuple[str, str | None, date], place: Place) -> Place:
-        if len(self._places) >= PLACES_MAX:
-            self._places.clear()
-        self._places[key] = place
-        return place
+    def _keep(
+        self, key: tuple[str, str | None, date], resolved: ResolvedVersion
+    ) -> ResolvedVersion:
+        if len(self._resolved) >= RESOLVED_MAX:
+            self._resolved.clear()
+        self._resolved[key] = resolved
+        return resolved
 
     def _choose(self, activity: str, day: date) -> Version:
         usable = self._usable.get(activity)

@@ -25,7 +25,7 @@ _NUMBER = re.compile(r"-?[0-9]{1,18}(\.[0-9]{1,18})?", re.ASCII)
 
 
 class Cursor:
-    """One place in a document."""
+    """A part of a document that knows its file and line, for the errors about it."""
 
     __slots__ = ("_node", "file")
 

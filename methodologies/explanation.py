@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from decimal import Decimal, localcontext
 
 from methodologies.arithmetic import ARITHMETIC, evaluate, plain
-from methodologies.branches import LINES
 from methodologies.contract import (
     Assessment,
     Edition,
@@ -21,9 +20,10 @@ from methodologies.contract import (
     Refusal,
 )
 from methodologies.factors import Factor
+from methodologies.formulas import LINES
 from methodologies.inputs import Reading
 from methodologies.lists import as_read
-from methodologies.place import Place, Rule
+from methodologies.resolved import ResolvedVersion, Rule
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,27 +115,32 @@ class _Noted(FactorValues):
         return super().__getitem__(role)
 
 
-def explain_place(place: Place, *, level: str, data: Mapping[str, object]) -> Explanation:
-    """DataInvalid: the data or the level cannot be read."""
+def explanation_of(
+    resolved: ResolvedVersion, *, level: str, data: Mapping[str, object]
+) -> Explanation:
+    """The sum of one event with all that went into it, or its refusal.
+
+    DataInvalid: the data or the level cannot be read.
+    """
     with localcontext(ARITHMETIC):
-        reading = place.read(data)
+        reading = resolved.read(data)
         inputs, claims, flags, limit = reading
-        refusal = place.refuse(level, limit)
+        refusal = resolved.refuse(level, limit)
         if refusal is not None:
-            return _refused(place, reading, level, refusal)
-        noted = {name: _Noted(values) for name, values in place.table.items()}
+            return _refused(resolved, reading, level, refusal)
+        noted = {name: _Noted(values) for name, values in resolved.table.items()}
         try:
-            estimate = place.estimate(inputs, FactorTable(noted, place.table.absent))
+            estimate = resolved.estimate(inputs, FactorTable(noted, resolved.table.absent))
         except FactorNotFound as missing:
-            return _refused(place, reading, level, Refusal("no_methodology", str(missing)))
-        assessment = place.conclude(estimate, inputs, claims, flags)
-        rule = place.rules[estimate.branch]
+            return _refused(resolved, reading, level, Refusal("no_methodology", str(missing)))
+        assessment = resolved.conclude(estimate, inputs, claims, flags)
+        rule = resolved.rules[estimate.branch]
         read = noted[estimate.branch].read
         return Explanation(
-            edition=place.edition,
-            day=place.day.isoformat(),
+            edition=resolved.edition,
+            day=resolved.day.isoformat(),
             level=level,
-            region_chain=place.chain,
+            region_chain=resolved.chain,
             region=assessment.region,
             inputs=_as_read(inputs),
             branch=estimate.branch,
@@ -189,13 +194,15 @@ def _as_read(inputs: Inputs) -> dict[str, object]:
     }
 
 
-def _refused(place: Place, reading: Reading, level: str, refusal: Refusal) -> Explanation:
+def _refused(
+    resolved: ResolvedVersion, reading: Reading, level: str, refusal: Refusal
+) -> Explanation:
     inputs, claims, flags, _ = reading
     return Explanation(
-        edition=place.edition,
-        day=place.day.isoformat(),
+        edition=resolved.edition,
+        day=resolved.day.isoformat(),
         level=level,
-        region_chain=place.chain,
+        region_chain=resolved.chain,
         region=None,
         inputs=_as_read(inputs),
         branch=None,

@@ -1,29 +1,23 @@
 """Reads version folders into `Version`s, and checks all of them. No choice of version, no sums.
 
-A version folder holds exactly methodology.yaml, factors.yaml, cases.yaml and estimate.py.
+A version folder holds methodology.yaml, factors.yaml, cases.yaml, and estimate.py if its sum is
+more than one formula for each rule.
 """
 
 import importlib.util
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
 
-from methodologies.branches import Branches, named_by, read_branches
+from methodologies.branches import Branches, compiled, named_by, read_branches
 from methodologies.cases import Case, read_cases
-from methodologies.contract import (
-    LEVELS,
-    CatalogueBroken,
-    Edition,
-    Estimate,
-    FactorTable,
-    Inputs,
-    Status,
-)
+from methodologies.contract import LEVELS, CatalogueBroken, Edition, Status
 from methodologies.digest import digest_of
 from methodologies.document import Cursor, read_document
 from methodologies.factors import Factors, read_factors
+from methodologies.formulas import Estimator, names_of
 from methodologies.inputs import InputReader
 from methodologies.sheet import (
     check_attribution,
@@ -39,7 +33,8 @@ from methodologies.values import Input
 PACKAGED = Path(__file__).resolve().parent
 NO_METHODOLOGY = ("__pycache__", "factors")  # the second is the register's
 PACKAGED_CODE = ("authoring", "catalogue_site", "cli")  # folders of this package that are code
-FILES = ("cases.yaml", "estimate.py", "factors.yaml", "methodology.yaml")
+CODE = "estimate.py"
+FILES = ("cases.yaml", "factors.yaml", "methodology.yaml")
 
 _VERSION = re.compile(r"[1-9][0-9]{0,3}\.[0-9]{1,4}\.[0-9]{1,4}", re.ASCII)
 _ID = re.compile(r"[a-z_]{1,30}(\.[a-z_][a-z0-9_]{0,29}){0,3}", re.ASCII)
@@ -56,19 +51,17 @@ _MEANINGS = (
     "overlap",
 )
 
-Estimator = Callable[[Inputs, FactorTable], Estimate]
-
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Version:
-    """All that one version folder says, ready for use."""
+    """All that one version folder says, ready for use. Without `estimate`, formulas do the sum."""
 
     edition: Edition
     inputs: tuple[Input, ...]
     reader: InputReader
     branches: Branches
     factors: Factors
-    estimate: Estimator
+    estimate: Estimator | None
     cases: tuple[Case, ...]
 
 
@@ -139,12 +132,11 @@ def read_version(folder: Path) -> Version:
     _check_changes(sheet.get("changes"))
     inputs = read_inputs(sheet["inputs"])
     bands = read_bands(sheet.get("bands"), inputs)
-    branches = read_branches(
-        sheet["rules"],
-        inputs=frozenset([*(one.name for one in inputs), *(band.name for band in bands)]),
-        lists={one.name: frozenset(c.name for c in one.columns) for one in inputs if one.columns},
-        factors=frozenset(factors),
-    )
+    names = names_of(inputs, bands)
+    branches = read_branches(sheet["rules"], names=names, factors=frozenset(factors))
+    estimate = _load_estimate(folder / CODE, shown) if (folder / CODE).is_file() else None
+    if estimate is None:
+        branches = compiled(branches, names)
     _refuse_unread(factors, branches, shown=shown)
     edition = _read_edition(root, sheet, inputs, regions=tuple(branches), folder=folder)
     return Version(
@@ -162,7 +154,7 @@ def read_version(folder: Path) -> Version:
         ),
         branches=branches,
         factors=factors,
-        estimate=_load_estimate(folder / "estimate.py", shown),
+        estimate=estimate,
         cases=read_cases(read_document(folder / "cases.yaml", shown_as=f"{shown}/cases.yaml")),
     )
 
@@ -172,7 +164,7 @@ def _check_files(folder: Path, shown: str) -> None:
         raise CatalogueBroken(
             f"{shown}/methodology.yaml", 1, "a methodology folder needs this file"
         )
-    found = {path.name for path in folder.iterdir()} - {"__pycache__"}
+    found = {path.name for path in folder.iterdir()} - {"__pycache__", CODE}
     for name in sorted(found ^ set(FILES)):
         reason = "is missing" if name in FILES else "does not belong into a version folder"
         rule = "worked-cases" if name == "cases.yaml" else None
@@ -192,9 +184,9 @@ def _read_edition(
         raise sheet["id"].broken(f"{id_!r} is not an id such as transit.metro")
     if not _VERSION.fullmatch(version):
         raise sheet["version"].broken(f"{version!r} is not a version such as 1.0.0")
-    place = f"{id_.replace('.', '_')}/v{re.sub(r'([.]0)+$', '', version).replace('.', '_')}"
-    if place != f"{folder.parent.name}/{folder.name}":
-        raise sheet["id"].broken(f"{id_} {version} belongs into {place}")
+    expected = f"{id_.replace('.', '_')}/v{re.sub(r'([.]0)+$', '', version).replace('.', '_')}"
+    if expected != f"{folder.parent.name}/{folder.name}":
+        raise sheet["id"].broken(f"{id_} {version} belongs into {expected}")
     daily = sheet["daily"].table(needs=["actions", "quantity", "gross_g"])
     quantity, quantity_max = _read_quantity(daily["quantity"], inputs)
     yearly_per, yearly_max = _read_yearly(sheet.get("yearly"), inputs, quantity)

@@ -4,19 +4,17 @@ The same for a packaged version in the tests and for somebody's own with `saxaul
 """
 
 import ast
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from decimal import Decimal
 from typing import cast
 
-from methodologies.cases import Case
+from methodologies.case_proof import wrong_case
 from methodologies.catalogue import Catalogue
-from methodologies.contract import Assessment, DataInvalid, Edition, Refusal
-from methodologies.folder import Version
+from methodologies.contract import DataInvalid, Edition
+from methodologies.folder import CODE, Version
 from methodologies.register import Register
 from methodologies.units import refusal_of
 
-TOLERANCE_G = Decimal("0.001")
 MAY_IMPORT = frozenset(("decimal", "methodologies.contract"))
 MAY_CALL = frozenset(("Decimal", "Estimate", "min", "max"))
 PLACEHOLDER = "placeholder"
@@ -32,16 +30,19 @@ class Proof:
     wrong: str | None
 
 
-def prove(version: Version, source: str) -> tuple[Proof, ...]:
-    """Everything that can be tried without a service. `source` is the text of estimate.py."""
+def prove(version: Version, source: str | None) -> tuple[Proof, ...]:
+    """Everything that can be tried without a service.
+
+    `source` is the text of estimate.py, or None where the formulas do the sum.
+    """
     alone = replace(version, edition=replace(version.edition, status="published"))
     catalogue = Catalogue((alone,), Register((), ()))
-    cases = [Proof("worked-cases", case.name, _wrong(catalogue, alone.edition, case))
+    cases = [Proof("worked-cases", case.name, wrong_case(catalogue, alone.edition, case))
              for case in version.cases]  # fmt: skip
     return (
         *cases,
         Proof("every-rule-has-a-case", "rules", _without_case(catalogue, alone)),
-        Proof("pure", "estimate.py", _impure(source)),
+        *([] if source is None else [Proof("pure", CODE, _impure(source))]),
         Proof("a-later-version-says-its-change", "changes", _silent(alone.edition)),
         *_units(version),
     )
@@ -61,58 +62,6 @@ def placeholders(version: Version) -> tuple[str, ...]:
         for factor in values
         if PLACEHOLDER in factor.flags
     )
-
-
-def _wrong(catalogue: Catalogue, edition: Edition, case: Case) -> str | None:
-    """What a case gives instead of what it says, in words."""
-    try:
-        result = catalogue.assess(
-            edition.activity, region=case.region, day=case.day, level=case.level, data=case.data
-        )
-        catalogue.explain(
-            edition.activity,
-            region=case.region,
-            day=case.day,
-            level=case.level,
-            data=case.data,
-            version=edition.version,
-        )
-    except DataInvalid as invalid:
-        names = [name for name, _ in invalid.errors]
-        return None if case.invalid in names else f"its data cannot be read: {invalid}"
-    except AssertionError as formula:
-        return f"the written formula is not the sum of estimate.py: {formula}"
-    except (ArithmeticError, LookupError, TypeError, AttributeError) as failed:
-        return f"estimate.py fails: {type(failed).__name__}: {failed}"
-    if isinstance(result, Refusal):
-        return _wrong_refusal(case, result)
-    return "; ".join(_wrong_figures(case, result)) or None
-
-
-def _wrong_refusal(case: Case, refusal: Refusal) -> str | None:
-    if case.refused != refusal.reason:
-        return f"it is refused, {refusal.reason}: {refusal.detail}"
-    if case.mentions and case.mentions not in refusal.detail:
-        return f"the refusal does not mention {case.mentions!r}: {refusal.detail}"
-    return None
-
-
-def _wrong_figures(case: Case, result: Assessment) -> Iterator[str]:
-    gross_g = Decimal(result.gross_mg) / 1000
-    if case.gross_g is None:
-        yield f"it gives {gross_g} g, where {case.refused or case.invalid} is expected"
-        return
-    if abs(gross_g - case.gross_g) > TOLERANCE_G:
-        yield f"gross_g is {gross_g}, not {case.gross_g}"
-    pairs: Mapping[str, tuple[object, object]] = {
-        "credited_mg": (case.credited_mg, result.credited_mg),
-        "region": (case.uses_region, result.region),
-        "flags": (case.flags, result.flags),
-        "claims": (case.claims, result.claims),
-    }
-    for name, (expected, found) in pairs.items():
-        if expected is not None and expected != found:
-            yield f"{name} is {found}, not {expected}"
 
 
 def _without_case(catalogue: Catalogue, version: Version) -> str | None:

@@ -141,14 +141,14 @@ def read_register(folder: Path) -> Register:
 
     CatalogueBroken: with file, line, reason and rule.
     """
-    place = folder / FOLDER
-    if not place.is_dir():
+    inside = folder / FOLDER
+    if not inside.is_dir():
         return Register((), ())
-    root = read_document(place / SOURCES, shown_as=f"{FOLDER}/{SOURCES}")
+    root = read_document(inside / SOURCES, shown_as=f"{FOLDER}/{SOURCES}")
     listed = root.table(needs=["sources"])["sources"]
     sources = {key.text(): entry for key, entry in listed.entries()}
     areas = []
-    for path in sorted(place.iterdir()):
+    for path in sorted(inside.iterdir()):
         if path.name in (SOURCES, LOCAL):
             continue
         if path.suffix != ".yaml" or not path.is_file():
@@ -156,7 +156,7 @@ def read_register(folder: Path) -> Register:
         areas.append(_read_area(path, sources))
     rows = [row for area in areas for row in area.rows]
     _refuse_unused_sources(sources, rows)
-    return Register(_checked(areas), _read_local(place))
+    return Register(_checked(areas), _read_local(inside))
 
 
 def merged(registers: Iterable[Register]) -> Register:
@@ -266,10 +266,10 @@ def _read_details(given: Mapping[str, Cursor]) -> dict[str, object]:
     return details
 
 
-def _read_local(place: Path) -> tuple[LocalValue, ...]:
-    if not (place / LOCAL).is_file():
+def _read_local(folder: Path) -> tuple[LocalValue, ...]:
+    if not (folder / LOCAL).is_file():
         return ()
-    root = read_document(place / LOCAL, shown_as=f"{FOLDER}/{LOCAL}")
+    root = read_document(folder / LOCAL, shown_as=f"{FOLDER}/{LOCAL}")
     return tuple(
         LocalValue(**{name: cursor.text() for name, cursor in fields.items()})
         for item in root.table(needs=["local"])["local"].items()

@@ -7,7 +7,7 @@ from pathlib import Path
 from string import Template
 
 from methodologies.contract import CatalogueBroken
-from methodologies.folder import Version, read_version
+from methodologies.folder import CODE, Version, read_version
 from methodologies.lock import lock
 from methodologies.proof import Proof, placeholders, prove
 
@@ -22,7 +22,7 @@ class AuthorRefused(ValueError):
 
 
 def make_skeleton(id_: str, folder: Path, today: date) -> Path:
-    """Write a draft that passes every check into `folder`; the answer is its place.
+    """Write a draft that passes every check into `folder`; the answer is the folder of its version.
 
     AuthorRefused: the id has not the form of one, or there is such a folder.
     """
@@ -30,9 +30,9 @@ def make_skeleton(id_: str, folder: Path, today: date) -> Path:
         raise AuthorRefused(
             f"{id_!r} is not an id: small letters in two to four parts, such as water.refill"
         )
-    place = folder / id_.replace(".", "_") / "v1"
-    if place.exists():
-        raise AuthorRefused(f"{place} is there already; a correction is v1_1 or v2 beside it")
+    made = folder / id_.replace(".", "_") / "v1"
+    if made.exists():
+        raise AuthorRefused(f"{made} is there already; a correction is v1_1 or v2 beside it")
     names = {
         "id": id_,
         "title": id_.replace(".", " ").replace("_", " ").capitalize(),
@@ -40,11 +40,11 @@ def make_skeleton(id_: str, folder: Path, today: date) -> Path:
         "prefix": f"cn.{id_}",
         "today": today.isoformat(),
     }
-    place.mkdir(parents=True)
+    made.mkdir(parents=True)
     for path in sorted(SKELETON.iterdir()):
         text = Template(path.read_text(encoding="utf-8")).substitute(names)
-        (place / path.name.removesuffix(".txt")).write_text(text, encoding="utf-8")
-    return place
+        (made / path.name).write_text(text, encoding="utf-8")
+    return made
 
 
 def versions_below(path: Path) -> tuple[Path, ...]:
@@ -67,21 +67,26 @@ def check_versions(path: Path) -> Iterator[tuple[Version, tuple[Proof, ...]]]:
 
     CatalogueBroken: a folder cannot be read at all.
     """
-    for place in versions_below(path):
-        version = read_version(place)
-        source = (place / "estimate.py").read_text(encoding="utf-8")
-        yield version, prove(version, source)
+    for folder in versions_below(path):
+        version = read_version(folder)
+        yield version, prove(version, source_of(folder))
 
 
-def publish(place: Path, today: date) -> str:
+def source_of(folder: Path) -> str | None:
+    """The text of a version folder's estimate.py; None where its formulas do the sum."""
+    code = folder / CODE
+    return code.read_text(encoding="utf-8") if code.is_file() else None
+
+
+def publish(folder: Path, today: date) -> str:
     """Set a draft's status and day, and lock it; the answer is its reference.
 
     AuthorRefused: it is no draft, does not hold, or still has values of the skeleton.
     CatalogueBroken: it cannot be read, or something beside it cannot.
     """
-    (version, proofs), *more = check_versions(place)
-    if more or not (place / "methodology.yaml").is_file():
-        raise AuthorRefused(f"{place} is not one version folder; name one such as water_refill/v1")
+    (version, proofs), *more = check_versions(folder)
+    if more or not (folder / "methodology.yaml").is_file():
+        raise AuthorRefused(f"{folder} is not one version folder; name one such as water_refill/v1")
     reference = version.edition.reference
     if version.edition.status != "draft":
         raise AuthorRefused(f"{reference} is {version.edition.status} already")
@@ -94,12 +99,12 @@ def publish(place: Path, today: date) -> str:
             f"{left[0]} is still the value of the skeleton: write a value that you have seen, its "
             "source, and take the flag `placeholder` away"
         )
-    sheet = place / "methodology.yaml"
+    sheet = folder / "methodology.yaml"
     draft = sheet.read_text(encoding="utf-8")
     text = _DAY.sub(f"published_on: {today.isoformat()}", _STATUS.sub("status: published", draft))
     sheet.write_text(text, encoding="utf-8")
     try:
-        lock(place.resolve().parent.parent)
+        lock(folder.resolve().parent.parent)
     except CatalogueBroken:
         sheet.write_text(draft, encoding="utf-8")
         raise

@@ -29,7 +29,7 @@ MARKS = {
     "M": "From memory. In use only with a waiver, and to be checked against the original.",
     "D": "Derived here, with the arithmetic, or chosen by judgement.",
 }
-# What a page has a place for; whatever else a sheet declares is shown as it is written.
+# What a page shows in a part of its own; whatever else a sheet declares is shown as it is written.
 SHOWN = frozenset(
     ("id", "version", "title", "status", "published_on", "activity", "approach", "baseline",
      "project", "boundary", "gases", "evidence", "inputs", "any_of", "ratios", "conditions",
@@ -316,8 +316,8 @@ def _formula(text: str) -> Markup:
     """A written formula with its names set as variables."""
     parts = _NAME.split(_times(text))
     return Markup("").join(
-        Markup("<var>{}</var>").format(_words(part)) if place % 2 else escape(part)
-        for place, part in enumerate(parts)
+        Markup("<var>{}</var>").format(_words(part)) if index % 2 else escape(part)
+        for index, part in enumerate(parts)
     )
 
 

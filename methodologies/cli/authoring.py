@@ -25,14 +25,14 @@ def new(
 ) -> None:
     """Make a draft that passes every check, to be filled with what you know."""
     try:
-        place = make_skeleton(id_, folder, today_or(None))
+        made = make_skeleton(id_, folder, today_or(None))
     except (AuthorRefused, OSError) as refused:
         raise fail(refused) from refused
-    out.print(f"Written: {place}", highlight=False, soft_wrap=True)
-    for path in sorted(place.iterdir()):
+    out.print(f"Written: {made}", highlight=False, soft_wrap=True)
+    for path in sorted(made.iterdir()):
         out.print(f"  {path.name}", highlight=False)
     group = context.parent.command_path if context.parent else "saxaul-methodologies"
-    out.print(f"Next: {group} check {place}", highlight=False, soft_wrap=True)
+    out.print(f"Next: {group} check {made}", highlight=False, soft_wrap=True)
 
 
 def check(
@@ -66,12 +66,12 @@ def _show_proofs(version: Version, proofs: tuple[Proof, ...], *, verbose: bool) 
 
 
 def publish_draft(
-    place: Annotated[Path, typer.Argument(help="The version folder of a draft.")],
+    folder: Annotated[Path, typer.Argument(help="The version folder of a draft.")],
     on: Day = None,
 ) -> None:
     """Publish a draft: set its status and day, and write its digest to LOCK. It is final."""
     try:
-        reference = publish(place, today_or(on))
+        reference = publish(folder, today_or(on))
     except (AuthorRefused, CatalogueBroken, PintMissing) as refused:
         raise fail(refused) from refused
     out.print(f"Published and locked: {reference}", highlight=False)

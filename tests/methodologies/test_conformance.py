@@ -3,8 +3,6 @@
 import ast
 import dataclasses
 import decimal
-import json
-from collections.abc import Mapping
 from datetime import date
 from decimal import Decimal
 from pathlib import Path
@@ -14,19 +12,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from methodologies.authoring.drafts import source_of
 from methodologies.catalogue import Catalogue, load_catalogue
-from methodologies.contract import Assessment, DataInvalid, Edition, Refusal
+from methodologies.contract import Assessment, DataInvalid, Refusal
 from methodologies.factors import Factor
-from methodologies.folder import PACKAGED
+from methodologies.folder import PACKAGED, read_version
 from methodologies.lock import lock
+from methodologies.proof import prove
 
 CATALOGUE = load_catalogue()
 EDITIONS = CATALOGUE.editions()
 FACTORS = CATALOGUE.factors(id_=None, region=None, on=None)
 DAY = date(2025, 6, 1)
 CHECKED_SINCE = date(2025, 11, 22)  # a year before the newest check of this edition's factors
-
-editions = pytest.mark.parametrize("edition", EDITIONS, ids=lambda one: one.reference)
 
 
 def test_each_activity_is_its_methodology_and_each_locked_one_can_be_used() -> None:
@@ -59,83 +57,17 @@ def test_no_binary_number_is_in_the_code(path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "path", sorted(PACKAGED.glob("*/v*/estimate.py")), ids=lambda one: one.parts[-3]
+    "folder_", sorted(PACKAGED.glob("*/v*/")), ids=lambda one: "/".join(one.parts[-2:])
 )
-def test_an_estimate_knows_arithmetic_and_the_contract_only(path: Path) -> None:
-    tree = ast.parse(path.read_text(encoding="utf-8"))
-    imported = {node.module for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)} | {
-        node.names[0].name for node in ast.walk(tree) if isinstance(node, ast.Import)
-    }
-    called = {
-        node.func.id
-        for node in ast.walk(tree)
-        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name)
-    }
+def test_a_packaged_version_holds_in_all_that_can_be_tried(folder_: Path) -> None:
+    version = read_version(folder_)
 
-    assert imported <= {"decimal", "methodologies.contract"}
-    assert called <= {"Decimal", "Estimate", "max", "min"}
+    proofs = prove(version, source_of(folder_))
 
-
-@editions
-def test_every_branch_has_a_case(edition: Edition) -> None:
-    rules = cast("Mapping[str, Mapping[str, object]]", edition.sheet["rules"])
-    declared = {(region, branch) for region, branches in rules.items() for branch in branches}
-    reached = set()
-    for case in CATALOGUE.cases(edition.id, edition.version):
-        if case.invalid is None:
-            receipt = CATALOGUE.explain(
-                edition.activity,
-                region=case.region,
-                day=case.day,
-                level=case.level,
-                data=case.data,
-                version=edition.reference,
-            )
-            reached.add((receipt.region, receipt.branch))
-
-    assert declared <= reached
-
-
-@editions
-def test_a_receipt_is_ready_for_json_and_shows_a_source_for_each_factor(edition: Edition) -> None:
-    case = CATALOGUE.cases(edition.id, edition.version)[0]
-    receipt = CATALOGUE.explain(
-        edition.activity,
-        region=case.region,
-        day=case.day,
-        level=case.level,
-        data=case.data,
-        version=edition.reference,
-    )
-
-    shown = json.loads(json.dumps(receipt.as_dict()))
-
-    assert shown["methodology"]["reference"] == edition.reference
-    assert [line["name"] for line in shown["lines"]] == [
-        "baseline",
-        "project",
-        "leakage",
-        "gross",
-        "conservativeness",
-        "credited",
-    ]
-    assert all(factor["source"]["title"] for factor in shown["factors"])
-
-
-@editions
-def test_the_answer_does_not_depend_on_the_callers_decimal_context(edition: Edition) -> None:
-    case = CATALOGUE.cases(edition.id, edition.version)[0]
-
-    def answer() -> Assessment | Refusal:
-        return CATALOGUE.assess_under(
-            edition.reference, region=case.region, day=case.day, level=case.level, data=case.data
-        )
-
-    before = answer()
-    with decimal.localcontext(decimal.Context(prec=3, rounding=decimal.ROUND_UP)) as context:
-        assert answer() == before
-        assert decimal.getcontext() is context
-    assert answer() == before
+    assert [one for one in proofs if one.wrong] == []
+    tried = [one.what for one in proofs if one.rule == "worked-cases"]
+    assert tried == [case.name for case in version.cases]
+    assert {one.rule for one in proofs} >= {"every-rule-has-a-case", "pure", "unit-parses"}
 
 
 def test_a_negative_result_keeps_its_sign_and_credits_nothing(folder: Path) -> None:
@@ -307,8 +239,8 @@ def test_what_is_answered_cannot_be_changed() -> None:
         result.edition.title = ""  # type: ignore[misc]
 
 
-def test_the_places_kept_in_memory_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("methodologies.catalogue.PLACES_MAX", 3)
+def test_the_resolved_kept_in_memory_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("methodologies.catalogue.RESOLVED_MAX", 3)
     catalogue = load_catalogue()
 
     for day in range(1, 20):
@@ -320,4 +252,4 @@ def test_the_places_kept_in_memory_are_bounded(monkeypatch: pytest.MonkeyPatch) 
             data={"distance_km": 3},
         )
 
-    assert catalogue.places_kept <= 3
+    assert catalogue.resolved_kept <= 3

@@ -151,7 +151,7 @@ def test_a_folder_that_is_no_methodology_is_refused(folder: Path) -> None:
         load_catalogue(folder)
 
 
-@pytest.mark.parametrize("name", ["methodology.yaml", "factors.yaml", "cases.yaml", "estimate.py"])
+@pytest.mark.parametrize("name", ["methodology.yaml", "factors.yaml", "cases.yaml"])
 def test_a_missing_file_is_refused(folder: Path, name: str) -> None:
     (folder / METRO / name).unlink()
 
@@ -159,6 +159,13 @@ def test_a_missing_file_is_refused(folder: Path, name: str) -> None:
         load_catalogue(folder)
 
     assert broken.value.file == f"{METRO}/{name}"
+
+
+def test_a_published_version_that_loses_its_code_is_refused(folder: Path) -> None:
+    (folder / METRO / "estimate.py").unlink()
+
+    with pytest.raises(CatalogueBroken, match=r"transit\.metro@1\.0\.0 has changed since"):
+        load_catalogue(folder)
 
 
 def test_a_file_too_many_is_refused(folder: Path) -> None:

@@ -15,6 +15,21 @@ from methodologies.catalogue import load_catalogue
 from service.catalogue.speed import measure
 from service.cli import app
 
+# The sum of the skeleton, as code.
+CODE = """
+from decimal import Decimal
+
+from methodologies.contract import Estimate, FactorTable, Inputs
+
+NOTHING = Decimal(0)
+
+
+def estimate(inputs: Inputs, factors: FactorTable) -> Estimate:
+    items = inputs.numbers["items"]
+    values = factors["per_item"]
+    return Estimate("per_item", items * values["before"], items * values["after"], NOTHING)
+"""
+
 
 def run(*arguments: str, **environment: str) -> Result:
     return CliRunner().invoke(app, arguments, env={"COLUMNS": "200", **environment})
@@ -139,11 +154,9 @@ def test_a_skeleton_never_overwrites(tmp_path: Path) -> None:
     [
         ("cases.yaml", '"3690"', '"3691"', "credited_mg is 3690, not 3691"),
         ("cases.yaml", "refused: implausible", "refused: out_of_period", "implausible"),
-        ("methodology.yaml", "{items} * {before}", "{items} * {after}", "is not the sum"),
+        ("methodology.yaml", "{items} * {before}", "{items} * {after}", "gross_g is 0, not 4.5"),
+        ("methodology.yaml", "{items} * {before}", "{items} * before", "baseline, character 11 of"),
         ("methodology.yaml", "unit: items", "unit: bananas", "'bananas' does not parse"),
-        ("estimate.py", "from decimal import Decimal", "import os\nfrom decimal import Decimal",
-         "it knows more than arithmetic and the contract: os"),
-        ("estimate.py", 'inputs.numbers["items"]', 'inputs.numbers["itemz"]', "KeyError"),
         ("factors.yaml", "source: own", "source: hearsay", "every-value-has-a-source"),
     ],
 )  # fmt: skip
@@ -158,6 +171,33 @@ def test_a_draft_that_does_not_hold_is_said(
     checked = run("methodology", "check", str(tmp_path / "water_refill"))
 
     assert checked.exit_code == 1
+    assert why in checked.output.replace("\n", "")
+
+
+@pytest.mark.parametrize(
+    ("file", "old", "new", "why"),
+    [
+        ("methodology.yaml", "{items} * {before}", "{items} * {after}",
+         "is not the sum of estimate.py"),
+        ("estimate.py", "from decimal import Decimal", "import os\nfrom decimal import Decimal",
+         "it knows more than arithmetic and the contract: os"),
+        ("estimate.py", 'inputs.numbers["items"]', 'inputs.numbers["itemz"]', "KeyError"),
+        ("estimate.py", "", "", "holds"),
+    ],
+)  # fmt: skip
+def test_code_beside_the_formulas_is_held_against_them(
+    tmp_path: Path, file: str, old: str, new: str, why: str
+) -> None:
+    run("methodology", "new", "water.refill", "--folder", str(tmp_path))
+    folder = tmp_path / "water_refill/v1"
+    (folder / "estimate.py").write_text(CODE)
+    text = (folder / file).read_text()
+    assert old in text
+    (folder / file).write_text(text.replace(old, new, 1))
+
+    checked = run("methodology", "check", str(tmp_path / "water_refill"))
+
+    assert checked.exit_code == (0 if why == "holds" else 1)
     assert why in checked.output.replace("\n", "")
 
 

@@ -26,6 +26,7 @@ from methodologies.contract import (
 )
 from methodologies.factors import Factor, days_covered, in_force
 from methodologies.folder import Version
+from methodologies.formulas import Estimator, estimator_of
 
 _NOTHING = Decimal(0)
 _MILLI = Decimal(1000)
@@ -42,7 +43,7 @@ class Rule(NamedTuple):
     u_permille: int
 
 
-class Place:
+class ResolvedVersion:
     """One version in one region on one day."""
 
     __slots__ = (
@@ -76,7 +77,7 @@ class Place:
         self.table = table
         self.refusal = refusal
         self.read = version.reader.read
-        self.estimate = version.estimate
+        self.estimate = version.estimate or _by_formulas(version, rules)
         self._quantity = version.edition.quantity
         self._reference = version.edition.reference
         self._enough = frozenset(LEVELS[LEVELS.index(version.edition.minimum_level) :])
@@ -135,7 +136,14 @@ class Place:
         )
 
 
-def place_of(version: Version, region: str, day: date) -> Place:
+def _by_formulas(version: Version, rules: Mapping[str, Rule]) -> Estimator:
+    """The sum by formulas: of these rules, in the order in which the sheet names its rules."""
+    sheet = {name: one for region in version.branches.values() for name, one in region.items()}
+    chosen = {name: rules[name].branch if name in rules else one for name, one in sheet.items()}
+    return estimator_of({name: one.compiled for name, one in chosen.items() if one.compiled}, rules)
+
+
+def resolve(version: Version, region: str, day: date) -> ResolvedVersion:
     """Look up every rule and factor of a version for a region and a day."""
     chain, edition = chain_of(region), version.edition
     branches: dict[str, Branch] = {}
@@ -145,7 +153,7 @@ def place_of(version: Version, region: str, day: date) -> Place:
     rules = {name: _rule(branch, version, chain, day) for name, branch in branches.items()}
     values = {name: _values(rule, version, chain, day) for name, rule in rules.items()}
     absent = f"{edition.reference} has no rule '{{branch}}' for {region} on {day}"
-    return Place(
+    return ResolvedVersion(
         version,
         chain=chain,
         day=day,
