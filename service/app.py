@@ -46,7 +46,8 @@ def create_app(
     catalogue: Catalogue | None = None,
     live: FastAPI | None = None,
 ) -> FastAPI:
-    """The application; it opens its resources when it starts and drains its lanes at the end.
+    """Return the application; it opens its resources when it starts and drains its lanes at the
+    end.
 
     Without a catalogue it loads one when it starts. With `live` it is the sandbox beside that
     application: for test keys, over another schema.
@@ -104,12 +105,12 @@ def create_app(
 
 
 def sandbox_settings(settings: Settings) -> Settings:
-    """Those of the sandbox: the same rules, fewer connections."""
+    """Return the settings of the sandbox: the same rules with fewer connections."""
     return settings.model_copy(update={"lanes": 1})
 
 
 def fast_path_of(app: FastAPI, *, slow_seconds: float | None) -> FastPath:
-    """The application behind its fast path: what phones and the public page ask for most."""
+    """Return the application behind its fast path: what phones and the public page ask for most."""
     return FastPath(
         app,
         {
@@ -125,7 +126,7 @@ def fast_path_of(app: FastAPI, *, slow_seconds: float | None) -> FastPath:
 
 
 async def environment_of(app: FastAPI, scope: MutableMapping[str, Any]) -> FastAPI:
-    """The application that a request is for: the programme's own, or its sandbox."""
+    """Return the application that a request is for: the programme's own, or its sandbox."""
     if is_for_sandbox(scope):
         sandbox = runtime_of(app, Runtime).sandbox
         assert sandbox is not None, "a sandbox has no fast path of its own"

@@ -17,7 +17,7 @@ _VERSION_AND_VARIANT = (7 << 76) | (0b10 << 62)
 
 
 def system_clock() -> datetime:
-    """The machine's time, aware, UTC."""
+    """Return the machine's time, aware, UTC."""
     return datetime.now(UTC)
 
 
@@ -45,7 +45,7 @@ class MovedClock:
 
 
 def read_ahead(file: Path) -> timedelta:
-    """How far ahead a clock file says that time is; zero without the file."""
+    """Return how far ahead a clock file says that time is; zero without the file."""
     try:
         return timedelta(seconds=int(json.loads(file.read_bytes())["ahead_s"]))
     except FileNotFoundError:
@@ -53,17 +53,17 @@ def read_ahead(file: Path) -> timedelta:
 
 
 def seconds() -> float:
-    """A monotonic reading for durations and deadlines; means nothing between processes."""
+    """Return a monotonic reading for durations and deadlines; means nothing between processes."""
     return time.monotonic()
 
 
 def cpu_seconds() -> float:
-    """This process's own processor time: what a sum costs, whoever else is on the machine."""
+    """Return the processor time of this process in seconds, whatever else the machine does."""
     return time.process_time()
 
 
 def uuid7(at: datetime) -> UUID:
-    """A time-ordered id (RFC 9562 version 7) of the millisecond `at`."""
+    """Return a time-ordered id (RFC 9562 version 7) of the millisecond `at`."""
     millisecond = int(at.timestamp() * 1000)
     random = int.from_bytes(os.urandom(10))
     return UUID(

@@ -133,7 +133,7 @@ async def put_demo(resources: Resources, hasher: PersonHasher, home: Path) -> Pa
 
 
 async def _key(session: AsyncSession, text: str, scopes: tuple[str, ...], now: datetime) -> str:
-    """The key that `demo.json` has, as long as it opens; else a new one."""
+    """Return the key that `demo.json` has, as long as it opens; else a new one."""
     parts = split_key(text)
     if parts is not None:
         known = await store.find_key(session, parts[0])

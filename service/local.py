@@ -20,7 +20,10 @@ Result = TypeVar("Result")
 
 
 def read_demo_file(settings: Settings) -> dict[str, str]:
-    """The file in which `saxaul up` describes its running system; empty where it never ran."""
+    """Return the file in which `saxaul up` describes its running system.
+
+    It is empty where `saxaul up` never ran.
+    """
     file = settings.home / "demo.json"
     return dict(orjson.loads(file.read_bytes())) if file.exists() else {}
 

@@ -50,7 +50,7 @@ def calm_collector() -> None:
 
 
 def inherited(fd: int) -> socket.socket:
-    """The listening socket behind a descriptor, with its true family and protocol.
+    """Return the listening socket behind a descriptor, with its true family and protocol.
 
     The server's own option takes every descriptor for a Unix socket; accepted connections then
     keep Nagle's algorithm, and each answer waits 40 ms for the peer's delayed acknowledgement.

@@ -56,7 +56,7 @@ class Resources:
 
 
 def database_url_of(settings: Settings, *, driver: str = "") -> str:
-    """The database's URL, with `+driver` for SQLAlchemy or without for the driver itself.
+    """Return the database's URL, with `+driver` for SQLAlchemy or without for the driver itself.
 
     Raises SettingMissing when none is set.
     """
@@ -70,7 +70,7 @@ def database_url_of(settings: Settings, *, driver: str = "") -> str:
 
 
 def clock_of(settings: Settings) -> Clock:
-    """The machine's clock, or the demo's that `saxaul clock` moves.
+    """Return the machine's clock, or the demo's that `saxaul clock` moves.
 
     Raises SettingMissing for a virtual clock with a database other than the embedded one.
     """
@@ -87,7 +87,7 @@ def clock_of(settings: Settings) -> Clock:
 
 
 def redis_url_of(settings: Settings) -> str:
-    """The URL of Valkey. Raises SettingMissing when none is set."""
+    """Return the URL of Valkey. Raises SettingMissing when none is set."""
     if settings.redis_url is None:
         raise SettingMissing(
             "REDIS_URL is not set. `saxaul up` runs an embedded Valkey; any other program needs "
@@ -97,7 +97,7 @@ def redis_url_of(settings: Settings) -> str:
 
 
 def open_valkey(settings: Settings) -> Redis:
-    """A client that answers text and gives up on a silent server after two seconds."""
+    """Return a client that answers text and gives up on a silent server after two seconds."""
     client: Redis = Redis.from_url(
         redis_url_of(settings),
         decode_responses=True,

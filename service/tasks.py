@@ -6,7 +6,7 @@ INSIST_EVERY_S = 1.0
 
 
 def is_ending() -> bool:
-    """Whether the running task was told to end. A loop asks at each turn.
+    """Return whether the running task was asked to end; a loop asks at each turn.
 
     A client library may turn the cancellation into an error of its own, or swallow it, and a group
     of tasks cancels each of them only once.

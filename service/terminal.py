@@ -15,7 +15,7 @@ __all__ = ["err", "fail", "out", "progress"]
 
 
 def progress() -> Progress:
-    """A bar for long work, with the time that is left; beside the result."""
+    """Return a bar for long work, with the time that is left; beside the result."""
     return Progress(
         TextColumn("{task.description}"),
         BarColumn(),

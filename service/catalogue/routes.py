@@ -65,13 +65,16 @@ async def factors(
 
 @pages.get("")
 async def index() -> Response:
-    """The first page of the catalogue site; the pages link to each other within their folder."""
+    """Return the first page of the catalogue site.
+
+    Its pages link to each other within their folder.
+    """
     return RedirectResponse("/methodologies/index.html", 307)
 
 
 @pages.get("/{name}")
 async def page(request: Request, name: str, found: ThesePages) -> Response:
-    """A page of the catalogue site, or its style sheet. PageNotFound: there is none."""
+    """Return a page of the catalogue site, or its style sheet. PageNotFound: there is none."""
     if name not in found:
         raise PageNotFound(f"There is nothing at {request.url.path}.")
     content = found[name].encode()

@@ -65,7 +65,7 @@ class _OnDemand(TyperGroup):
 
 
 def command_at(name: str) -> Any:
-    """The command of a name in COMMANDS."""
+    """Return the command of a name in COMMANDS."""
     location = COMMANDS[name]
     found = getattr(import_module(f"service.{location.module}"), location.name)
     if isinstance(found, typer.Typer):

@@ -20,7 +20,7 @@ def step(console: Console, what: str) -> Iterator[None]:
 
 @contextmanager
 def calm_log(console: Console) -> Iterator[None]:
-    """What the embedded servers and the supervisor have to say, on the same console."""
+    """Yield what the embedded servers and the supervisor have to say, on the same console."""
     logger = logging.getLogger("service.embedded")
     handler = RichHandler(console=console, show_path=False, show_level=False, log_time_format="%X")
     logger.addHandler(handler)

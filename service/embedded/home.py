@@ -66,7 +66,10 @@ def open_lock(path: Path) -> TextIO:
 
 
 def remember(file: Path, **fresh: str) -> dict[str, str]:
-    """Values kept in a file that only we can read; `fresh` fills in what is not there yet."""
+    """Return values kept in a file that only we can read.
+
+    `fresh` fills in what is not there yet.
+    """
     kept: dict[str, str] = json.loads(file.read_text()) if file.exists() else {}
     values = {**fresh, **kept}
     if values != kept:

@@ -21,7 +21,7 @@ def listen(host: str, port: int) -> socket.socket:
 
 
 def url_of(listener: socket.socket) -> str:
-    """The URL under which this machine itself reaches the socket."""
+    """Return the URL under which this machine itself reaches the socket."""
     host, port = listener.getsockname()[:2]
     address = ip_address(host)
     if address.is_unspecified:

@@ -152,7 +152,7 @@ def await_postgres(instance: PostgresInstance, process: Process) -> None:
 
 
 def accepts(data: Path, pid: int) -> bool:
-    """What pg_ctl looks at: line 1 of postmaster.pid is the process, line 8 its status."""
+    """Return what pg_ctl looks at: line 1 of postmaster.pid is the process, line 8 its status."""
     try:
         lines = (data / "postmaster.pid").read_text().splitlines()
     except FileNotFoundError:

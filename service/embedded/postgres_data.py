@@ -128,7 +128,7 @@ def run(
 
 
 def identity_for(folder: Path) -> str:
-    """Who must run on the folder: PostgreSQL demands its owner, and refuses root."""
+    """Return who must run on the folder: PostgreSQL demands its owner, and refuses root."""
     ours, owner = os.geteuid(), folder.stat()
     if ours not in (0, owner.st_uid):
         raise StartupError(

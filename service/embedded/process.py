@@ -123,7 +123,7 @@ def running_in(folder: Path, *, program: str) -> list[int]:
 
 
 def command_line(pid: int) -> list[str]:
-    """The arguments of a running process; empty when there is none (or only its remains)."""
+    """Return the arguments of a running process; empty when there is none (or only its remains)."""
     proc = Path("/proc")
     if (proc / "self").exists():
         try:
@@ -143,7 +143,7 @@ def rotate(log: Path) -> None:
 
 
 def tail(log: Path) -> str:
-    """The last lines of a log, indented, for a message."""
+    """Return the last lines of a log, indented, for a message."""
     if not log.exists():
         return "    (no log)"
     with log.open("rb") as file:

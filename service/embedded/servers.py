@@ -19,7 +19,9 @@ class Servers:
 
 @contextmanager
 def embedded_servers(home: Path) -> Iterator[Servers]:
-    """A PostgreSQL and a Valkey of their own below `home`, on free ports, as durable as ever."""
+    """Yield a PostgreSQL and a Valkey of their own below `home`, on free ports, as durable as
+    ever.
+    """
     with (
         lock_home(home) as locked,
         start_postgres(locked.path, 0) as postgres,

@@ -108,7 +108,7 @@ def up(startup: Startup, home: Home, running_file: RunningFile) -> None:
 
 
 def start_database(startup: Startup) -> tuple[str, str]:
-    """The URLs of the application and of the owner."""
+    """Return the URLs of the application and of the owner."""
     with step(startup.console, "Starting PostgreSQL"):
         instance = prepare_postgres(startup.home, startup.settings.postgres_port)
         child = Child(
@@ -240,7 +240,10 @@ def await_ready(startup: Startup, url: str, redis_url: str) -> None:
 
 
 def environment(startup: Startup, *, url: str, database_url: str, redis_url: str) -> dict[str, str]:
-    """What the other programs read their settings from. Secrets travel in no command line."""
+    """Return what the other programs read their settings from.
+
+    Secrets travel in no command line.
+    """
     settings = startup.settings
     set_here = {"person_key": settings.person_key, "secret_key": settings.secret_key}
     keys = {name: key.get_secret_value() for name, key in set_here.items() if key is not None}

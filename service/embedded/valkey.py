@@ -135,7 +135,9 @@ def await_valkey(instance: ValkeyInstance, process: Process) -> None:
 
 
 def answers(instance: ValkeyInstance) -> bool:
-    """Whether a server with our password is there: no other one on that port is taken for it."""
+    """Return whether a server with our password is there: no other one on that port is taken for
+    it.
+    """
     try:
         with socket.create_connection((LOOPBACK, instance.port), timeout=1.0) as connection:
             connection.sendall(f"AUTH {instance.password}\r\nPING\r\n".encode())

@@ -57,8 +57,11 @@ def where_database(running: Running) -> str:
 
 
 def curl(running: Running, *, now: datetime) -> str:
-    """One event of the demo partner, ready to paste. Its ids are new at every start, so that it
-    is not a repeat of the last start's event with another time."""
+    """Return a curl command that reports one event of the demo partner.
+
+    Its ids are new at every start, so that it does not repeat the last start's event with another
+    time.
+    """
     demo = json.loads((running.home / "demo.json").read_text())
     fresh = secrets.token_hex(3)
     event = {

@@ -42,7 +42,7 @@ MEDIA = {"text/csv": "csv", "application/json": "json"}
 
 
 async def admin_of(caller: ThisCaller) -> Caller:
-    """The caller, who must hold the scope admin. Raises ScopeMissing."""
+    """Return the caller, who must hold the scope admin. Raises ScopeMissing."""
     caller.need("admin")
     return caller
 
@@ -271,13 +271,13 @@ async def liability(
 
 
 def _said(body: BaseModel) -> dict[str, Any]:
-    """The fields that were sent with a value."""
+    """Return the fields that were sent with a value."""
     values = body.model_dump(exclude_unset=True, by_alias=True)
     return {name: value for name, value in values.items() if value is not None}
 
 
 def _columns(body: NewProject | ProjectChanges) -> dict[str, Any]:
-    """A project's columns; a budget becomes three of them, and null takes it away."""
+    """Return a project's columns; a budget becomes three of them, and null takes it away."""
     whole = isinstance(body, NewProject)
     values = body.model_dump(by_alias=True) if whole else _said(body)
     values.pop("budget", None)

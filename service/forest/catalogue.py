@@ -25,7 +25,7 @@ _GROWN = text("""
 
 
 async def list_species(session: AsyncSession) -> list[Species]:
-    """Every species, by id."""
+    """Return every species, by id."""
     rows = await session.execute(select(Species).order_by(col(Species.species)))
     return list(rows.scalars())
 
@@ -144,7 +144,7 @@ async def find_projects(
 async def find_project(
     session: AsyncSession, project: str
 ) -> tuple[Project, Species, dict[str, int]]:
-    """One project with its species and figures. Raises ProjectNotFound."""
+    """Return one project with its species and figures. Raises ProjectNotFound."""
     found = await find_projects(session, project)
     if not found:
         raise ProjectNotFound(f"There is no project {project!r}. GET /v1/projects lists them.")

@@ -14,7 +14,8 @@ SHARE_PLACES = 4
 
 
 async def read_certificate(session: AsyncSession, serial: str, *, url: str) -> CertificateView:
-    """A certificate by its serial, however it was typed. `url` is where such serials are shown.
+    """Return a certificate by its serial, however it was typed. `url` is where such serials are
+    shown.
 
     Raises CertificateNotFound; a wrong check character is told from an unknown serial.
     """
@@ -42,7 +43,7 @@ async def read_certificate(session: AsyncSession, serial: str, *, url: str) -> C
 
 
 async def whole_lot(session: AsyncSession, lot: str) -> LotWhole:
-    """A lot with its reports. Raises LotNotFound."""
+    """Return a lot with its reports. Raises LotNotFound."""
     found = await find_lot(session, lot)
     reports = [
         LotReportView(
@@ -56,7 +57,7 @@ async def whole_lot(session: AsyncSession, lot: str) -> LotWhole:
 
 
 def view_of_lot(lot: LotNow) -> LotView:
-    """The wire shape of a lot."""
+    """Return the wire shape of a lot."""
     return LotView(
         lot=lot.lot,
         project_id=lot.project,

@@ -6,7 +6,7 @@ from service.partners.person import PersonHasher, PersonId
 
 
 def may_order_for(subject: str | None, caller: Caller, hasher: PersonHasher) -> PersonId:
-    """The person of `subject`; without one the token's own.
+    """Return the person of `subject`; without one the token's own.
 
     Raises ScopeMissing, SubjectNotYours, or FieldsInvalid when a partner names nobody.
     """

@@ -61,7 +61,7 @@ class LotNow:
 
 
 def objection(report: Report, lot: LotNow, today: date) -> tuple[str, str] | None:
-    """(field, what is wrong with it), or None when the report may be recorded."""
+    """Return (field, what is wrong with it), or None when the report may be recorded."""
     if report.state not in NEXT[lot.state]:
         after = " or ".join(one for one in NEXT[lot.state] if one in REPORTED) or "funding"
         return "state", f"{lot.lot} is {lot.state}; next is {after}, not {report.state}"
@@ -73,7 +73,7 @@ def objection(report: Report, lot: LotNow, today: date) -> tuple[str, str] | Non
 
 
 def after(report: Report, lot: LotNow) -> tuple[int, int | None]:
-    """(planted, surviving) of the lot once the report is recorded."""
+    """Return (planted, surviving) of the lot once the report is recorded."""
     if report.state == PLANTED:
         assert report.planted is not None
         return report.planted, None

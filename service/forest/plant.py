@@ -21,7 +21,7 @@ class Line:
 
 
 async def find_lot(session: AsyncSession, lot: str) -> LotNow:
-    """A lot. Raises LotNotFound."""
+    """Return a lot. Raises LotNotFound."""
     found = await store.find_lot(session, lot)
     if found is None:
         raise LotNotFound(f"There is no lot {lot!r}. GET /v1/admin/lots lists them.")
@@ -76,7 +76,7 @@ async def record_reports(
 
 
 def wrong_lines(wrong: Sequence[tuple[str, str]]) -> FieldsInvalid:
-    """The problem of a file with wrong lines; nothing of it is recorded."""
+    """Return the problem of a file with wrong lines; nothing of it is recorded."""
     place, why = wrong[0]
     number = place.split("/")[2]
     return FieldsInvalid(

@@ -93,7 +93,10 @@ async def join_pool(
 
 
 async def find_pool(session: AsyncSession, person: PersonId, pool_id: UUID) -> Pool:
-    """A pool of which the person is a member. Raises PoolNotFound, also for other people's."""
+    """Return a pool of which the person is a member.
+
+    Raises PoolNotFound, also for other people's.
+    """
     pool = await store.find_pool(session, bucket_in(pool_id), pool_id)
     if pool is not None and await _membership(session, pool, person) is not None:
         return pool

@@ -151,7 +151,7 @@ async def _view(session: AsyncSession, pool: Pool, person: PersonId) -> PoolView
 
 
 def shown(pool: Pool) -> dict[str, Any]:
-    """The fields of PoolShown."""
+    """Return the fields of PoolShown."""
     return {
         "pool_id": pool.pool_id,
         "project_id": pool.project,

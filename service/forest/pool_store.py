@@ -126,14 +126,14 @@ async def add_pool(session: AsyncSession, pool: Pool) -> None:
 
 
 async def find_pool(session: AsyncSession, bucket: int, pool_id: UUID) -> Pool | None:
-    """A pool by its id."""
+    """Return a pool by its id."""
     found = await session.execute(_FIND, {"bucket": bucket, "pool": pool_id})
     row = found.mappings().one_or_none()
     return None if row is None else Pool(**row)
 
 
 async def find_by_code(session: AsyncSession, bucket: int, code: str) -> Pool | None:
-    """A pool by its invitation code."""
+    """Return a pool by its invitation code."""
     found = await session.execute(_BY_CODE, {"bucket": bucket, "code": code})
     row = found.mappings().one_or_none()
     return None if row is None else Pool(**row)
@@ -142,7 +142,10 @@ async def find_by_code(session: AsyncSession, bucket: int, code: str) -> Pool | 
 async def pools_before(
     session: AsyncSession, person: PersonId, *, before: UUID, limit: int
 ) -> list[tuple[Pool, int]]:
-    """Pools that a person is in, before an id, newest first; with the points they hold in each."""
+    """Return pools that a person is in, before an id, newest first.
+
+    Each comes with the points that the person has in it.
+    """
     parameters = {"bucket": person.bucket, "person": person.id, "before": before, "limit": limit}
     rows = (await session.execute(_OF_PERSON, parameters)).mappings()
     return [
@@ -224,6 +227,6 @@ async def contribute(
 
 
 async def poured_on(session: AsyncSession, pool: Pool, person: PersonId, day: date) -> int:
-    """Points that a member poured in on a day, whatever they got back since."""
+    """Return points that a member poured in on a day, whatever they got back since."""
     named = _of(pool, person=person.id, day=day)
     return int((await session.execute(_POURED_ON, named)).scalar_one())

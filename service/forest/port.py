@@ -30,10 +30,13 @@ class PlantingPort(Protocol):
     """What a planting partner's interface has to offer."""
 
     def offer(self, lots: Sequence[Row]) -> bytes:
-        """Lots to plant and to report on, as the partner reads them."""
+        """Return lots to plant and to report on, as the partner reads them."""
 
     def read(self, content: bytes) -> list[Line]:
-        """The partner's reports. Raises FieldsInvalid that names every line which is wrong."""
+        """Return the partner's reports.
+
+        Raises FieldsInvalid that names every line which is wrong.
+        """
 
 
 class CsvFile:
@@ -74,7 +77,7 @@ class JsonFile:
         return orjson.dumps({"lots": [_told(lot) for lot in lots]}, option=orjson.OPT_INDENT_2)
 
     def read(self, content: bytes) -> list[Line]:
-        """The reports; line 1 is the first of them."""
+        """Return the reports; line 1 is the first of them."""
         try:
             reports = orjson.loads(content)["reports"]
             rows = [dict(one) for one in reports]
@@ -99,7 +102,7 @@ def _told(lot: Row) -> dict[str, Any]:
 
 
 def _filled(row: Mapping[str, str | None]) -> dict[str, object]:
-    """A CSV line as a report: what is left empty is not said; numbers are digits."""
+    """Return a CSV line as a report: what is left empty is not said; numbers are digits."""
     found: dict[str, object] = {}
     for name in ("lot", *ASKED):
         text = (row.get(name) or "").strip()
@@ -141,7 +144,7 @@ def _lines(rows: Sequence[tuple[int, dict[str, Any]]]) -> list[Line]:
 
 
 def report_of(lot: str, body: NewReport) -> Report:
-    """A report of a lot, from its wire shape."""
+    """Return a report of a lot, from its wire shape."""
     return Report(
         lot=lot,
         state=body.state,

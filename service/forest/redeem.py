@@ -82,14 +82,14 @@ async def place_order(
 
 
 async def open_offer(session: AsyncSession, project: str, now: datetime) -> Offer:
-    """A project whose trees can be had now. Raises ProjectNotFound or OutOfSeason."""
+    """Return a project whose trees can be had now. Raises ProjectNotFound or OutOfSeason."""
     offer = await find_offer(session, project)
     check_season(offer, offer.day_at(now))
     return offer
 
 
 async def find_offer(session: AsyncSession, project: str) -> Offer:
-    """A project, whatever its season. Raises ProjectNotFound."""
+    """Return a project, whatever its season. Raises ProjectNotFound."""
     offer = await store.find_offer(session, project)
     if offer is None:
         raise ProjectNotFound(f"There is no project {project!r}. GET /v1/projects lists them.")
@@ -107,7 +107,7 @@ def check_season(offer: Offer, day: date) -> None:
 
 
 def sold_out(offer: Offer) -> SoldOut:
-    """The problem of coming too late."""
+    """Return the problem of coming too late."""
     return SoldOut(f"Every tree of {offer.name} is sold. GET /v1/projects shows what is left.")
 
 

@@ -21,7 +21,7 @@ from service.points.store import balance_of, lock_account
 async def find_order(
     session: AsyncSession, order_id: UUID, caller: Caller, hasher: PersonHasher
 ) -> Order:
-    """An order that the caller may see: a person's own, a partner's own, or for `admin` any.
+    """Return an order that the caller may see: a person's own, a partner's own, or for `admin` any.
 
     Raises OrderNotFound, also when it is somebody else's.
     """
@@ -38,7 +38,9 @@ def _may_see(order: Order, caller: Caller, hasher: PersonHasher) -> bool:
 
 
 async def refund_order(session: AsyncSession, order: Order, *, now: datetime) -> tuple[Order, int]:
-    """Points back, tree back to the stock, certificate void, and whoever placed it is told.
+    """Give the points back, put the tree back into the stock and void the certificate.
+
+    Endpoints of the partner that placed the order get a notice.
 
     Returns the order and the balance.
 

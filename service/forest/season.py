@@ -13,7 +13,7 @@ class Window:
     end: tuple[int, int] | date
 
     def holds(self, day: date) -> bool:
-        """Whether `day` is in it."""
+        """Return whether `day` is in the window."""
         if isinstance(self.start, date) and isinstance(self.end, date):
             return self.start <= day <= self.end
         at = (day.month, day.day)
@@ -39,13 +39,13 @@ class Season:
     windows: Sequence[Window]
 
     def holds(self, day: date) -> bool:
-        """Whether trees can be had on `day`."""
+        """Return whether trees can be had on `day`."""
         if not self.opens_on <= day <= self.closes_on:
             return False
         return not self.windows or any(window.holds(day) for window in self.windows)
 
     def next_start(self, day: date) -> date | None:
-        """The first day after `day` on which a season begins; None if there is none."""
+        """Return the first day after `day` on which a season begins; None if there is none."""
         year = max(day, self.opens_on).year
         firsts = {self.opens_on, *(d for window in self.windows for d in window.starts(year))}
         return min((first for first in firsts if first > day and self.holds(first)), default=None)

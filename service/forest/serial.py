@@ -20,13 +20,13 @@ SERIAL_START = "SX-"
 
 
 def make_serial(bucket: int) -> str:
-    """A certificate's serial, SX-XXXXX-XXXXX-XXXX; its 50 random bits cannot be guessed."""
+    """Return a certificate's serial, SX-XXXXX-XXXXX-XXXX; its 50 random bits cannot be guessed."""
     text = _make(bucket, SERIAL_CHARS)
     return f"{SERIAL_START}{text[:5]}-{text[5:10]}-{text[10:]}"
 
 
 def read_serial(text: str) -> tuple[int, str] | None:
-    """(bucket, serial as it was issued), however it was typed; None if it cannot be one."""
+    """Return (bucket, serial as it was issued), however it was typed; None if it cannot be one."""
     plain = _plain(text)
     if plain.startswith("SX") and len(plain) == SERIAL_CHARS + 2:
         plain = plain[2:]
@@ -38,13 +38,13 @@ def read_serial(text: str) -> tuple[int, str] | None:
 
 
 def make_code(bucket: int) -> str:
-    """A pool's invitation code, XXXXX-XXXXX."""
+    """Return a pool's invitation code, XXXXX-XXXXX."""
     text = _make(bucket, CODE_CHARS)
     return f"{text[:5]}-{text[5:]}"
 
 
 def read_code(text: str) -> tuple[int, str] | None:
-    """(bucket, code as it was made), however it was typed; None if it cannot be one."""
+    """Return (bucket, code as it was made), however it was typed; None if it cannot be one."""
     plain = _plain(text)
     bucket = _read(plain, CODE_CHARS)
     if bucket is None:
@@ -54,12 +54,12 @@ def read_code(text: str) -> tuple[int, str] | None:
 
 
 def make_id(now: datetime, bucket: int) -> UUID:
-    """A time-ordered id whose last ten bits are the bucket."""
+    """Return a time-ordered id whose last ten bits are the bucket."""
     return UUID(int=uuid7(now).int & ~0x3FF | bucket)
 
 
 def bucket_in(id_: UUID) -> int:
-    """The bucket of an id that `make_id` made."""
+    """Return the bucket of an id that `make_id` made."""
     return id_.int & 0x3FF
 
 

@@ -163,7 +163,7 @@ class Offer:
     cells: Sequence[int]
 
     def day_at(self, now: datetime) -> date:
-        """The local day at the project's place."""
+        """Return the local day at the project's place."""
         return now.astimezone(self.zone).date()
 
 
@@ -201,7 +201,7 @@ class Order:
 
 
 async def find_offer(session: AsyncSession, project: str) -> Offer | None:
-    """A project as an order sees it."""
+    """Return a project as an order sees it."""
     row = (await session.execute(_OFFER, {"project": project})).one_or_none()
     if row is None:
         return None
@@ -218,7 +218,9 @@ async def open_cells(session: AsyncSession, project: str) -> list[int]:
 async def take_from_cell(
     session: AsyncSession, project: str, cell: int, *, in_turn: bool
 ) -> TakenTree | None:
-    """One tree of a cell; None if it is empty, or, unless `in_turn`, locked by somebody else."""
+    """Return one tree of a cell; None if it is empty, or, unless `in_turn`, locked by somebody
+    else.
+    """
     statement = _TAKE_IN_TURN if in_turn else _TAKE_IF_FREE
     found = await session.execute(statement, {"project": project, "cell": cell})
     row = found.one_or_none()
@@ -323,7 +325,7 @@ async def add_order(
 
 
 async def find_order(session: AsyncSession, bucket: int, order: UUID) -> Order | None:
-    """An order by its id."""
+    """Return an order by its id."""
     found = await session.execute(_ORDER, {"bucket": bucket, "order": order})
     row = found.mappings().one_or_none()
     return None if row is None else Order(**row)
@@ -332,7 +334,7 @@ async def find_order(session: AsyncSession, bucket: int, order: UUID) -> Order |
 async def orders_before(
     session: AsyncSession, person: PersonId, *, before: UUID, limit: int
 ) -> list[Order]:
-    """A person's orders before an id, newest first."""
+    """Return a person's orders before an id, newest first."""
     named = {"bucket": person.bucket, "person": person.id, "before": before, "limit": limit}
     return [Order(**row) for row in (await session.execute(_ORDERS_OF, named)).mappings()]
 
@@ -352,13 +354,13 @@ async def rename_certificate(
 
 
 async def find_certificate(session: AsyncSession, bucket: int, serial: str) -> RowMapping | None:
-    """A certificate with its project and species."""
+    """Return a certificate with its project and species."""
     found = await session.execute(_CERTIFICATE, {"bucket": bucket, "serial": serial})
     return found.mappings().one_or_none()
 
 
 async def find_lot(session: AsyncSession, lot: str) -> LotNow | None:
-    """A lot as it is."""
+    """Return a lot in its current state, or None."""
     row = (await session.execute(_LOT, {"lot": lot})).mappings().one_or_none()
     return None if row is None else LotNow(**row)
 
@@ -366,7 +368,7 @@ async def find_lot(session: AsyncSession, lot: str) -> LotNow | None:
 async def lots_after(
     session: AsyncSession, *, project: str | None, state: str | None, after: str, limit: int
 ) -> list[LotNow]:
-    """Lots by id, of a project or in a state if one is given."""
+    """Return lots by id, of a project or in a state if one is given."""
     named = {"project": project, "state": state, "after": after, "limit": limit}
     return [LotNow(**row) for row in (await session.execute(_LOTS_OF, named)).mappings()]
 
@@ -404,7 +406,7 @@ async def set_lot(
 
 
 async def is_known_report(session: AsyncSession, report: Report) -> bool:
-    """Whether the same report was recorded before."""
+    """Return whether the same report was recorded before."""
     named = {"lot": report.lot, "digest": report.digest}
     return (await session.execute(_KNOWN_REPORT, named)).scalar() is not None
 
@@ -435,10 +437,10 @@ async def add_report(session: AsyncSession, report: Report, now: datetime) -> No
 
 
 async def reports_of(session: AsyncSession, lot: str) -> Sequence[RowMapping]:
-    """What was reported of a lot, oldest first."""
+    """Return what was reported of a lot, oldest first."""
     return (await session.execute(_REPORTS, {"lot": lot})).mappings().all()
 
 
 async def lots_to_plant(session: AsyncSession, partner: str | None) -> Sequence[RowMapping]:
-    """Every lot that was handed to its planting partner, with what to plant where."""
+    """Return every lot that was handed to its planting partner, with what to plant where."""
     return (await session.execute(_TO_PLANT, {"partner": partner})).mappings().all()

@@ -43,7 +43,7 @@ async def count_trees(session: AsyncSession) -> RowMapping:
 async def trees_of(
     session: AsyncSession, person: PersonId
 ) -> tuple[dict[str, int], dict[str, int]]:
-    """A person's own trees, and those of complete pools that they have points in.
+    """Return a person's own trees, and those of complete pools that they have points in.
 
     Refunded orders are left out.
     """

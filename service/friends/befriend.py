@@ -88,7 +88,7 @@ async def block_friend(
 async def locked_side(
     session: AsyncSession, person: PersonId, friendship_id: UUID, now: datetime
 ) -> Side:
-    """A person's side, with both accounts locked. Raises FriendNotFound."""
+    """Return a person's side, with both accounts locked. Raises FriendNotFound."""
     found = await store.side_of(session, person, friendship_id)
     if found is not None:
         await lock_accounts(session, (person, found.other), now)

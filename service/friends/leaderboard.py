@@ -26,7 +26,7 @@ class Span(StrEnum):
     MONTH = "month"
 
     def days(self, today: date) -> tuple[date, date]:
-        """First and last day of the week (from Monday) or month that `today` is in."""
+        """Return first and last day of the week (from Monday) or month that `today` is in."""
         if self is Span.WEEK:
             first = today - timedelta(days=today.weekday())
             return first, first + timedelta(days=6)
@@ -57,7 +57,10 @@ class RegionBoard:
 async def friends_board(
     session: AsyncSession, person: PersonId, *, span: Span, today: date
 ) -> tuple[BoardLine, ...]:
-    """A person and their friends by what they earned; who opted out is seen by nobody else."""
+    """Return a person and their friends by what they earned.
+
+    Who opted out is seen by nobody else.
+    """
     friendships = await store.friends_of(session, person)
     first, last = span.days(today)
     rows = await store.earned(session, [person, *friendships], first=first, last=last)
@@ -79,7 +82,7 @@ async def friends_board(
 async def region_board(
     session: AsyncSession, *, region: str, span: Span, today: date, least_people: int
 ) -> RegionBoard:
-    """The leaders of a region, unless fewer than `least_people` are in it."""
+    """Return the leaders of a region, unless fewer than `least_people` are in it."""
     first, _ = span.days(today)
     rows = [
         row
@@ -105,5 +108,5 @@ async def rank_regions(session: AsyncSession, today: date) -> None:
 
 
 def _people(rows: Sequence[RowMapping]) -> int:
-    """How many there are, without those among the leaders who have left since."""
+    """Return how many there are, without those among the leaders who have left since."""
     return rows[0]["people"] - sum(not row["is_shown"] for row in rows) if rows else 0

@@ -50,7 +50,7 @@ _FIRST = UUID(int=0)
 
 
 async def today_here(policy: ThisPolicy, now: Now) -> date:
-    """The day that it is where the policy counts days."""
+    """Return the day that it is where the policy counts days."""
     return today_of(policy, now)
 
 
@@ -58,7 +58,7 @@ Today = Annotated[date, Depends(today_here)]
 
 
 async def gifts_of(policy: ThisPolicy, today: Today) -> Gifts:
-    """The rules of today's gifts."""
+    """Return the rules of today's gifts."""
     return policy.in_force(today).gifts
 
 

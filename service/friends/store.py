@@ -152,7 +152,7 @@ class Side:
 
 
 def person_of(person_id: UUID) -> PersonId:
-    """The person of an id: the bucket is its first bits."""
+    """Return the person of an id: the bucket is its first bits."""
     return PersonId(bucket_of(person_id.bytes), person_id)
 
 
@@ -163,19 +163,19 @@ def _side(row: RowMapping | None) -> Side | None:
 
 
 async def side_towards(session: AsyncSession, person: PersonId, other: PersonId) -> Side | None:
-    """What `person` has with `other`."""
+    """Return what stands between `person` and `other`: friendship, request or block."""
     found = await session.execute(_BY_OTHER, named(person, other=other.id))
     return _side(found.mappings().one_or_none())
 
 
 async def side_of(session: AsyncSession, person: PersonId, friendship_id: UUID) -> Side | None:
-    """What `person` knows by this id."""
+    """Return the friendship, request or block that `person` knows by this id."""
     found = await session.execute(_BY_FRIENDSHIP, named(person, friendship=friendship_id))
     return _side(found.mappings().one_or_none())
 
 
 async def count_sides(session: AsyncSession, person: PersonId) -> int:
-    """How many friendships, requests and blocks a person has."""
+    """Return how many friendships, requests and blocks a person has."""
     return int((await session.execute(_COUNT, named(person))).scalar_one())
 
 
@@ -201,26 +201,26 @@ async def delete_side(session: AsyncSession, person: PersonId, other: PersonId) 
 async def sides_after(
     session: AsyncSession, person: PersonId, *, after: UUID, state: str | None, limit: int
 ) -> list[Side]:
-    """A person's friendships after an id, in the order of ids."""
+    """Return a person's friendships after an id, in the order of ids."""
     parameters = named(person, after=after, state=state, limit=limit)
     rows = (await session.execute(_LIST, parameters)).mappings()
     return [side for side in map(_side, rows) if side is not None]
 
 
 async def friends_of(session: AsyncSession, person: PersonId) -> dict[PersonId, UUID]:
-    """A person's friends, and the friendships' ids."""
+    """Return a person's friends, and the friendships' ids."""
     found = await session.execute(_FRIENDS, named(person))
     return {person_of(row.other_id): row.friendship_id for row in found}
 
 
 async def names_of(session: AsyncSession, people: Sequence[PersonId]) -> dict[UUID, str]:
-    """Names that people chose to show; who chose none is left out."""
+    """Return names that people chose to show; who chose none is left out."""
     found = await session.execute(_NAMES, _columns(people))
     return {row.person_id: row.display_name for row in found}
 
 
 async def profile_of(session: AsyncSession, person: PersonId) -> RowMapping | None:
-    """What a person chose to show."""
+    """Return what a person chose to show."""
     return (await session.execute(_PROFILE, named(person))).mappings().one_or_none()
 
 
@@ -243,7 +243,7 @@ async def put_shield(session: AsyncSession, person: PersonId, until: datetime) -
 
 
 async def watered(session: AsyncSession, person: PersonId, friend: PersonId, day: date) -> int:
-    """How often a person watered a friend on a day. The person's account must be locked."""
+    """Return how often a person watered a friend on a day. The person's account must be locked."""
     found = await session.execute(_WATERED, named(person, other=friend.id, day=day))
     return int(found.scalar_one())
 
@@ -266,7 +266,7 @@ async def water(
 async def open_earnings(
     session: AsyncSession, owner: PersonId, friend: PersonId, now: datetime
 ) -> Sequence[RowMapping]:
-    """What is ripe and uncollected, and whether this friend took of it before."""
+    """Return what is ripe and uncollected, and whether this friend took of it before."""
     found = await session.execute(_OPEN, named(owner, other=friend.id, now=now))
     return found.mappings().all()
 
@@ -296,7 +296,7 @@ async def take(
 async def earned(
     session: AsyncSession, people: Sequence[PersonId], *, first: date, last: date
 ) -> Sequence[RowMapping]:
-    """What each of the people earned on these days, with the name they show."""
+    """Return what each of the people earned on these days, with the name they show."""
     parameters = {**_columns(people), "first": first, "last": last}
     return (await session.execute(_EARNED, parameters)).mappings().all()
 
@@ -312,7 +312,7 @@ async def rank(session: AsyncSession, *, span: str, first: date, last: date) -> 
 
 
 async def board(session: AsyncSession, *, span: str, region: str) -> Sequence[RowMapping]:
-    """The board of a region as it was made last; who has left it since is not shown."""
+    """Return the board of a region as it was made last; who has left it since is not shown."""
     return (await session.execute(_BOARD, {"span": span, "region": region})).mappings().all()
 
 

@@ -37,7 +37,7 @@ class Taken:
 
 
 def share_of(*, points: int, gone: int, to_friends: int, uncollected: int, rules: Taking) -> int:
-    """What one friend may take of an earning. Pure; rounded in favour of the owner.
+    """Return what one friend may take of an earning. Pure; rounded in favour of the owner.
 
     `gone` has lapsed or was reversed; of the rest the owner keeps the policy's part, whatever
     friends took before. A share that rounds to nothing is one point, if that part lets it.
@@ -55,7 +55,7 @@ async def see_friend(
     handle: Handle,
     now: datetime,
 ) -> tuple[bool, list[FriendEarning]]:
-    """Whether a shield is up, and what is ripe at a friend's. Raises FriendNotFound."""
+    """Return whether a shield is up, and what is ripe at a friend's. Raises FriendNotFound."""
     side = await store.side_of(session, person, friendship_id)
     if side is None or side.state != "friends":
         raise FriendNotFound("There is no such friend. GET .../friends lists yours.")

@@ -108,6 +108,6 @@ async def release(
 
 
 def view_of(row: RowMapping) -> HoldView:
-    """A hold on the wire."""
+    """Return a hold on the wire."""
     milligrams = {name: str(row[name]) for name in ("mean_mg", "least_mg", "most_mg")}
     return HoldView.model_validate({**row, **milligrams})

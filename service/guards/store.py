@@ -71,7 +71,7 @@ _ACTIVE = text("SELECT count(*) FROM hold WHERE released_at IS NULL")
 
 
 async def lock_guard(session: AsyncSession) -> bool:
-    """Whether this transaction may guard: no other does, and all that was moved is applied."""
+    """Return whether this transaction may guard: no other one does, and the journal is applied."""
     if not (await session.execute(_TRY_LOCK, {"lock": GUARD_LOCK})).scalar_one():
         return False
     return not (await session.execute(_MOVING)).scalar_one()
@@ -102,7 +102,7 @@ async def open_hold(session: AsyncSession, row: RowMapping, *, bounds: tuple[int
 
 
 async def cells_to_hold(session: AsyncSession, limit: int) -> Sequence[RowMapping]:
-    """Cells of the total that belong to a hold."""
+    """Return cells of the total that belong to a hold."""
     return (await session.execute(_TO_HOLD, {"limit": limit})).mappings().all()
 
 
@@ -132,7 +132,7 @@ async def release(
 async def find(
     session: AsyncSession, *, partner: str, activity: str, day: date
 ) -> RowMapping | None:
-    """A hold, active or released."""
+    """Return a hold, active or released."""
     named = {"partner": partner, "activity": activity, "day": day}
     return (await session.execute(_ONE, named)).mappings().one_or_none()
 
@@ -145,7 +145,7 @@ async def holds_before(
     of: str | None,
     limit: int,
 ) -> Sequence[RowMapping]:
-    """Holds, newest first, before a cursor; of one partner, or of all."""
+    """Return holds, newest first, before a cursor; of one partner, or of all."""
     opened_at, partner, activity, day = before
     named = {
         "opened_at": opened_at, "partner": partner, "activity": activity, "day": day,
@@ -155,5 +155,5 @@ async def holds_before(
 
 
 async def active_holds(session: AsyncSession) -> int:
-    """How many partners' days are held."""
+    """Return how many partners' days are held."""
     return int((await session.execute(_ACTIVE)).scalar_one())

@@ -20,7 +20,9 @@ GUARDS = {
 def cacheable(
     request: Request, content: bytes, version: str, *, media_type: str, control: str
 ) -> Response:
-    """The answer with this content under `control`, or 304 where the browser names its version."""
+    """Return the answer with this content under `control`, or 304 where the browser names its
+    version.
+    """
     tag = f'"{version}"'
     headers = {**GUARDS, "ETag": tag, "Cache-Control": control}
     known = {one.strip() for one in request.headers.get("if-none-match", "").split(",")}
@@ -30,5 +32,5 @@ def cacheable(
 
 
 def version_of(content: bytes) -> str:
-    """A short name of some content."""
+    """Return a short name of some content."""
     return sha256(content).hexdigest()[:16]

@@ -25,7 +25,7 @@ AppResources = Annotated[Resources, Depends(resources_of)]
 
 
 async def transaction(resources: AppResources) -> AsyncIterator[AsyncSession]:
-    """One transaction for one request: committed when the route returned, before the answer."""
+    """Yield the transaction of one request; it is committed after the route, before the answer."""
     async with resources.sessions() as session, session.begin():
         yield session
 
@@ -36,7 +36,7 @@ Transaction = Annotated[AsyncSession, Depends(transaction, scope="function")]
 
 @asynccontextmanager
 async def one_statement_or(resources: Resources, key: str | None) -> AsyncIterator[AsyncSession]:
-    """A session for a write that is one statement, which then is its own transaction.
+    """Yield a session for a write that is one statement, which then is its own transaction.
 
     It saves the two round trips that begin and commit one. With an `Idempotency-Key` there is an
     answer to keep, too, and so a transaction.
@@ -47,7 +47,7 @@ async def one_statement_or(resources: Resources, key: str | None) -> AsyncIterat
 
 
 async def now_of(resources: AppResources) -> datetime:
-    """The time of this request, aware, UTC."""
+    """Return the time of this request, aware, UTC."""
     return resources.clock()
 
 
@@ -58,7 +58,7 @@ DROPPED_SHARE = 2  # a body of up to so many limits is read to its end, to be he
 
 
 async def limited_body(request: Request, limit_bytes: int) -> bytes:
-    """The body. Raises BodyTooLarge before more than the limit is held in memory.
+    """Return the body. Raises BodyTooLarge before more than the limit is held in memory.
 
     A body that is announced as not much larger is read and dropped first: most clients look for an
     answer only when all is sent, and would find the connection closed.
@@ -82,7 +82,7 @@ async def limited_body(request: Request, limit_bytes: int) -> bytes:
 
 
 async def optional_body(request: Request, kind: TypeAdapter[Any], limit_bytes: int) -> Any:
-    """The JSON body as `kind`, None without one; for routes that read it themselves.
+    """Return the JSON body as `kind`, None without one; for routes that read it themselves.
 
     Raises BodyTooLarge, BodyNotJson, and RequestValidationError as the framework does.
     """

@@ -29,7 +29,10 @@ BUCKETS = 1024
 
 
 def key_of(request: Request) -> str | None:
-    """The request's key, for routes that ask for it themselves. Raises RequestValidationError."""
+    """Return the request's key, for routes that ask for it themselves.
+
+    Raises RequestValidationError.
+    """
     key = request.headers.get("idempotency-key")
     if key is None or 1 <= len(key) <= KEY_CHARS_MAX:
         return key

@@ -20,7 +20,7 @@ _TEXT = "%(asctime)s %(levelname)s %(name)s%(request)s: %(message)s"
 
 
 def request_id_of(headers: list[tuple[bytes, bytes]]) -> str:
-    """The caller's `X-Request-Id` if it is short and harmless, else a new one."""
+    """Return the caller's `X-Request-Id` if it is short and harmless, else a new one."""
     for name, value in headers:
         if name == REQUEST_ID and _WELL_FORMED.fullmatch(value):
             return value.decode("ascii")
@@ -39,7 +39,7 @@ class JsonLines(logging.Formatter):
     """One JSON object a line: time, level, logger, message, request_id, and an exception's text."""
 
     def format(self, record: logging.LogRecord) -> str:
-        """The line, without its end."""
+        """Return the line, without its end."""
         line: dict[str, object] = {
             "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
             "level": record.levelname.lower(),

@@ -97,7 +97,7 @@ class Metrics:
             self._request_seconds.observe(seconds)
 
     def text(self) -> bytes:
-        """Everything in Prometheus' text format, of all processes that share a folder."""
+        """Return everything in Prometheus' text format, of all processes that share a folder."""
         folder = os.environ.get(SHARED_DIR)
         if folder is None:
             return generate_latest(self.registry)

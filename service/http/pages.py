@@ -31,7 +31,7 @@ class Page(BaseModel, Generic[Row]):
 
 
 def read_cursor(cursor: str | None, read: Callable[[list[str]], Key], start: Key) -> Key:
-    """The key that a cursor stands for, or `start`. Raises CursorInvalid."""
+    """Return the key that a cursor stands for, or `start`. Raises CursorInvalid."""
     if cursor is None:
         return start
     try:
@@ -45,7 +45,7 @@ def read_cursor(cursor: str | None, read: Callable[[list[str]], Key], start: Key
 
 
 def page_of(rows: Sequence[Row], limit: int, key: Callable[[Row], Sequence[object]]) -> Page[Row]:
-    """A page from `limit + 1` rows: the one too many says that there is a next page."""
+    """Return a page from `limit + 1` rows: the one too many says that there is a next page."""
     shown = list(rows[:limit])
     if len(rows) <= limit:
         return Page(data=shown, next_cursor=None)

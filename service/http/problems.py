@@ -36,13 +36,16 @@ _log = logging.getLogger(__name__)
 
 
 def status_of(error: ServiceError | type[ServiceError]) -> int:
-    """The status of an error's family."""
+    """Return the status of an error's family."""
     kind = error if isinstance(error, type) else type(error)
     return next(STATUS[base] for base in kind.__mro__ if base in STATUS)
 
 
 def problem_of(error: Exception) -> dict[str, object]:
-    """The problem object of an error; one that we did not foresee tells nothing of its inside."""
+    """Return the problem object of an error.
+
+    One that we did not foresee tells nothing of its inside.
+    """
     if not isinstance(error, ServiceError):
         return {
             "type": f"/problems/{INTERNAL_CODE}",
@@ -63,7 +66,7 @@ def problem_of(error: Exception) -> dict[str, object]:
 
 
 def response_of(error: Exception) -> Response:
-    """A problem as a response, with the headers that its status asks for."""
+    """Return a problem as a response, with the headers that its status asks for."""
     problem = problem_of(error)
     headers = {}
     if isinstance(error, (Unavailable, TooMany)):
@@ -93,7 +96,7 @@ class Problem(BaseModel):
 
 
 def documented(*statuses: int) -> dict[int | str, dict[str, Any]]:
-    """Problems that routes answer with, for the OpenAPI document."""
+    """Return problems that routes answer with, for the OpenAPI document."""
     titles = {status: kind.title for kind, status in STATUS.items()}
     headers = {"Retry-After": {"schema": {"type": "integer"}, "description": "Seconds."}}
     return {
@@ -119,7 +122,7 @@ def add_common_problems(operation: dict[str, Any]) -> None:
 
 
 def all_errors(kind: type[ServiceError] = ServiceError) -> Iterator[type[ServiceError]]:
-    """Every error class, a parent before its children."""
+    """Yield every error class, a parent before its children."""
     yield kind
     for child in kind.__subclasses__():
         yield from all_errors(child)
@@ -159,7 +162,7 @@ def add_problem_handlers(app: FastAPI) -> None:
 
 
 def answer_to(error: Exception) -> Response:
-    """The answer to any error: a known one, an outage, or a bug of ours, logged whole."""
+    """Return the answer to any error: a known one, an outage, or a bug of ours, logged whole."""
     if isinstance(error, ServiceError):
         return response_of(error)
     if isinstance(error, RequestValidationError):
@@ -188,5 +191,5 @@ def _state(error: DBAPIError) -> str:
 
 
 def _is_away(error: DBAPIError) -> bool:
-    """Whether the server is starting, stopping or out of connections (SQLSTATE 08, 53, 57)."""
+    """Return whether the server starts, stops or has no connections left (SQLSTATE 08, 53, 57)."""
     return _state(error)[:2] in ("08", "53", "57")

@@ -134,5 +134,7 @@ class Quota:
 
 
 def _seconds_to(reset_time: float) -> int:
-    """Whole seconds until a moment of the machine's clock, as the library tells it: 1 to 60."""
+    """Return whole seconds until a moment of the machine's clock, as the library tells it: 1 to
+    60.
+    """
     return min(WINDOW_S, max(1, ceil(reset_time - system_clock().timestamp())))

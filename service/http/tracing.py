@@ -40,7 +40,7 @@ class Tracing:
     def request(
         self, method: str, path: str, headers: list[tuple[bytes, bytes]], request_id: str
     ) -> Iterator[list[int]]:
-        """A request's span, as a child of the caller's. Put the status into the list."""
+        """Yield a request's span, as a child of the caller's. Put the status into the list."""
 
         carried = {
             name.decode("latin-1"): value.decode("latin-1")

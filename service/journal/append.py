@@ -90,7 +90,7 @@ def delta(  # noqa: PLR0913  # a cell's eight names and six figures, all by keyw
     uncertainty_mg: int,
     points: int,
 ) -> dict[str, object]:
-    """One cell of the totals and what is added to it. `methodology` is "id@version".
+    """Return one cell of the totals and what is added to it. `methodology` is "id@version".
 
     `limited`: how many of the actions a limit of a sheet, or another action, left no room for.
     """

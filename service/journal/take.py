@@ -70,13 +70,14 @@ class NoticedRow:
 async def take(
     session: AsyncSession, projector: str, limit: int = TAKE_MAX
 ) -> tuple[TakenRow, ...]:
-    """Rows to apply, oldest first, locked for this transaction; other takers skip them."""
+    """Return rows to apply, oldest first, locked for this transaction; other takers skip them."""
     found = await session.execute(_READ, {"projector": projector, "limit": limit})
     return tuple(TakenRow(row.bucket, row.batch_id, row.people, row.deltas) for row in found)
 
 
 async def take_noticed(session: AsyncSession, projector: str, limit: int) -> tuple[NoticedRow, ...]:
-    """Rows in the order of their positions: one person's facts in the order of their commits.
+    """Return rows in the order of their positions: one person's facts in the order of their
+    commits.
 
     The caller sees to it that it is the only taker of this projector's rows.
     """
@@ -103,19 +104,19 @@ async def forget(
 
 
 async def programme_id(session: AsyncSession) -> UUID:
-    """The id that this database was given when it was made: projections belong to it."""
+    """Return the id that this database was given when it was made: projections belong to it."""
     found = (await session.execute(_PROGRAMME)).scalar_one()
     assert isinstance(found, UUID)
     return found
 
 
 async def pending(session: AsyncSession, projector: str) -> int:
-    """How many rows a projector has still to apply."""
+    """Return how many rows a projector has still to apply."""
     return int((await session.execute(_PENDING, {"projector": projector})).scalar_one())
 
 
 async def lags(sessions: async_sessionmaker[AsyncSession]) -> dict[str, float]:
-    """Seconds that each projector is behind."""
+    """Return seconds that each projector is behind."""
     async with sessions() as session:
         return {projector: await lag_seconds(session, projector) for projector in PROJECTORS}
 

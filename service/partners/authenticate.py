@@ -39,7 +39,7 @@ class Authenticator:
         self._cache: dict[str, tuple[float, KnownKey | None, Caller | None]] = {}
 
     async def __call__(self, authorization: str | None) -> Caller:
-        """The caller behind an `Authorization` header.
+        """Return the caller behind an `Authorization` header.
 
         Raises CredentialsMissing, KeyInvalid or TokenInvalid.
         """
@@ -74,7 +74,10 @@ class Authenticator:
         )
 
     async def _known(self, prefix: str) -> tuple[KnownKey | None, Caller | None]:
-        """The key with this prefix, and who holds it; unknown prefixes are remembered, too."""
+        """Return the key with this prefix, and who holds it.
+
+        Unknown prefixes are remembered, too.
+        """
         cached = self._cache.get(prefix)
         if cached is not None and cached[0] > seconds():
             return cached[1:]
@@ -116,7 +119,7 @@ class Authenticator:
 
 
 def quota_of(own: int | None, settings: Settings) -> int:
-    """A partner's quota of a minute: its own, or the settings'."""
+    """Return a partner's quota of a minute: its own, or the settings'."""
     return settings.partner_quota_per_minute if own is None else own
 
 
@@ -145,7 +148,7 @@ def test_caller(
     *,
     quota_per_minute: int,
 ) -> Caller:
-    """The partner in the sandbox: under a name of its own, which ends with its data."""
+    """Return the partner in the sandbox: under a name of its own, which ends with its data."""
     name = f"{partner}{EPOCH_MARK}{epoch}"
     return Caller(
         name=f"test:{name}",

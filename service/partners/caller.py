@@ -51,7 +51,7 @@ class Caller:
             self.check_source(source)
 
     def may(self, scope: str) -> bool:
-        """Whether this caller holds `scope`."""
+        """Return whether this caller holds `scope`."""
         return scope in self.scopes or "admin" in self.scopes
 
     def check_source(self, source: str) -> None:
@@ -72,11 +72,11 @@ class Caller:
             )
 
     def somebody(self, subject: str) -> str:
-        """Another person than the one who is acted for, in the caller's own environment."""
+        """Return another person than the one who is acted for, in the caller's own environment."""
         return self.realm + subject
 
     def subject_for(self, subject: str) -> str:
-        """The subject that `subject` stands for: `me` is the token's person.
+        """Return the subject that `subject` stands for: `me` is the token's person.
 
         Raises SubjectNotYours when a person names anybody else.
         """

@@ -163,5 +163,5 @@ def _switch(partner: str, *, disabled: bool) -> None:
 
 
 def no_such_partner(partner: str) -> typer.Exit:
-    """What ends a command that names a partner who is not there."""
+    """Return what ends a command that names a partner who is not there."""
     return fail(f"there is no partner {partner!r}; see `saxaul partner list`.")

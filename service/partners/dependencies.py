@@ -113,7 +113,9 @@ ThisHasher = Annotated[PersonHasher, Depends(hasher_of)]
 
 
 async def person_of(subject: str, caller: ThisCaller, hasher: ThisHasher) -> PersonId:
-    """The person in the path, as far as the caller may act for them: `me`, or by points:write."""
+    """Return the person in the path, as far as the caller may act for them: `me`, or by
+    points:write.
+    """
     caller.need("points:write")
     return hasher.person(caller.subject_for(subject))
 

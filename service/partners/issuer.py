@@ -46,7 +46,7 @@ def make_issuer(home: Path) -> Path:
 def mint_token(
     home: Path, *, subject: str, issuer: str, audience: str, lifetime: timedelta, clock: Clock
 ) -> str:
-    """A signed token for `subject`. Raises IssuerMissing where `saxaul up` never ran."""
+    """Return a signed token for `subject`. Raises IssuerMissing where `saxaul up` never ran."""
     private = home / "issuer" / "private.pem"
     if not private.exists():
         raise IssuerMissing(

@@ -57,7 +57,7 @@ class KnownKey:
     quota_per_minute: int | None = None
 
     def usable(self, secret: str, now: datetime) -> bool:
-        """Whether `secret` opens this key at `now`."""
+        """Return whether `secret` opens this key at `now`."""
         return (
             hmac.compare_digest(hashlib.sha256(secret.encode()).digest(), self.secret_sha256)
             and is_live(now, expires_at=self.expires_at, revoked_at=self.revoked_at)
@@ -66,12 +66,12 @@ class KnownKey:
 
 
 def is_live(now: datetime, *, expires_at: datetime | None, revoked_at: datetime | None) -> bool:
-    """Whether a key with these dates can be used at `now`."""
+    """Return whether a key with these dates can be used at `now`."""
     return revoked_at is None and (expires_at is None or now < expires_at)
 
 
 def make_key(*, is_test: bool = False) -> NewKey:
-    """A fresh random key."""
+    """Return a fresh random key."""
     prefix, random = secrets.token_hex(_PREFIX_BYTES), secrets.token_hex(_SECRET_BYTES)
     start = f"{TEST_START if is_test else KEY_START}{prefix}_"
     secret = random + checksum(start + random)
@@ -80,7 +80,7 @@ def make_key(*, is_test: bool = False) -> NewKey:
 
 
 def split_key(text: str) -> tuple[str, str] | None:
-    """(prefix, secret) of a key's text, or None when it does not look like one."""
+    """Return (prefix, secret) of a key's text, or None when it does not look like one."""
     start, _, rest = text.partition("_")
     prefix, _, secret = rest.removeprefix("test_").partition("_")
     if start != "sx" or not prefix or not secret or "_" in secret:
@@ -89,12 +89,15 @@ def split_key(text: str) -> tuple[str, str] | None:
 
 
 def checksum(text: str) -> str:
-    """Eight hexadecimal digits that a typing error changes (CRC-32); no protection but that."""
+    """Return eight hexadecimal digits that a typing error changes (CRC-32).
+
+    They protect against nothing else.
+    """
     return f"{crc32(text.encode()):08x}"
 
 
 def is_mistyped(text: str) -> bool:
-    """Whether a key's checksum is wrong: told without asking the database.
+    """Return whether a key's checksum is wrong: told without asking the database.
 
     The first keys had none and end after 64 characters of secret.
     """

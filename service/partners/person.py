@@ -46,10 +46,10 @@ class PersonHasher:
         return PersonId(bucket_of(digest), self._make_id(digest))
 
     def person(self, subject: str) -> PersonId:
-        """The person whom the app calls `subject`."""
+        """Return the person whom the app calls `subject`."""
         return self._people(subject)
 
 
 def bucket_of(digest: bytes) -> int:
-    """The stable bucket (0..1023) of a hash: its first ten bits."""
+    """Return the stable bucket (0..1023) of a hash: its first ten bits."""
     return int.from_bytes(digest[:2]) >> 6

@@ -10,7 +10,10 @@ KEY_BYTES = 32
 
 
 def hasher_of(settings: Settings) -> PersonHasher:
-    """The hasher under SAXAUL_PERSON_KEY. Raises SettingMissing when it is not set or too short."""
+    """Return the hasher under SAXAUL_PERSON_KEY.
+
+    Raises SettingMissing when it is not set or too short.
+    """
     if settings.person_key is None:
         raise SettingMissing(
             "SAXAUL_PERSON_KEY is not set. Make one with `openssl rand -hex 32` and keep it: with "
@@ -23,7 +26,7 @@ def hasher_of(settings: Settings) -> PersonHasher:
 
 
 def hasher_under(key: bytes) -> PersonHasher:
-    """A hasher under `key` whose ids are of the database driver's own UUID class.
+    """Return a hasher under `key` whose ids are of the database driver's own UUID class.
 
     That class is a subclass of the standard one, which costs more to make than the hash.
     """

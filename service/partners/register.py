@@ -45,7 +45,10 @@ async def register(
     expires_at: datetime | None = None,
     now: datetime,
 ) -> Registered:
-    """A new partner that can start at once. Raises PartnerExists, SourceTaken, FieldsInvalid."""
+    """Return a new partner that can start at once.
+
+    Raises PartnerExists, SourceTaken, FieldsInvalid.
+    """
     check_id(partner)
     if await store.find_partner(session, partner) is not None:
         raise PartnerExists(f"A partner {partner!r} is registered already.")
@@ -72,7 +75,7 @@ def check_id(partner: str) -> None:
 
 
 async def known(session: AsyncSession, partner: str) -> Partner:
-    """The partner. Raises PartnerNotFound."""
+    """Return the partner. Raises PartnerNotFound."""
     found = await store.find_partner(session, partner)
     if found is None:
         raise PartnerNotFound(f"There is no partner {partner!r}.")
@@ -101,7 +104,8 @@ async def rotate(
     lifetime: timedelta | None,
     now: datetime,
 ) -> tuple[NewKey, ApiKey]:
-    """A successor with the same scopes; the old key ends after `overlap`. (New key, old row.)
+    """Return a successor with the same scopes; the old key ends after `overlap`. (New key, old
+    row.)
 
     Two are live at a time. Raises KeyNotFound, KeyNotYours, KeyRotating.
     """

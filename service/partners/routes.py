@@ -36,13 +36,13 @@ router = APIRouter(
 
 
 async def partner_of(caller: ThisCaller) -> Caller:
-    """The partner that speaks. Raises ScopeMissing for a person, who is none."""
+    """Return the partner that speaks. Raises ScopeMissing for a person, who is none."""
     caller.need_key()
     return caller
 
 
 async def admin_of(caller: ThisCaller) -> Caller:
-    """An operator. Raises ScopeMissing."""
+    """Return an operator. Raises ScopeMissing."""
     caller.need("admin")
     return caller
 

@@ -98,7 +98,7 @@ class Rotation(BaseModel):
 
 
 def key_view(key: ApiKey) -> KeyView:
-    """A stored key for the wire."""
+    """Return a stored key for the wire."""
     return KeyView(
         prefix=key.prefix,
         mode="test" if key.is_test else "live",
@@ -112,7 +112,7 @@ def key_view(key: ApiKey) -> KeyView:
 
 
 def partner_fields(partner: Partner, sources: list[str]) -> dict[str, object]:
-    """The fields of a PartnerView."""
+    """Return the fields of a PartnerView."""
     return {
         "partner": partner.partner,
         "name": partner.name,
@@ -123,5 +123,5 @@ def partner_fields(partner: Partner, sources: list[str]) -> dict[str, object]:
 
 
 def mode_of(caller: Caller) -> Mode:
-    """The word for the environment that a caller speaks in."""
+    """Return the word for the environment that a caller speaks in."""
     return "test" if caller.is_test else "live"

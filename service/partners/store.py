@@ -13,7 +13,7 @@ from service.partners.tables import ApiKey, Partner, Source
 
 
 async def find_key(session: AsyncSession, prefix: str) -> KnownKey | None:
-    """The key with this prefix and the sources of its partner."""
+    """Return the key with this prefix and the sources of its partner."""
     key = await session.get(ApiKey, prefix)
     if key is None:
         return None
@@ -46,7 +46,7 @@ async def put_sources(session: AsyncSession, partner: str, sources: tuple[str, .
 
 
 async def owner_of_source(session: AsyncSession, source: str) -> str | None:
-    """The partner that a source is registered for."""
+    """Return the partner that a source is registered for."""
     found = await session.get(Source, source)
     return None if found is None else found.partner
 
@@ -89,7 +89,7 @@ async def revoke_key(session: AsyncSession, prefix: str, now: datetime) -> bool:
 
 
 async def list_keys(session: AsyncSession, partner: str | None = None) -> list[ApiKey]:
-    """All keys, or a partner's, newest first; there is no secret in them."""
+    """Return all keys, or a partner's, newest first; there is no secret in them."""
     query = select(ApiKey).order_by(col(ApiKey.created_at).desc(), col(ApiKey.prefix))
     if partner is not None:
         query = query.where(col(ApiKey.partner) == partner)
@@ -97,7 +97,7 @@ async def list_keys(session: AsyncSession, partner: str | None = None) -> list[A
 
 
 async def lock_keys(session: AsyncSession, partner: str) -> dict[str, ApiKey]:
-    """A partner's keys by prefix; other changes of them wait until this transaction ends."""
+    """Return a partner's keys by prefix; other changes of them wait until this transaction ends."""
     await session.execute(select(Partner).where(col(Partner.partner) == partner).with_for_update())
     return {key.prefix: key for key in await list_keys(session, partner)}
 
@@ -126,18 +126,18 @@ async def note_uses(session: AsyncSession, used: Mapping[str, datetime]) -> None
 
 
 async def sources_of(session: AsyncSession, partner: str) -> list[str]:
-    """The sources that a partner reports under, by name."""
+    """Return the sources that a partner reports under, by name."""
     query = select(Source.source).where(Source.partner == partner).order_by(Source.source)
     return list(await session.scalars(query))
 
 
 async def find_partner(session: AsyncSession, partner: str) -> Partner | None:
-    """A registered partner."""
+    """Return a registered partner."""
     return await session.get(Partner, partner)
 
 
 async def partners_after(session: AsyncSession, after: str, limit: int) -> list[Partner]:
-    """Partners by id, after one."""
+    """Return partners by id, after one."""
     query = select(Partner).where(col(Partner.partner) > after)
     return list(await session.scalars(query.order_by(col(Partner.partner)).limit(limit)))
 
@@ -171,6 +171,6 @@ async def next_epoch(session: AsyncSession, partner: str) -> int | None:
 
 
 async def partner_exists(session: AsyncSession, partner: str) -> bool:
-    """Whether the partner is registered."""
+    """Return whether the partner is registered."""
     query = text("SELECT 1 FROM partner WHERE partner = :partner")
     return (await session.execute(query, {"partner": partner})).scalar() is not None

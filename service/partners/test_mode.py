@@ -16,7 +16,10 @@ _TEST_KEY = TEST_START.encode()
 
 
 def is_for_sandbox(scope: MutableMapping[str, Any]) -> bool:
-    """Whether a request speaks with a test key, or to a connector of one; pages are for all."""
+    """Return whether a request speaks with a test key, or to a connector of one.
+
+    Pages are for all.
+    """
     if not scope["path"].startswith(_API):
         return False
     if scope["path"].startswith(_TEST_HOOK):

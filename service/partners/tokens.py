@@ -29,7 +29,7 @@ class Tokens:
         self._fetched_at = float("-inf")
 
     async def subject_of(self, token: str) -> str:
-        """The `sub` of a valid token. Raises TokenInvalid and says which check failed."""
+        """Return the `sub` of a valid token. Raises TokenInvalid and says which check failed."""
         if self._issuer is None or self._url is None:
             raise TokenInvalid("This server takes no people's tokens: no issuer is set.")
         try:
@@ -76,7 +76,7 @@ class Tokens:
 
 
 def _usable(document: bytes) -> dict[str, jwt.PyJWK]:
-    """The keys of a JWKS by id; those of a kind we do not take are left out."""
+    """Return the keys of a JWKS by id; those of a kind we do not take are left out."""
     try:
         listed = orjson.loads(document)["keys"]
     except (orjson.JSONDecodeError, KeyError, TypeError) as error:

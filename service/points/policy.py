@@ -37,7 +37,7 @@ class Rule:
     lapses_after: timedelta
 
     def points_for(self, credited_mg: int) -> int:
-        """Points for one action before caps: the one rounding, down."""
+        """Return points for one action before caps: the one rounding, down."""
         if self.flat_points is not None:
             return self.flat_points
         return credited_mg * self.points_per_gram // MG_IN_G
@@ -73,7 +73,8 @@ class Award(NamedTuple):
 
 
 def award(rule: Rule, credited_mg: int, so_far: Awarded, *, level: str) -> Award:
-    """The points of one action of an evidence level under the caps: never more than a cap leaves.
+    """Return the points of one action of an evidence level under the caps: never more than a cap
+    leaves.
 
     Weak evidence is no news where the rule gives nothing anyway.
     """
@@ -115,17 +116,17 @@ class Policy:
         self._dated = dated
 
     def in_force(self, day: date) -> InForce:
-        """The policy of a day; a day before the first policy has the first."""
+        """Return the policy of a day; a day before the first policy has the first."""
         return self._dated[max(0, bisect_right(self._starts, day) - 1)]
 
     def rule(self, activity: str, day: date) -> Rule:
-        """The rule for an activity on a day."""
+        """Return the rule for an activity on a day."""
         found = self.in_force(day)
         return found.activities.get(activity, found.default)
 
 
 def today_of(policy: Policy, now: datetime) -> date:
-    """The local day at `now` in the time zone in which the policy counts days."""
+    """Return the local day at `now` in the time zone in which the policy counts days."""
     return now.astimezone(ZoneInfo(policy.in_force(now.date()).gifts.zone)).date()
 
 

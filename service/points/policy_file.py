@@ -142,7 +142,7 @@ class DatedPolicy(_Part):
 
 
 def read_policies(path: Path) -> list[DatedPolicy]:
-    """The dated policies of a file, oldest first.
+    """Return the dated policies of a file, oldest first.
 
     Raises PolicyInvalid, with file and line: for unknown and doubled keys, values out of range,
     dates out of order, and a first policy that is not complete or begins after the programme.
@@ -215,7 +215,7 @@ def _check_keys(path: Path, node: yaml.Node) -> None:
 
 
 def _line_of(node: yaml.Node, path: Sequence[int | str]) -> int:
-    """The line of the deepest part of `path` that the file has."""
+    """Return the line of the deepest part of `path` that the file has."""
     line = node.start_mark.line
     for part in path:
         if isinstance(node, yaml.SequenceNode) and isinstance(part, int) and part < len(node.value):

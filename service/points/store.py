@@ -213,7 +213,7 @@ class LapsedEarning:
 
 
 def named(person: PersonId, **more: object) -> dict[str, object]:
-    """A statement's parameters about a person."""
+    """Return a statement's parameters about a person."""
     return {"bucket": person.bucket, "person": person.id, **more}
 
 
@@ -302,7 +302,10 @@ async def earning_left(
     recorded_at: datetime,
     now: datetime,
 ) -> EarningLeft | None:
-    """The earning that has the points of an action that was recorded then; None if it gave none."""
+    """Return the earning that has the points of an action that was recorded then.
+
+    It is None when the action gave no points.
+    """
     parameters = named(person, day=day, activity=activity, recorded_at=recorded_at, now=now)
     row = (await session.execute(_EARNING, parameters)).one_or_none()
     return None if row is None else EarningLeft(row.round, row.uncollected, row.kept)
@@ -351,12 +354,12 @@ async def lapse(
 
 
 async def balance_of(session: AsyncSession, person: PersonId) -> int:
-    """The balance; 0 for a person nobody reported yet."""
+    """Return the balance; 0 for a person nobody reported yet."""
     return int((await session.execute(_BALANCE, named(person))).scalar() or 0)
 
 
 async def points_of(session: AsyncSession, person: PersonId, now: datetime) -> RowMapping:
-    """Sums over a person's earnings at `now`."""
+    """Return sums over a person's earnings at `now`."""
     return (await session.execute(_POINTS, named(person, now=now))).mappings().one()
 
 
@@ -377,7 +380,7 @@ async def earnings_before(
 async def earning_of(
     session: AsyncSession, person: PersonId, *, day: date, activity: str
 ) -> RowMapping | None:
-    """The newest earning of a day and activity, if there is one."""
+    """Return the newest earning of a day and activity, if there is one."""
     found = await session.execute(_OF_DAY, named(person, day=day, activity=activity))
     return found.mappings().one_or_none()
 

@@ -30,7 +30,10 @@ class TakenBack:
 
 
 def split(points: int, *, uncollected: int, kept: int, balance: int) -> TakenBack:
-    """How `points` are taken. Pure. `kept`: collected points of the earning not yet taken back."""
+    """Return how `points` are taken. Pure.
+
+    `kept` are collected points of the earning not yet taken back.
+    """
     from_earning = min(points, uncollected)
     rest = min(points - from_earning, kept)
     from_balance = min(rest, max(0, balance))

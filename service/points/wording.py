@@ -6,7 +6,7 @@ from service.points.policy import EVIDENCE, NO_CAP, Rule
 
 
 def said_of_rule(rule: Rule) -> str:
-    """The rule in words."""
+    """Return the rule in words."""
     ripens = rule.ripens
     if rule.flat_points is not None:
         text = f"{rule.flat_points} points for each action"
@@ -42,7 +42,7 @@ def said_of_cap(cap: str | None, rule: Rule) -> str | None:
 
 
 def said_of_entry(kind: str, ref: dict[str, Any]) -> str:
-    """What an entry was for, in words."""
+    """Return what an entry was for, in words."""
     known = {
         "collect": "Ripe points were collected.",
         "gift": "Watering: points passed between friends.",

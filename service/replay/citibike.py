@@ -29,7 +29,10 @@ COLUMNS = (
 
 
 def read_trips(file: Path, *, source: str, shift_years: int) -> Iterator[Record | Unreadable]:
-    """Each row as an event, or why it cannot be read. Raises ValueError for missing columns."""
+    """Yield each row as an event, or why it cannot be read.
+
+    Raises ValueError for missing columns.
+    """
     with file.open(encoding="utf-8-sig", newline="") as lines:
         rows = csv.DictReader(lines)
         missing = [name for name in COLUMNS if name not in (rows.fieldnames or ())]
@@ -70,7 +73,7 @@ def _local(text: str) -> datetime:
 
 
 def _shifted(at: datetime, years: int) -> datetime:
-    """The same wall clock some years later; the 29th of February becomes the 28th."""
+    """Return the same wall clock some years later; the 29th of February becomes the 28th."""
     if at.month == 2 and at.day == 29:
         at = at.replace(day=28)
     return at.replace(year=at.year + years)

@@ -13,7 +13,7 @@ STANDARD_INPUT = Path("-")
 
 
 def read_events(file: Path) -> Iterator[Record | Unreadable]:
-    """Each line as an event; empty lines are passed over."""
+    """Yield each line as an event; empty lines are passed over."""
     if file == STANDARD_INPUT:
         yield from _lines(sys.stdin.buffer)
         return

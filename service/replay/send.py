@@ -133,7 +133,7 @@ def _batches(
 async def _answered(
     client: httpx.AsyncClient, batch: list[bytes], target: Target, summary: Summary
 ) -> list[dict[str, Any]]:
-    """The results of one batch, in its order; asks again for what was not our answer."""
+    """Return the results of one batch, in its order; asks again for what was not our answer."""
     waited_s, pause_s = 0.0, 0.2
     results: dict[int, dict[str, Any]] = {}
     open_indexes = list(range(len(batch)))
@@ -160,7 +160,7 @@ def _is_passing(result: dict[str, Any]) -> bool:
 
 
 async def _post(client: httpx.AsyncClient, bodies: list[bytes]) -> list[dict[str, Any]] | None:
-    """The results, or None when the same request should be sent again."""
+    """Return the results, or None when the same request should be sent again."""
     try:
         answer = await client.post(
             "/v1/events",

@@ -96,7 +96,7 @@ async def run_chunks(
 async def read_chunks(
     resources: Resources, scope: Scope, *, size: ChunkLimits, advanced: Advanced
 ) -> AsyncIterator[tuple[AsyncSession, Sequence[Person]]]:
-    """The same people in the same order, for somebody who writes nothing."""
+    """Yield the same people in the same order, for somebody who writes nothing."""
     last = NOBODY
     while True:
         async with resources.sessions() as session:
@@ -112,7 +112,7 @@ async def read_chunks(
 
 
 def _within(people: Sequence[Person], size: ChunkLimits) -> list[Person]:
-    """The first of them that fit in one transaction; one person at least."""
+    """Return the first of them that fit in one transaction; one person at least."""
     kept: list[Person] = []
     actions = 0
     for one in people[: size.people]:

@@ -274,7 +274,7 @@ def withdraw_(
 
 
 def version_rows(catalogue: Catalogue) -> list[tuple[str, str, str, str]]:
-    """Every version with its state and the days that it assesses, in words."""
+    """Return every version with its state and the days that it assesses, in words."""
     newest_first = catalogue.editions()[::-1]
     rows: list[tuple[str, str, str, str]] = []
     for edition in catalogue.editions():

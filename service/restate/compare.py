@@ -22,7 +22,9 @@ PPM = 1_000_000
 
 
 def is_sampled(action_id: UUID, sample_ppm: int) -> bool:
-    """Whether an action is in a sample: always the same ones, and a larger sample has them too."""
+    """Return whether an action is in a sample: always the same ones, and a larger sample has them
+    too.
+    """
     share = int.from_bytes(sha256(action_id.bytes).digest()[:8])
     return share * PPM < sample_ppm << 64
 
@@ -172,7 +174,7 @@ class Comparisons:
 
 
 def read_comparisons(row: Mapping[str, Any]) -> Comparisons:
-    """What a run's row holds."""
+    """Return what a run's row holds."""
     cells: dict[Key, Comparison] = defaultdict(Comparison)
     for methodology, month, region, level, figures in row["cells"]:
         key = (methodology, month, region, level)

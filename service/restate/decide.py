@@ -79,7 +79,7 @@ Assess = Callable[[Past], Assessment | Refusal]
 def restate_days(
     actions: Sequence[Past], *, from_: str, to: str, assess: Assess
 ) -> tuple[Moved, ...]:
-    """The actions whose newest value is by `from_`, under `to`, by person and day.
+    """Return the actions whose newest value is by `from_`, under `to`, by person and day.
 
     `actions` are all of some people's days of one activity. Reversed actions move nothing, and keep
     their room in the limits.
@@ -148,7 +148,9 @@ def _value(past: Past, result: Assessment | Refusal, to: str, room: DayState) ->
 
 
 def takes_room(value: Value, points: int) -> bool:
-    """Whether an action counts towards the day's limits: it gave carbon, or points for its sum."""
+    """Return whether an action counts towards the day's limits: it gave carbon, or points for its
+    sum.
+    """
     if value.avoided_mg:
         return True
     kept_out = value.outcome == "refused" or is_limited(value.outcome, value.reason)
@@ -172,7 +174,7 @@ class RoomChange(NamedTuple):
 
 
 def room_change(moved: Moved) -> RoomChange:
-    """The change of one action."""
+    """Return the change of one action."""
     before, after = DayState(), DayState()
     take_room(before, moved.past.value, moved.past.points)
     take_room(after, moved.now, moved.past.points)

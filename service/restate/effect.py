@@ -93,11 +93,11 @@ class Effect:
             )
 
     def total(self, *, counted: bool) -> Figures:
-        """All figures of what is in the Scope 3+ total, or of what is apart from it."""
+        """Return all figures of what is in the Scope 3+ total, or of what is apart from it."""
         return _added(figures for key, figures in self.cells.items() if key[2] is counted)
 
     def by(self, index: int) -> dict[str, Figures]:
-        """The counted figures by month (0) or region (1)."""
+        """Return the counted figures by month (0) or region (1)."""
         found: dict[str, Figures] = defaultdict(Figures)
         for key, figures in self.cells.items():
             if key[2]:
@@ -128,7 +128,7 @@ class Effect:
 
 
 def read_effect(row: Mapping[str, Any]) -> Effect:
-    """The effect that a run's row holds."""
+    """Return the effect that a run's row holds."""
     cells: dict[Key, Figures] = defaultdict(Figures)
     for month, region, counted, figures in row["cells"]:
         cells[month, region, counted] = Figures(**figures)
@@ -136,7 +136,9 @@ def read_effect(row: Mapping[str, Any]) -> Effect:
 
 
 def publication(effect: Effect) -> list[dict[str, Any]]:
-    """Each comparison of rule R13: of what, the effect, and whether it asks for publication."""
+    """Return each comparison of rule R13: of what, the effect, and whether it asks for
+    publication.
+    """
     moved_mg = effect.total(counted=True).difference_mg
     found = [_finding("the cumulative total", moved_mg, effect.before.total_mg, TOTAL_PER_MILLE)]
     years: dict[str, int] = defaultdict(int)
@@ -170,5 +172,7 @@ def _added(figures: Iterable[Figures]) -> Figures:
 
 
 def last_closed_day(today: date, late_days: int) -> date:
-    """The last day that no event may be of any more, whatever its offset, without a backfill."""
+    """Return the last day that no event may be of any more, whatever its offset, without a
+    backfill.
+    """
     return date.fromordinal(today.toordinal() - late_days - 2)

@@ -41,7 +41,7 @@ class Restater:
     size: ChunkLimits
 
     async def moved(self, session: AsyncSession, people: Sequence[Person]) -> tuple[Moved, ...]:
-        """What becomes of these people's actions. Reads only."""
+        """Return what becomes of these people's actions. Reads only."""
         rows = await store.past_actions(session, self.scope, people)
         actions = [store.past_of(row, self._rule_region(row)) for row in rows]
         return restate_days(
@@ -73,7 +73,8 @@ class Restater:
         return assess_past(self.catalogue, self.change.to, past)
 
     def _rule_region(self, row: RowMapping) -> str:
-        """The region of the cell in which an action is counted; the sum behind it is done again.
+        """Return the region of the cell in which an action is counted; the sum behind it is done
+        again.
 
         Empty for what is not restated, whose version may be none of this catalogue.
         """
@@ -96,7 +97,7 @@ class Restater:
 
 
 def assess_past(catalogue: Catalogue, reference: str, past: Past) -> Assessment | Refusal:
-    """An action under a version by name; data that the version cannot read is a refusal."""
+    """Return an action under a version by name; data that the version cannot read is a refusal."""
     try:
         return catalogue.assess_under(
             reference,
@@ -147,7 +148,7 @@ async def try_out(
     started: Started,
     advanced: Advanced,
 ) -> dict[str, Any]:
-    """The report that `restate` would give now. Writes nothing and locks nothing."""
+    """Return the report that `restate` would give now. Writes nothing and locks nothing."""
     scope = Scope(change.activity, closed.first, closed.last)
     restater = Restater(resources, catalogue, change, scope, size)
     async with resources.sessions() as session:
@@ -167,7 +168,7 @@ async def try_out(
 
 
 def report_of(run: RowMapping) -> dict[str, Any]:
-    """What a restatement did, ready for JSON."""
+    """Return what a restatement did, ready for JSON."""
     return {
         "run_id": str(run["run_id"]),
         "from": f"{run['methodology']}@{run['from_version']}",
@@ -219,7 +220,7 @@ async def _find_or_begin(
 
 
 async def _before(session: AsyncSession, change: Change) -> Before:
-    """What is counted now: the measure of rule R13."""
+    """Return what is counted now: the measure of rule R13."""
     total = (await known_sums(session)).carbon()
     years = await years_mg(session, methodology=change.methodology)
     return Before(total.avoided_mg, years)
@@ -235,7 +236,7 @@ def _changes(moved: Sequence[Moved]) -> dict[tuple[int, UUID, date], RoomChange]
 
 
 def journal_row(moved: Sequence[Moved], batch_id: UUID) -> JournalRow:
-    """One row that takes the old values off their cells and puts the new ones into theirs."""
+    """Return the journal row that subtracts the old values from their cells and adds the new."""
     cells: dict[tuple[str, ...], list[int]] = defaultdict(lambda: [0] * 6)
     for one in moved:
         for sign, value in ((-1, one.past.value), (1, one.now)):
@@ -294,6 +295,6 @@ def _cell(past: Past, value: Value) -> tuple[str, ...]:
 
 
 def _amounts(value: Value, points: int) -> tuple[int, ...]:
-    """Points go with their action to its new cell; how many there are does not change."""
+    """Return the figures of a value in the order of a cell: counts, mg CO2e, points."""
     limited = int(is_limited(value.outcome, value.reason))
     return 1, limited, value.gross_mg, value.avoided_mg, value.uncertainty_mg, points

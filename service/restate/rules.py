@@ -54,7 +54,7 @@ def change_of(catalogue: Catalogue, methodology: str, from_version: str, to_vers
 
 
 def closed_span(between: Span | None, *, now_day: date, late_days: int) -> Span:
-    """The days to restate; without `between` all that are closed.
+    """Return the days to restate; without `between` all that are closed.
 
     Raises RestatementRefused for a day that is still open, or that is none of the programme.
     """
@@ -70,7 +70,7 @@ def closed_span(between: Span | None, *, now_day: date, late_days: int) -> Span:
 
 
 def checked(span: Span) -> Span:
-    """The same days. Raises RestatementRefused when they are none of the programme."""
+    """Return the same days. Raises RestatementRefused when they are none of the programme."""
     if span.first > span.last:
         raise RestatementRefused(f"R7: there is no day from {span.first} to {span.last}.")
     if span.first < PROGRAMME_START or span.last > PROGRAMME_END:
@@ -82,7 +82,7 @@ def checked(span: Span) -> Span:
 
 
 def activity_of(catalogue: Catalogue, methodology: str) -> str:
-    """What a methodology is about. Raises MethodologyNotFound."""
+    """Return what a methodology is about. Raises MethodologyNotFound."""
     for edition in catalogue.editions():
         if edition.id == methodology:
             return edition.activity
@@ -93,7 +93,7 @@ def activity_of(catalogue: Catalogue, methodology: str) -> str:
 
 
 def alternative_of(catalogue: Catalogue, activity: str, reference: str) -> Edition:
-    """A version of any status to compare with. Raises as `change_of`."""
+    """Return a version of any status to compare with. Raises as `change_of`."""
     edition = _edition(catalogue, reference)
     if edition.activity != activity:
         raise RestatementRefused(

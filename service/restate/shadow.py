@@ -78,7 +78,7 @@ async def compare(
 
 
 def comparison_of(run: RowMapping) -> dict[str, Any]:
-    """What a shadow run found, ready for JSON."""
+    """Return what a shadow run found, ready for JSON."""
     return {
         "run_id": str(run["run_id"]),
         "methodology": run["methodology"],

@@ -7,7 +7,7 @@ from rich.table import Table
 
 
 def grams(milligrams: str | None) -> str:
-    """Milligrams as grams, exactly."""
+    """Return milligrams as grams, exactly."""
     if milligrams is None:
         return "-"
     sign, digits = ("-", milligrams[1:]) if milligrams.startswith("-") else ("", milligrams)
@@ -40,7 +40,7 @@ def effect_tables(report: Mapping[str, Any]) -> Iterable[Table]:
 
 
 def publication_lines(report: Mapping[str, Any]) -> Iterable[str]:
-    """What rule R13 says about the effect."""
+    """Return what rule R13 says about the effect."""
     for one in report["publication"]["findings"]:
         word = "reaches" if one["asked"] else "is below"
         yield (
@@ -52,7 +52,7 @@ def publication_lines(report: Mapping[str, Any]) -> Iterable[str]:
 
 
 def comparison_table(report: Mapping[str, Any]) -> Table:
-    """A shadow run, cell by cell."""
+    """Return a shadow run, cell by cell."""
     table = Table(
         *("methodology", "month", "region", "level", "actions", "recorded g", "shadow g", "ratio"),
         *("mean diff. g", "spread g", "refused", "left out"),

@@ -180,12 +180,12 @@ async def unfinished(session: AsyncSession, *, kind: str, methodology: str) -> S
 
 
 async def find_run(session: AsyncSession, run_id: UUID) -> RowMapping | None:
-    """A run by its id."""
+    """Return a run by its id."""
     return (await session.execute(_RUN, {"run_id": run_id})).mappings().one_or_none()
 
 
 async def lock_run(session: AsyncSession, run_id: UUID) -> RowMapping:
-    """A run's row, locked until the transaction ends: its chunks go one after the other."""
+    """Return a run's row, locked until the transaction ends: its chunks go one after the other."""
     return (await session.execute(_LOCK_RUN, {"run_id": run_id})).mappings().one()
 
 
@@ -229,14 +229,14 @@ async def end_run(session: AsyncSession, run_id: UUID, now: datetime) -> None:
 
 
 async def count_actions(session: AsyncSession, scope: Scope) -> int:
-    """How many actions a run is about."""
+    """Return how many actions a run is about."""
     return int((await session.execute(_COUNT, scope.named())).scalar_one())
 
 
 async def people_after(
     session: AsyncSession, scope: Scope, *, bucket: int, person: UUID
 ) -> list[Person]:
-    """The next people after one, in the order of their keys."""
+    """Return the next people after one, in the order of their keys."""
     named = {**scope.named(), "bucket": bucket, "person": person}
     return [Person(*row) for row in await session.execute(_PEOPLE, named)]
 
@@ -249,13 +249,13 @@ async def lock_accounts(session: AsyncSession, people: Sequence[Person]) -> None
 async def past_actions(
     session: AsyncSession, scope: Scope, people: Sequence[Person]
 ) -> Sequence[RowMapping]:
-    """The actions of some people with their newest values."""
+    """Return the actions of some people with their newest values."""
     named = {**scope.named(), **_columns(people)}
     return (await session.execute(_ACTIONS, named)).mappings().all()
 
 
 def past_of(row: RowMapping, rule_region: str) -> Past:
-    """A row of `past_actions` as a domain value."""
+    """Return a row of `past_actions` as a domain value."""
     return Past(
         bucket=row["bucket"],
         person_id=row["person_id"],

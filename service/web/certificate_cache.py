@@ -23,7 +23,10 @@ class CertificateCache:
         self._making = asyncio.Lock()
 
     async def pdf_of(self, view: CertificateView) -> bytes:
-        """The PDF of what a certificate shows now; another state of its lot is another PDF."""
+        """Return the PDF of what a certificate shows now.
+
+        Another state of its lot is another PDF.
+        """
         shown = sha256(view.model_dump_json().encode()).digest()
         if shown not in self._kept:
             async with self._making:

@@ -22,7 +22,7 @@ NOT_SURVEYED = "not surveyed yet"
 
 
 def certificate_page(template: str, view: CertificateView, assets: Mapping[str, str]) -> str:
-    """The page of a certificate; everything that people wrote is escaped."""
+    """Return the page of a certificate; everything that people wrote is escaped."""
     state, meaning = STATES[view.lot.state]
     plain = {
         name: escape(getattr(view, name))
@@ -51,7 +51,7 @@ def certificate_page(template: str, view: CertificateView, assets: Mapping[str, 
 
 
 def qr_svg(url: str) -> str:
-    """The address as a QR code; the white ground is the page's."""
+    """Return the address as a QR code; the white ground is the page's."""
     return str(
         segno.make(url, error="m", micro=False).svg_inline(
             omitsize=True, border=1, title="QR code of this page's address"
@@ -97,6 +97,6 @@ def _contributors(view: CertificateView) -> str:
 
 
 def percent_text(share: str) -> str:
-    """A share of four places as a percentage of two."""
+    """Return a share of four places as a percentage of two."""
     parts = int(share.replace(".", ""))
     return f"{parts // 100}.{parts % 100:02}"

@@ -20,7 +20,7 @@ SHARES_MAX = 3
 
 
 def certificate_pdf(view: CertificateView) -> bytes:
-    """The PDF of a certificate, dated as its issue: the same content gives the same bytes."""
+    """Return the PDF of a certificate, dated as its issue; equal content gives equal bytes."""
     pdf = FPDF(format="A4")
     pdf.set_creation_date(view.issued_at)
     pdf.set_title(f"Tree certificate {view.serial}")

@@ -18,7 +18,10 @@ PERCENT_DECIMALS = SHARE_DECIMALS - 2
 
 
 def mass(milligrams: str) -> tuple[str, str]:
-    """A number with up to four significant digits, and its unit; never more than there is."""
+    """Return a number with up to four significant digits, and its unit.
+
+    The number is rounded towards zero.
+    """
     amount = int(milligrams)
     size = abs(amount)
     if size == 0:
@@ -32,17 +35,19 @@ def mass(milligrams: str) -> tuple[str, str]:
 
 
 def mass_text(milligrams: str) -> str:
-    """The number and its unit, held together by a space that does not break."""
+    """Return the number and its unit, held together by a space that does not break."""
     return "\N{NO-BREAK SPACE}".join(mass(milligrams))
 
 
 def count(number: int | str) -> str:
-    """A whole number with its thousands apart."""
+    """Return a whole number with its thousands apart."""
     return f"{int(number):,}".replace("-", "−")
 
 
 def percent(share: str) -> str:
-    """A share (1 is all) as percent: two decimals from 1 % on, else three significant digits."""
+    """Return a share (1 is all) as percent: two decimals from 1 % on, else three significant
+    digits.
+    """
     sign, digits = ("−", share[1:]) if share.startswith("-") else ("", share)
     whole, _, part = digits.partition(".")
     shown = int(whole + part.ljust(SHARE_DECIMALS, "0")[:SHARE_DECIMALS])
@@ -54,5 +59,5 @@ def percent(share: str) -> str:
 
 
 def part_of(milligrams: str, largest: int) -> str:
-    """How long a bar is, in percent of the longest: a whole number from 0 to 100."""
+    """Return how long a bar is, in percent of the longest: a whole number from 0 to 100."""
     return str(max(0, int(milligrams)) * 100 // largest) if largest > 0 else "0"

@@ -27,7 +27,7 @@ class File:
 
 @cache
 def file(name: str) -> File:
-    """A file of this folder."""
+    """Return a file of this folder."""
     path = FOLDER / name
     content = path.read_bytes()
     return File(content, TYPES[path.suffix], version_of(content))

@@ -34,7 +34,10 @@ NOT_YET = "not at this rate"
 def home_page(
     template: str, totals: Mapping[str, Any], titles: Mapping[str, str], assets: Mapping[str, str]
 ) -> str:
-    """The page with every figure in it. `titles` says what "id@version" is, `assets` where."""
+    """Return the page with every figure in it.
+
+    `titles` says what "id@version" is, `assets` where.
+    """
     goal = totals["goal"]
     avoided, unit = mass(totals["avoided_mg"])
     required = goal["required_rate_mg_per_year"]
@@ -70,7 +73,7 @@ def home_page(
 
 
 def moment(as_of: str) -> str:
-    """A time of the API as people read it, in UTC."""
+    """Return a time of the API as people read it, in UTC."""
     return f"{as_of[:10]} {as_of[11:19]} UTC"
 
 

@@ -74,12 +74,12 @@ class _Secret:
 
 
 def new_secret() -> str:
-    """A fresh shared secret of 32 random bytes: `whsec_...`."""
+    """Return a fresh shared secret of 32 random bytes: `whsec_...`."""
     return SHARED + base64.b64encode(randomness.token_bytes(SHARED_BYTES_NEW)).decode()
 
 
 def new_ed25519() -> KeyPair:
-    """A fresh Ed25519 pair; the private half is its seed followed by the public key."""
+    """Return a fresh Ed25519 pair; the private half is its seed followed by the public key."""
     key = Ed25519PrivateKey.generate()
     seed = key.private_bytes(Encoding.Raw, PrivateFormat.Raw, NoEncryption())
     public = key.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw)
@@ -90,7 +90,7 @@ def new_ed25519() -> KeyPair:
 
 
 def public_of(private: str) -> str:
-    """The public half (`whpk_...`) of a private key. Raises SecretMalformed."""
+    """Return the public half (`whpk_...`) of a private key. Raises SecretMalformed."""
     key = _read(private).public
     if key is None:
         raise SecretMalformed("A shared secret has no public half.")
@@ -103,7 +103,7 @@ def check_secret(secret: str) -> None:
 
 
 def sign(secret: str, *, message_id: str, timestamp: datetime, body: bytes) -> str:
-    """One signature, `v1,...` or `v1a,...`. `timestamp` is aware; whole seconds are signed.
+    """Return one signature, `v1,...` or `v1a,...`. `timestamp` is aware; whole seconds are signed.
 
     Raises SecretMalformed, and ValueError for an id that cannot be signed or a naive time.
     """
@@ -119,7 +119,7 @@ def sign(secret: str, *, message_id: str, timestamp: datetime, body: bytes) -> s
 
 
 def signatures(secrets: Iterable[str], *, message_id: str, timestamp: datetime, body: bytes) -> str:
-    """The value of `webhook-signature`: one signature for each secret, between spaces."""
+    """Return the value of `webhook-signature`: one signature for each secret, between spaces."""
     return " ".join(
         sign(secret, message_id=message_id, timestamp=timestamp, body=body) for secret in secrets
     )
@@ -128,7 +128,7 @@ def signatures(secrets: Iterable[str], *, message_id: str, timestamp: datetime, 
 def signed_headers(
     secrets: Iterable[str], *, message_id: str, timestamp: datetime, body: bytes
 ) -> dict[str, str]:
-    """The three headers of a signed message."""
+    """Return the three headers of a signed message."""
     return {
         ID: message_id,
         TIMESTAMP: timestamp_text(timestamp),
@@ -137,7 +137,7 @@ def signed_headers(
 
 
 def timestamp_text(at: datetime) -> str:
-    """Seconds since 1970 as they are signed. Raises ValueError for a naive time."""
+    """Return seconds since 1970 as they are signed. Raises ValueError for a naive time."""
     if at.tzinfo is None:
         raise ValueError("a signed time must be aware")
     return str(int(at.timestamp()))
@@ -151,7 +151,7 @@ def verify(
     now: datetime,
     tolerance_s: int = TOLERANCE_S,
 ) -> VerifiedMessage:
-    """The message, if one of its signatures was made with one of the secrets.
+    """Return the message, if one of its signatures was made with one of the secrets.
 
     `headers` are asked for lower-case names. Raises SignatureHeaderMalformed, SignatureInvalid,
     or DeliveryTooOld for a time more than `tolerance_s` away, before or ahead; SecretMalformed
@@ -199,7 +199,10 @@ def _header(headers: Mapping[str, str], name: str) -> str:
 
 
 def _listed(value: str) -> list[tuple[str, bytes]]:
-    """(version, signature) pairs; versions that we do not know are left out, as others do."""
+    """Return (version, signature) pairs.
+
+    Versions that we do not know are left out, as others do.
+    """
     parts = value.split(" ")
     if len(parts) > SIGNATURES_MAX:
         raise SignatureHeaderMalformed(
@@ -249,7 +252,7 @@ def _mac(key: _Secret, content: bytes) -> str:
 
 @lru_cache(maxsize=4096)
 def _read(secret: str) -> _Secret:
-    """A secret's parts; remembered, since decoding costs as much as signing."""
+    """Return a secret's parts; remembered, since decoding costs as much as signing."""
     prefix, underline, text = secret.partition("_")
     try:
         raw = base64.b64decode(text, validate=True)

@@ -31,7 +31,7 @@ class Vault:
         self._keys = tuple(AESGCM(key) for key in keys)
 
     def seal(self, secret: str, about: str) -> bytes:
-        """The secret, encrypted; `about` must be given again to open it."""
+        """Return the secret, encrypted; `about` must be given again to open it."""
         return self.seal_bytes(secret.encode(), about)
 
     def seal_bytes(self, secret: bytes, about: str) -> bytes:
@@ -40,7 +40,9 @@ class Vault:
         return _FORM + nonce + self._keys[0].encrypt(nonce, secret, about.encode())
 
     def open(self, sealed: bytes, about: str) -> str:
-        """The secret. Raises SealBroken when none of the keys, or another `about`, sealed it."""
+        """Return the secret. Raises SealBroken when none of the keys, or another `about`, sealed
+        it.
+        """
         return self.open_bytes(sealed, about).decode()
 
     def open_bytes(self, sealed: bytes, about: str) -> bytes:
@@ -59,7 +61,10 @@ class Vault:
 
 
 def vault_of(settings: Settings) -> Vault:
-    """The vault under SAXAUL_SECRET_KEY. Raises SettingMissing when it is not set or is no key."""
+    """Return the vault under SAXAUL_SECRET_KEY.
+
+    Raises SettingMissing when it is not set or is no key.
+    """
     if settings.secret_key is None:
         raise SettingMissing(
             "SAXAUL_SECRET_KEY is not set. Make one with `openssl rand -hex 32` and keep it: "

@@ -114,5 +114,8 @@ class Config(_Strict):
 
 @cache
 def ready_made() -> dict[str, dict[str, Any]]:
-    """The configurations that come with the program, by name; `source` is the merchant's to say."""
+    """Return the configurations that come with the program, by name.
+
+    `source` is the merchant's to say.
+    """
     return {file.stem: yaml.safe_load(file.read_text()) for file in sorted(READY.glob("*.yaml"))}

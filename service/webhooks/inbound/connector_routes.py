@@ -131,7 +131,7 @@ class Replays(BaseModel):
 
 
 async def manager_of(caller: ThisCaller) -> Caller:
-    """A partner that may manage its webhooks. Raises ScopeMissing."""
+    """Return a partner that may manage its webhooks. Raises ScopeMissing."""
     caller.need(SCOPE)
     return caller
 

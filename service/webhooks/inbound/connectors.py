@@ -75,7 +75,7 @@ class Connectors:
         self._cache: dict[str, tuple[float, CompiledConnector]] = {}
 
     async def find(self, connector_id: str) -> CompiledConnector:
-        """The connector. Raises ConnectorNotFound."""
+        """Return the connector. Raises ConnectorNotFound."""
         cached = self._cache.get(connector_id)
         if cached is not None and cached[0] > seconds():
             return cached[1]
@@ -139,7 +139,7 @@ def _compiled(config: bytes) -> CompiledMapping:
 
 
 def about(connector_id: str) -> str:
-    """What a connector's secrets and payloads are sealed with."""
+    """Return what a connector's secrets and payloads are sealed with."""
     return f"connector:{connector_id}"
 
 
@@ -151,7 +151,7 @@ def not_found(connector_id: str) -> ConnectorNotFound:
 def config_of(
     template: str | None, config: Mapping[str, Any] | None, overrides: Mapping[str, Any]
 ) -> Config:
-    """A configuration: a ready-made one or the caller's, with what is laid over it.
+    """Return a configuration: a ready-made one or the caller's, with what is laid over it.
 
     Raises FieldsInvalid with a pointer to each thing that is wrong, expressions included.
     """
@@ -203,7 +203,10 @@ async def make(
     vault: Vault,
     now: datetime,
 ) -> tuple[Connector, str | None]:
-    """A new connector, and its secret if we made it. Raises FieldsInvalid, SourceNotYours."""
+    """Return a new connector, and its secret if we made it.
+
+    Raises FieldsInvalid, SourceNotYours.
+    """
     caller.check_source(config.source)
     fresh = None
     if secret is None:
@@ -228,7 +231,7 @@ async def make(
 async def change(
     session: AsyncSession, caller: Caller, connector_id: str, config: Config, *, now: datetime
 ) -> Connector:
-    """A new version of the configuration. Raises ConnectorNotFound, SourceNotYours."""
+    """Return a new version of the configuration. Raises ConnectorNotFound, SourceNotYours."""
     caller.check_source(config.source)
     connector = await lock_connector(session, caller, connector_id)
     connector.version += 1
@@ -239,7 +242,7 @@ async def change(
 
 
 async def lock_connector(session: AsyncSession, caller: Caller, connector_id: str) -> Connector:
-    """The caller's connector, locked for this transaction. Raises ConnectorNotFound."""
+    """Return the caller's connector, locked for this transaction. Raises ConnectorNotFound."""
     connector = await store.lock_connector(session, connector_id, caller.owner)
     if connector is None:
         raise not_found(connector_id)
@@ -247,7 +250,7 @@ async def lock_connector(session: AsyncSession, caller: Caller, connector_id: st
 
 
 async def seen(session: AsyncSession, caller: Caller, connector_id: str) -> RowMapping:
-    """The caller's connector with its configuration. Raises ConnectorNotFound."""
+    """Return the caller's connector with its configuration. Raises ConnectorNotFound."""
     row = await store.find_connector(session, connector_id)
     if row is None or row["partner"] != caller.owner:
         raise not_found(connector_id)

@@ -65,7 +65,10 @@ class Expression:
     cost: int
 
     def __call__(self, value: object, budget: Budget) -> object:
-        """What the expression finds in `value`; None for nothing. Raises EvaluationFailed."""
+        """Return what the expression finds in `value`, or None.
+
+        Raises EvaluationFailed.
+        """
         if self.path is not None:
             budget.spend(self.cost)
             return self.path(value)
@@ -102,7 +105,7 @@ def _sentence(error: Exception) -> str:
 
 
 def _exact(node: Node) -> Node:
-    """The tree with Decimals for floats in literals, and only functions that there are."""
+    """Return the tree with Decimals for floats in literals, and only functions that there are."""
     value = node.get("value")
     if node["type"] == "literal":
         return {**node, "value": _exact_literal(value)}
@@ -124,7 +127,8 @@ def _no_constant(name: str) -> object:
 
 
 def _direct(node: Node) -> Callable[[Any], Any] | None:
-    """A plain function for the commonest expressions: paths, scalars, and conditions over them.
+    """Return a plain function for the commonest expressions: paths, scalars, and conditions over
+    them.
 
     It has no loop, so its cost is that of its text.
     """
@@ -169,7 +173,7 @@ def _logical(kind: str, parts: Sequence[Callable[[Any], Any]]) -> Callable[[Any]
 
 
 def is_false(value: object) -> bool:
-    """What JMESPath takes for false; zero is true."""
+    """Return what JMESPath takes for false; zero is true."""
     return value is None or value is False or (isinstance(value, str | list | dict) and not value)
 
 

@@ -64,5 +64,5 @@ async def receive(request: Request) -> Response:
 
 
 def as_json(value: object) -> Response:
-    """An answer that is JSON already in all but form."""
+    """Return an answer that is JSON already in all but form."""
     return Response(orjson.dumps(value), media_type="application/json")

@@ -129,17 +129,17 @@ class SettledMessage:
 
 
 def message_bucket(connector_id: str, key: str) -> int:
-    """The bucket of a message's row."""
+    """Return the bucket of a message's row."""
     return bucket_of(sha256(f"{connector_id}\0{key}".encode()).digest())
 
 
 def row_key_of(connector_id: str, key: str) -> tuple[int, str, str]:
-    """The key of a message's row."""
+    """Return the key of a message's row."""
     return message_bucket(connector_id, key), connector_id, key
 
 
 def event_bucket(source: str, event_id: str) -> int:
-    """The bucket of an event's pointer to its action."""
+    """Return the bucket of an event's pointer to its action."""
     return bucket_of(sha256(f"{source}\0{event_id}".encode()).digest())
 
 
@@ -152,7 +152,7 @@ class Batcher(Generic[In, Out]):
         self._task: asyncio.Task[None] | None = None
 
     async def __call__(self, one: In) -> Out:
-        """The result of `one`. Raises what the work of its batch raises."""
+        """Return the result of `one`. Raises what the work of its batch raises."""
         result: asyncio.Future[Out] = asyncio.get_running_loop().create_future()
         self._waiting.append((one, result))
         if self._task is None:

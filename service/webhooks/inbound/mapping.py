@@ -92,8 +92,11 @@ class Mapping:
         self._rules = [_compiled(at, rule) for at, rule in enumerate(config.rules)]
 
     def __call__(self, payload: object) -> Mapped:
-        """Everything in a payload. Raises PayloadNotMapped with a pointer for each expression that
-        does not fit, and BatchTooLarge."""
+        """Return everything in a payload.
+
+        Raises PayloadNotMapped with a pointer for each expression that does not fit, and
+        BatchTooLarge.
+        """
         mapped = Mapped()
         errors: list[tuple[str, str]] = []
         for seen in self.look(payload, keep=False):
@@ -111,7 +114,10 @@ class Mapping:
         return mapped
 
     def look(self, payload: object, *, keep: bool) -> Iterator[ItemSeen]:
-        """What each rule makes of each item; with `keep`, each expression's value beside it."""
+        """Yield what each rule makes of each item.
+
+        With `keep`, each expression's value is beside it.
+        """
         budget = Budget()
         for rule in self._rules:
             try:
@@ -176,7 +182,7 @@ def _no_constant(name: str) -> object:
 
 
 def shown(value: object) -> object:
-    """A value as `try` shows it: small, and always JSON."""
+    """Return a value as `try` shows it: small, and always JSON."""
     if isinstance(value, str):
         return value[:TEXT_SHOWN_MAX].encode("utf-8", "replace").decode()
     if isinstance(value, Decimal):
@@ -250,7 +256,7 @@ def _read(
     keep: list[FieldSeen] | None,
     errors: list[tuple[str, str]],
 ) -> dict[str, Any]:
-    """Each field's value; those that find nothing are left out. Faults go to `errors`."""
+    """Return each field's value; those that find nothing are left out. Faults go to `errors`."""
     values: dict[str, Any] = {}
     for one in fields:
         try:

@@ -297,7 +297,7 @@ def _note(result: Result, found: _Found, *, remember: bool) -> None:
 
 
 def described(found: CloudEvent | InvalidEvent | Reversal | None) -> dict[str, Any] | None:
-    """What `try` shows of an event or a reversal; of a flawed event, its problem."""
+    """Return what `try` shows of an event or a reversal; of a flawed event, its problem."""
     if isinstance(found, CloudEvent):
         return {"event": orjson.loads(found.model_dump_json(exclude_none=True))}
     if isinstance(found, Reversal):

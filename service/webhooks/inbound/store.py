@@ -58,14 +58,14 @@ _FORGET = text("""
 
 
 async def find_connector(session: AsyncSession, connector_id: str) -> RowMapping | None:
-    """A connector with its current configuration."""
+    """Return a connector with its current configuration."""
     return (await session.execute(_ONE, {"id": connector_id})).mappings().one_or_none()
 
 
 async def connectors_after(
     session: AsyncSession, partner: str, *, after: str, limit: int
 ) -> Sequence[RowMapping]:
-    """A partner's connectors by id, after one."""
+    """Return a partner's connectors by id, after one."""
     named = {"partner": partner, "after": after, "limit": limit}
     return (await session.execute(_LIST, named)).mappings().all()
 
@@ -73,7 +73,7 @@ async def connectors_after(
 async def lock_connector(
     session: AsyncSession, connector_id: str, partner: str
 ) -> Connector | None:
-    """A partner's connector, locked for this transaction."""
+    """Return a partner's connector, locked for this transaction."""
     query = select(Connector).where(
         col(Connector.connector_id) == connector_id, col(Connector.partner) == partner
     )
@@ -93,7 +93,7 @@ async def put_version(
 
 
 async def versions_of(session: AsyncSession, connector_id: str) -> Sequence[ConnectorVersion]:
-    """Every configuration a connector had, newest first."""
+    """Return every configuration a connector had, newest first."""
     query = select(ConnectorVersion).where(col(ConnectorVersion.connector_id) == connector_id)
     return (await session.scalars(query.order_by(col(ConnectorVersion.version).desc()))).all()
 
@@ -101,7 +101,7 @@ async def versions_of(session: AsyncSession, connector_id: str) -> Sequence[Conn
 async def deliveries_before(
     session: AsyncSession, connector_id: str, *, before: UUID, limit: int, quarantined: bool
 ) -> Sequence[RowMapping]:
-    """What came in through a connector before a delivery, newest first."""
+    """Return what came in through a connector before a delivery, newest first."""
     named = {
         "connector": connector_id,
         "before": before,
@@ -120,7 +120,7 @@ async def quarantined_after(
 
 
 async def pointed_action(session: AsyncSession, source: str, event_id: str) -> UUID | None:
-    """The action that an event became which came through a connector."""
+    """Return the action that an event became which came through a connector."""
     bucket = event_bucket(source, event_id)
     named = {"bucket": bucket, "source": source, "event": event_id}
     found: UUID | None = (await session.execute(_POINTED, named)).scalar()
@@ -130,7 +130,7 @@ async def pointed_action(session: AsyncSession, source: str, event_id: str) -> U
 async def action_of(
     session: AsyncSession, person: tuple[int, UUID], source: str, event_id: str
 ) -> UUID | None:
-    """The action that a person's event became, whichever way it came."""
+    """Return the action that a person's event became, whichever way it came."""
     named = {"bucket": person[0], "person": person[1], "source": source, "event": event_id}
     found: UUID | None = (await session.execute(_ACTION, named)).scalar()
     return found

@@ -23,7 +23,10 @@ def message_key(
     body: bytes,
     now: datetime,
 ) -> str:
-    """What names the message. Raises SignatureHeaderMalformed, SignatureInvalid, DeliveryTooOld."""
+    """Return what names the message.
+
+    Raises SignatureHeaderMalformed, SignatureInvalid, DeliveryTooOld.
+    """
     if isinstance(how, StandardSignature):
         return signing.verify(secrets, headers=headers, body=body, now=now).id
     sent = _signature(how, headers)

@@ -66,12 +66,12 @@ class AddressRefused(OSError):
 
 
 def is_loopback(address: Address) -> bool:
-    """Whether it is this machine itself, plainly written."""
+    """Return whether it is this machine itself, plainly written."""
     return any(address in network for network in _LOOPBACK if network.version == address.version)
 
 
 def is_public(address: Address) -> bool:
-    """Whether it is an address of the public internet, and stands for no other."""
+    """Return whether it is an address of the public internet, and stands for no other."""
     if isinstance(address, IPv4Address):
         return not any(address in network for network in _CLOSED)
     if address.scope_id is not None or address not in _OPEN_V6:
@@ -80,7 +80,8 @@ def is_public(address: Address) -> bool:
 
 
 def check_url(url: str, *, loopback: bool) -> str:
-    """The URL as it will be used. `loopback` allows this machine itself, and there plain http.
+    """Return the URL as it will be used. `loopback` allows this machine itself, and there plain
+    http.
 
     Raises UrlRefused.
     """
@@ -111,7 +112,7 @@ def check_url(url: str, *, loopback: bool) -> str:
 
 
 def _check_host(netloc: str, host: str, *, loopback: bool) -> bool:
-    """Whether the host is this machine. Raises UrlRefused for one where nothing may go."""
+    """Return whether the host is this machine. Raises UrlRefused for one where nothing may go."""
     if netloc.startswith("["):
         address = _read(host)
         if address is None or _BRACKETED.fullmatch(netloc) is None:
@@ -144,7 +145,7 @@ def _check_name(host: str, *, loopback: bool) -> bool:
 
 
 def _read(host: str) -> Address | None:
-    """An address in its one plain form; shortened, octal and hexadecimal ones are none."""
+    """Return an address in its one plain form; shortened, octal and hexadecimal ones are none."""
     try:
         return ip_address(host)
     except ValueError:
@@ -177,7 +178,7 @@ class CheckedResolver(AbstractResolver):
     async def resolve(
         self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
     ) -> list[ResolveResult]:
-        """All answers, each allowed. Raises AddressRefused."""
+        """Return all answers, each allowed. Raises AddressRefused."""
         found = await self._resolver.resolve(host, port, family)
         for one in found:
             self._addresses.check(one["host"])
@@ -191,7 +192,7 @@ class CheckedResolver(AbstractResolver):
 def open_connector(
     *, loopback: bool, limit: int, resolver: AbstractResolver | None = None
 ) -> TCPConnector:
-    """A pool whose every connection goes to an address that was checked.
+    """Return a pool whose every connection goes to an address that was checked.
 
     The check is made twice: on all answers for a name, and on the address that a socket is made
     for, which also sees addresses that stood in the URL.

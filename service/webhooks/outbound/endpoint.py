@@ -33,7 +33,7 @@ class Shown(NamedTuple):
 
 
 def about(endpoint_id: UUID) -> str:
-    """What an endpoint's secret is sealed for."""
+    """Return what an endpoint's secret is sealed for."""
     return f"webhook-endpoint:{endpoint_id}"
 
 
@@ -79,7 +79,7 @@ async def create_endpoint(
 
 
 def shown(endpoint: WebhookEndpoint, vault: Vault) -> Shown:
-    """An endpoint as it is shown later: without a shared secret."""
+    """Return an endpoint as it is shown later: without a shared secret."""
     if endpoint.signing != ED25519:
         return Shown(endpoint, None)
     return _shown(endpoint, vault.open(endpoint.sealed, about(endpoint.endpoint_id)))
@@ -88,7 +88,7 @@ def shown(endpoint: WebhookEndpoint, vault: Vault) -> Shown:
 async def secret_of(
     session: AsyncSession, vault: Vault, partner: str, endpoint_id: UUID
 ) -> str | None:
-    """The shared secret of an endpoint; None for one that is gone or signs with Ed25519.
+    """Return the shared secret of an endpoint; None for one that is gone or signs with Ed25519.
 
     For the answer that makes it, and for the same answer again: stored answers hold no secret.
     """
@@ -101,7 +101,7 @@ async def secret_of(
 async def find(
     session: AsyncSession, partner: str, endpoint_id: UUID, *, lock: bool = False
 ) -> WebhookEndpoint:
-    """A partner's endpoint. Raises EndpointNotFound, also for somebody else's."""
+    """Return a partner's endpoint. Raises EndpointNotFound, also for somebody else's."""
     endpoint = await store.find_endpoint(session, endpoint_id, partner, lock=lock)
     if endpoint is None:
         raise EndpointNotFound(f"You have no endpoint {endpoint_id}.")

@@ -49,7 +49,7 @@ class Api:
     key: str
 
     def client(self) -> httpx.AsyncClient:
-        """An HTTP client that speaks with the key."""
+        """Return an HTTP client that speaks with the key."""
         return httpx.AsyncClient(
             base_url=self.url,
             headers={"Authorization": f"Bearer {self.key}"},
@@ -62,7 +62,7 @@ class Api:
 async def listening(
     api: Api, types: Sequence[str], port: int, clock: Clock, show: Callable[[Arrived], None]
 ) -> AsyncIterator[dict[str, Any]]:
-    """An endpoint on this machine for the time of the block; what the API says of it.
+    """Yield an endpoint on this machine while the block runs, as the API shows it.
 
     Raises ListenFailed, and OSError for a port that is taken.
     """

@@ -61,7 +61,7 @@ async def apply_notices(session: AsyncSession, *, now: datetime, kept: timedelta
 
 
 def _some(rows: Sequence[NoticedRow]) -> Sequence[NoticedRow]:
-    """As many of the first rows as one step can hold."""
+    """Return as many of the first rows as one step can hold."""
     total = 0
     for count, row in enumerate(rows):
         total += row.actions
@@ -73,7 +73,7 @@ def _some(rows: Sequence[NoticedRow]) -> Sequence[NoticedRow]:
 async def _notices_of(
     session: AsyncSession, rows: Sequence[NoticedRow], endpoints: Sequence[WebhookEndpoint]
 ) -> list[DatedNotice]:
-    """What the rows tell, in the order of their facts."""
+    """Return what the rows tell, in the order of their facts."""
     partners = sorted({e.partner for e in endpoints if ACTION_TYPES & set(e.types)})
     actions: dict[UUID, list[RowMapping]] = defaultdict(list)
     reversals: dict[UUID, list[RowMapping]] = defaultdict(list)
@@ -101,7 +101,7 @@ async def _notices_of(
 async def _reporters(
     session: AsyncSession, rows: Sequence[NoticedRow], endpoints: Sequence[WebhookEndpoint]
 ) -> Reporters:
-    """Who reported what the points came of that lapsed."""
+    """Return who reported what the points came of that lapsed."""
     partners = sorted({endpoint.partner for endpoint in endpoints if LAPSED in endpoint.types})
     earnings = {
         (row.bucket, *key)
@@ -124,7 +124,7 @@ def _earnings(notice: dict[str, Any]) -> list[tuple[UUID, date, str]]:
 def _of_lapse(
     notice: dict[str, Any], row: NoticedRow, reporters: Reporters
 ) -> Iterator[DatedNotice]:
-    """Each partner hears of the earnings that its own reports added to, and of no others."""
+    """Yield a notice to each partner about the lapsed earnings that its own reports added to."""
     of_partner: dict[str, list[dict[str, Any]]] = defaultdict(list)
     for key, earning in zip(_earnings(notice), notice["data"]["earnings"], strict=True):
         for partner in reporters.get(key, ()):
@@ -139,7 +139,7 @@ def _of_lapse(
 
 
 def _in_order(actions: Sequence[RowMapping], leaves: bytes) -> list[RowMapping]:
-    """The actions of a batch in the order in which they were decided: that of its leaves."""
+    """Return the actions of a batch in the order in which they were decided: that of its leaves."""
     if len(actions) < 2:
         return list(actions)
     offsets = {leaves[at : at + 32]: at for at in range(0, len(leaves), 32)}
@@ -245,7 +245,10 @@ def _wanted(endpoint: WebhookEndpoint, notices: Sequence[DatedNotice]) -> list[D
 def _messages(
     endpoint: WebhookEndpoint, notices: Sequence[DatedNotice], last: dict[tuple[UUID, UUID], int]
 ) -> Iterator[tuple[str, int, bytes]]:
-    """(type, notices, body) of each message; actions together, as many as the endpoint takes."""
+    """Yield (type, notices, body) of each message.
+
+    Actions share a message, as many as the endpoint takes in one.
+    """
     actions: list[dict[str, Any]] = []
     for one in notices:
         data = one.data
@@ -267,7 +270,7 @@ def _messages(
 def new_delivery(
     endpoint: WebhookEndpoint, name: str, notices: int, body: bytes, now: datetime
 ) -> store.NewDelivery:
-    """A message with an id of its own, whose last ten bits are the endpoint's bucket."""
+    """Return a message with an id of its own, whose last ten bits are the endpoint's bucket."""
     delivery_id = UUID(int=uuid7(now).int >> BUCKET_BITS << BUCKET_BITS | endpoint.bucket)
     return store.NewDelivery(
         endpoint.bucket, delivery_id, endpoint.endpoint_id, name, notices, body

@@ -47,7 +47,7 @@ _WRITE = documented(400, 404, 409, 413)
 
 
 async def manager(caller: ThisCaller) -> Caller:
-    """A caller who may manage webhooks: those of its partner."""
+    """Return a caller who may manage webhooks: those of its partner."""
     caller.need("webhooks:manage")
     return caller
 
@@ -301,7 +301,7 @@ def _type(name: str) -> WebhookType:
 async def _with_secret(
     session: Transaction, vault: Vault, caller: Caller, answer: Response
 ) -> Response:
-    """The answer with the endpoint's secret; it is added here, so that it is not stored."""
+    """Return the answer with the endpoint's secret; it is added here, so that it is not stored."""
     endpoint = UUID(orjson.loads(bytes(answer.body))["endpoint_id"])
     return add_unstored(
         answer, secret=await use.secret_of(session, vault, caller.partner, endpoint)

@@ -40,7 +40,10 @@ def retry_at(tries: int, *, now: datetime, wait_s: int, random: Random) -> datet
 
 
 def read_retry_after(value: str | None, now: datetime) -> int:
-    """Seconds that a `Retry-After` asks for, 0 to RETRY_AFTER_MAX_S; what is no such text is 0."""
+    """Return seconds that a `Retry-After` asks for, 0 to RETRY_AFTER_MAX_S.
+
+    Another text asks for 0.
+    """
     if not value:
         return 0
     text = value.strip()

@@ -72,7 +72,7 @@ class Sender:
 
 
 async def _beginning(response: aiohttp.ClientResponse) -> bytes:
-    """The first KiB of an answer, as sent: nothing is unpacked, and the rest is not read."""
+    """Return the first KiB of an answer, as sent: nothing is unpacked, and the rest is not read."""
     content = b""
     while len(content) <= ANSWER_BYTES_MAX:
         some = await response.content.read(ANSWER_BYTES_MAX + 1 - len(content))
@@ -95,7 +95,7 @@ def _judged(response: aiohttp.ClientResponse) -> tuple[str, str | None]:
 
 
 def _fault(fault: Exception) -> tuple[str, str]:
-    """The kind of a failure, and the failure in words."""
+    """Return the kind of a failure, and the failure in words."""
     cause = getattr(fault, "os_error", None) or fault
     if isinstance(cause, AddressRefused):
         return ADDRESS, f"Nothing was sent: {cause}."
@@ -123,7 +123,7 @@ async def open_sender(
     connections: int,
     resolver: AbstractResolver | None = None,
 ) -> AsyncIterator[Sender]:
-    """A sender with its pool of connections; nothing of the environment is used."""
+    """Yield a sender with its pool of connections; nothing of the environment is used."""
     session = aiohttp.ClientSession(
         connector=open_connector(loopback=loopback, limit=connections, resolver=resolver),
         timeout=aiohttp.ClientTimeout(total=timeout_s, sock_connect=timeout_s / CONNECT_SHARE),

@@ -276,7 +276,7 @@ class Settled(NamedTuple):
 
 
 async def lock_projection(session: AsyncSession) -> bool:
-    """Whether this transaction is the only projector of notices now."""
+    """Return whether this transaction is the only projector of notices now."""
     return bool((await session.execute(_TRY_LOCK)).scalar_one())
 
 
@@ -291,7 +291,7 @@ async def listening_endpoints(session: AsyncSession, since: datetime) -> Sequenc
 async def actions_of(
     session: AsyncSession, batches: Sequence[UUID], partners: Sequence[str]
 ) -> Sequence[RowMapping]:
-    """The actions of some batches that these partners reported, in no order."""
+    """Return the actions of some batches that these partners reported, in no order."""
     named = {"batches": list(batches), "partners": list(partners)}
     return (await session.execute(_ACTIONS, named)).mappings().all()
 
@@ -299,7 +299,7 @@ async def actions_of(
 async def reversals_of(
     session: AsyncSession, batches: Sequence[tuple[int, UUID]]
 ) -> Sequence[RowMapping]:
-    """The reversals of some (bucket, batch), with what they took back."""
+    """Return the reversals of some (bucket, batch), with what they took back."""
     named = {"buckets": [one[0] for one in batches], "batches": [one[1] for one in batches]}
     return (await session.execute(_REVERSALS, named)).mappings().all()
 
@@ -309,7 +309,8 @@ async def reporters_of(
     earnings: Collection[tuple[int, UUID, date, str]],
     partners: Sequence[str],
 ) -> dict[tuple[UUID, date, str], list[str]]:
-    """Which of these partners reported actions behind earnings of (bucket, person, day, activity).
+    """Return which of these partners reported actions behind earnings of (bucket, person, day,
+    activity).
 
     Partners are in the order of their names.
     """
@@ -416,7 +417,7 @@ async def disable(
 async def find_endpoint(
     session: AsyncSession, endpoint_id: UUID, partner: str, *, lock: bool = False
 ) -> WebhookEndpoint | None:
-    """A partner's endpoint."""
+    """Return a partner's endpoint."""
     query = select(WebhookEndpoint).where(
         col(WebhookEndpoint.endpoint_id) == endpoint_id, col(WebhookEndpoint.partner) == partner
     )
@@ -426,7 +427,7 @@ async def find_endpoint(
 async def endpoints_before(
     session: AsyncSession, partner: str, before: UUID, limit: int
 ) -> Sequence[WebhookEndpoint]:
-    """A partner's endpoints before an id, newest first."""
+    """Return a partner's endpoints before an id, newest first."""
     query = (
         select(WebhookEndpoint)
         .where(col(WebhookEndpoint.partner) == partner, col(WebhookEndpoint.endpoint_id) < before)
@@ -437,7 +438,7 @@ async def endpoints_before(
 
 
 async def count_endpoints(session: AsyncSession, partner: str) -> int:
-    """How many endpoints a partner has."""
+    """Return how many endpoints a partner has."""
     query = select(func.count()).where(col(WebhookEndpoint.partner) == partner)
     return int((await session.execute(query)).scalar_one())
 
@@ -453,7 +454,7 @@ async def delete_endpoint(session: AsyncSession, endpoint: WebhookEndpoint) -> N
 async def deliveries_before(
     session: AsyncSession, *, bucket: int, endpoint: UUID, before: UUID, limit: int, **filters: Any
 ) -> Sequence[RowMapping]:
-    """An endpoint's deliveries before an id, newest first, with their attempts.
+    """Return an endpoint's deliveries before an id, newest first, with their attempts.
 
     `filters` are `state`, `type`, `since` and `until`, each None for any.
     """
@@ -464,7 +465,7 @@ async def deliveries_before(
 async def find_delivery(
     session: AsyncSession, delivery_id: UUID, partner: str
 ) -> RowMapping | None:
-    """A partner's delivery and its endpoint."""
+    """Return a partner's delivery and its endpoint."""
     named = {"bucket": delivery_id.int % BUCKETS, "delivery": delivery_id, "partner": partner}
     return (await session.execute(_ONE, named)).mappings().one_or_none()
 

@@ -268,7 +268,7 @@ MESSAGES[BATCH] = _envelope(BATCH, ActionBatch)
 
 
 def example_of(name: str) -> dict[str, Any]:
-    """A whole message of a type, as it might arrive."""
+    """Return a whole message of a type, as it might arrive."""
     at = "2026-11-22T00:03:12+00:00"
     if name == BATCH:
         return {"type": BATCH, "timestamp": at, "data": {"actions": [example_of(EVENT_TYPES[0])]}}
@@ -276,5 +276,5 @@ def example_of(name: str) -> dict[str, Any]:
 
 
 def schema_of(name: str, ref_template: str = "#/$defs/{model}") -> dict[str, Any]:
-    """The JSON Schema (2020-12) of a type's messages."""
+    """Return the JSON Schema (2020-12) of a type's messages."""
     return MESSAGES[name].model_json_schema(ref_template=ref_template, mode="serialization")

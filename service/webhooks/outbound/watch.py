@@ -51,7 +51,7 @@ class Watch:
             return
 
     def collect(self) -> list[Metric]:
-        """The attempts, as Prometheus' client asks for them."""
+        """Return the attempts, as Prometheus' client asks for them."""
         family = CounterMetricFamily(
             "saxaul_webhook_attempts", "Attempts at deliveries, by result.", labels=["result"]
         )
