@@ -87,7 +87,7 @@ def _projects(today: date) -> tuple[Project, ...]:
 
 
 async def put_demo(resources: Resources, hasher: PersonHasher, home: Path) -> Path:
-    """Make the demo data and write `demo.json`; its path."""
+    """Make the demo data and write `demo.json`, and return its path."""
     make_issuer(home)
     file = home / "demo.json"
     before = orjson.loads(file.read_bytes()) if file.exists() else {}

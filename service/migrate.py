@@ -14,7 +14,7 @@ SCRIPTS = Path(__file__).with_name("migrations")
 
 
 def migrate_database(settings: Settings) -> str:
-    """Apply what is missing, to the programme and to its sandbox; the revision afterwards.
+    """Apply what is missing, to the programme and its sandbox; return the revision.
 
     Two programs at once wait for each other.
     """

@@ -119,7 +119,7 @@ def _refuse_closed(connection: AdaptedConnection, _record: object, _proxy: objec
 
 
 async def _keep(_: object) -> None:
-    """A lane leaves nothing behind but its transaction, which has ended: nothing to reset."""
+    """Skip the reset of a connection that a lane gives back: its transaction has ended."""
 
 
 @asynccontextmanager

@@ -7,6 +7,6 @@ from service.totals.checkpoint import close_days as close
 
 
 async def close_days(ctx: dict[str, Any]) -> None:
-    """Idempotent: what is closed stays."""
+    """Close the UTC days that are over. Idempotent: a closed day stays as it is."""
     resources: Resources = ctx["resources"]
     await close(resources.sessions, resources.clock())

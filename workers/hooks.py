@@ -11,7 +11,7 @@ PAYLOADS_KEPT = timedelta(days=30)
 
 
 async def forget_hooks(ctx: dict[str, Any]) -> None:
-    """Idempotent, for both environments: payloads in quarantine, and the log of deliveries."""
+    """Forget old payloads and the old log of deliveries, live and sandbox. Idempotent."""
     for environment in ("resources", "sandbox"):
         resources: Resources = ctx[environment]
         now = resources.clock()

@@ -10,7 +10,7 @@ _log = logging.getLogger(__name__)
 
 
 async def lapse_points(ctx: dict[str, Any]) -> int:
-    """Idempotent: points lapse once, however many workers look; how many did here."""
+    """Lapse what is due and return how many points did; other workers find nothing left."""
     resources: Resources = ctx["resources"]
     points, after = 0, FIRST
     while True:

@@ -8,7 +8,7 @@ from service.resources import Resources
 
 
 async def rank_regions(ctx: dict[str, Any]) -> None:
-    """Idempotent: the boards are what the earnings say now."""
+    """Rank all regions by the earnings as they are now. Idempotent."""
     resources: Resources = ctx["resources"]
     today = today_of(load_policy(resources.settings.policy), resources.clock())
     async with resources.sessions() as session, session.begin():

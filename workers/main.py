@@ -68,7 +68,7 @@ async def stop(ctx: dict[str, Any]) -> None:
 
 
 async def _supervise(loops: Projectors | Deliveries | SandboxProjector) -> None:
-    """A fault that the loops do not know must not stop counting for good."""
+    """Start loops again that an unknown fault has ended, so that counting goes on."""
     while True:
         try:
             await loops.run()
@@ -78,7 +78,7 @@ async def _supervise(loops: Projectors | Deliveries | SandboxProjector) -> None:
 
 
 class WorkerSettings:
-    """Read by arq. Where Valkey is, `main` says: nothing is read when this file is imported."""
+    """The settings that arq reads; `main` adds Valkey's address, so that imports read nothing."""
 
     functions = (
         open_months, close_days, lapse_points, rank_regions, end_pools, forget_hooks,

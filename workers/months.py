@@ -11,7 +11,7 @@ AHEAD = (timedelta(days=0), timedelta(days=31), timedelta(days=62))
 
 
 async def open_months(ctx: dict[str, Any]) -> None:
-    """Idempotent: what is there stays."""
+    """Make the tables of the coming months. Idempotent: a table that is there stays."""
     resources: Resources = ctx["resources"]
     today = resources.clock().date()
     months = sorted({month_of(today + ahead) for ahead in AHEAD} - {OUTSIDE})

@@ -10,7 +10,7 @@ POOLS_MAX = 200  # in one run; the next one goes on
 
 
 async def end_pools(ctx: dict[str, Any]) -> None:
-    """Idempotent: each pool is dissolved once, in a transaction of its own."""
+    """Dissolve each expired pool, once and in a transaction of its own. Idempotent."""
     resources: Resources = ctx["resources"]
     async with resources.sessions() as session:
         over = await expired_pools(session, resources.clock(), POOLS_MAX)

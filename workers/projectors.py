@@ -66,7 +66,7 @@ class Projectors:
         return applied
 
     async def _guard(self) -> None:
-        """Look at the means of what changed since the last look; the first look is at everything.
+        """Check the means of days that changed since the last look; the first looks at every day.
 
         Moves are made one journal row at a time, and the next one waits until this one is counted.
         """

@@ -26,7 +26,7 @@ _NOBODY_COUNTS = text("""
 
 
 class SandboxProjector:
-    """Its loop; `resources` are those of the sandbox."""
+    """The sandbox's projection loop; `resources` are those of the sandbox."""
 
     def __init__(self, resources: Resources) -> None:
         self._resources = resources

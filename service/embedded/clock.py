@@ -20,7 +20,7 @@ class ClockRefused(ValueError):
 
 
 def check_clock(settings: Settings, *, wanted: bool) -> None:
-    """Raises StartupError when a clock that can be moved must not run, or one must go on."""
+    """Raise StartupError when a clock that can be moved must not run, or one must go on."""
     if wanted and settings.database_url is not None:
         raise StartupError(
             "--clock is for the embedded database only: DATABASE_URL is set, and people's real "

@@ -33,8 +33,8 @@ class Home:
 
 @contextmanager
 def lock_home(folder: Path) -> Iterator[Home]:
-    """Own the folder until the block ends. The kernel lets go of the lock when we die, however we
-    die, so it is never stale.
+    """Lock the folder until the block ends. The kernel releases the lock when the process dies, so
+    that it is never stale.
 
     Raises StartupError when another process holds it, with what that one noted.
     """
@@ -88,7 +88,7 @@ def write_private(file: Path, text: str) -> None:
 
 
 def choose_port(wanted: int, *, remembered: Path) -> int:
-    """`wanted`; or when that is 0, the port of the last run if it is still free, or a free one."""
+    """Return `wanted`; for 0, the port of the last run if it is free, else any free port."""
     if wanted:
         return wanted
     last = int(remembered.read_text()) if remembered.exists() else 0

@@ -143,7 +143,7 @@ def identity_for(folder: Path) -> str:
 
 
 def give_away(folder: Path) -> str:
-    """Give root's folder (new, or restored from a copy) to an ordinary user."""
+    """Make an ordinary user the owner of a folder of root's, new or restored from a copy."""
     uid, gid = ordinary_user()
     try:
         for path in (*folder.rglob("*"), folder):  # the folder last: it is what says who owns all
@@ -156,7 +156,7 @@ def give_away(folder: Path) -> str:
 
 
 def ordinary_user() -> tuple[int, int]:
-    """initdb wants a user with a name, so a bare number will not do."""
+    """Return an ordinary user of this system by name, since initdb refuses a bare number."""
     for name in ("nobody", "postgres", "daemon"):
         try:
             entry = pwd.getpwnam(name)

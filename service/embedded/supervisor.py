@@ -65,7 +65,7 @@ class Child:
         return False
 
     def mourn(self, now: float) -> float:
-        """Record one death; the seconds to wait before the next start."""
+        """Record one death, and return the seconds to wait before the next start."""
         self.deaths.append(now)
         if len(self.deaths) == DEATHS_MAX and now - self.deaths[0] < DEATHS_WITHIN_S:
             raise StartupError(

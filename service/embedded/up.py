@@ -52,7 +52,7 @@ class Startup:
 
 
 def run_up(settings: Settings, *, clock: bool = False) -> int:
-    """Start everything, say where it is, keep it running; the exit code, 0 after a clean stop.
+    """Start everything, say where it is and keep it running; return 0 after a clean stop.
 
     With `clock` time can be moved ahead (`saxaul clock`), for demos.
     """
@@ -147,7 +147,7 @@ def start_worker(startup: Startup, env: Mapping[str, str]) -> None:
 
 
 def start_api(startup: Startup, env: Mapping[str, str], listener: socket.socket) -> None:
-    """All API processes accept from one socket that is ours, so the port outlives each of them."""
+    """Start the API processes on the supervisor's one socket, which outlives each of them."""
     command = ("-m", "service.main", "--fd", str(listener.fileno()))
     names = [f"api-{number + 1}" for number in range(startup.settings.workers)]
     startup.supervisor.start(
@@ -159,7 +159,7 @@ def start_api(startup: Startup, env: Mapping[str, str], listener: socket.socket)
 
 
 def shared_metrics(startup: Startup) -> dict[str, str]:
-    """Where several API processes add up their metrics; one needs no folder."""
+    """Make the folder in which several API processes add up their metrics; one needs none."""
     if startup.settings.workers == 1:
         return {}
     folder = startup.home / "metrics"
@@ -216,7 +216,7 @@ def run_once(startup: Startup, name: str, what: str, env: Mapping[str, str]) -> 
 
 
 def await_ready(startup: Startup, url: str, redis_url: str) -> None:
-    """Wait for the API's own word, and for the sign of life that arq leaves in Valkey."""
+    """Wait until the API's `/readyz` answers and arq has left its sign of life in Valkey."""
     says = {"worker": "nothing yet", "api-1": "nothing yet"}
 
     def ready() -> bool:

@@ -1,4 +1,4 @@
-"""Use case: what a certificate says of its tree today. It knows no person, only chosen names."""
+"""Use case: read a certificate with its tree's state today. It shows no person but chosen names."""
 
 from sqlalchemy import RowMapping
 from sqlalchemy.ext.asyncio import AsyncSession

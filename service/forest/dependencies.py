@@ -1,4 +1,4 @@
-"""Whom a caller may act for when the body, not the path, names the person."""
+"""The person that a caller may act for when the body, not the path, names them."""
 
 from service.errors import FieldsInvalid
 from service.partners.caller import Caller

@@ -1,4 +1,4 @@
-"""What is promised to people in points, against the trees and the money there are for it.
+"""The liability of outstanding points, against the trees and the money there are for it.
 
 Two full sums over accounts and open earnings: for operators, and at most once a minute for
 `/metrics`.
@@ -121,7 +121,7 @@ class LiabilityGauges:
         self._look_again_s = 0
 
     async def look(self) -> None:
-        """Bring the gauges up to date."""
+        """Read the liability again and set the gauges, at most once a minute."""
         if seconds() < self._look_again_s:
             return
         self._look_again_s = int(seconds()) + LOOK_EVERY_S

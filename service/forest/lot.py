@@ -38,7 +38,7 @@ class Report:
 
     @property
     def digest(self) -> bytes:
-        """The same for the same report, whatever file it comes in."""
+        """Return a SHA-256 that is the same for the same report, whatever file it comes in."""
         parts = (
             self.lot, self.state, self.on.isoformat(), self.by, str(self.planted),
             str(self.surviving), *self.photos, "", self.note,

@@ -145,7 +145,7 @@ async def pour(
 async def leave_pool(
     session: AsyncSession, person: PersonId, *, pool_id: UUID, now: datetime
 ) -> Poured:
-    """Leave an open pool with all that one poured in; the last to leave dissolves it.
+    """Leave an open pool with all that one poured in; the last one to leave dissolves it.
 
     Raises PoolNotFound, PoolEnded.
     """
@@ -171,7 +171,7 @@ async def leave_pool(
 
 
 async def expire_pool(session: AsyncSession, pool: Pool, *, now: datetime) -> bool:
-    """Dissolve a pool whose time is over and give everybody their points back; whether it did.
+    """Dissolve a pool whose time is over, give all points back and return whether it did.
 
     All accounts are locked before the pool, in their order. If somebody joined in between, nothing
     is done: the next look does it. Idempotent.

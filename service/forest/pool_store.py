@@ -155,7 +155,7 @@ async def pools_before(
 
 
 async def lock_pool(session: AsyncSession, pool: Pool) -> Pool:
-    """Lock a pool; the accounts concerned must be locked before. As it is now."""
+    """Lock a pool and return it as it is now; the accounts concerned must be locked before."""
     return Pool(**(await session.execute(_LOCK, _of(pool))).mappings().one())
 
 
@@ -198,7 +198,7 @@ async def members_of(session: AsyncSession, pool: Pool) -> Sequence[Member]:
 async def add_member(
     session: AsyncSession, pool: Pool, person: PersonId, name: str | None, now: datetime
 ) -> None:
-    """Let a person in, or in again. The pool must be locked."""
+    """Add a member, also one who left before. The pool must be locked."""
     named = _of(pool, person=person.id, person_bucket=person.bucket, name=name, now=now)
     await session.execute(_JOIN, named)
 
@@ -206,7 +206,7 @@ async def add_member(
 async def end_membership(
     session: AsyncSession, pool: Pool, person: PersonId, now: datetime
 ) -> None:
-    """Let a person go. The pool must be locked."""
+    """End a membership. The pool must be locked."""
     await session.execute(_LEAVE, _of(pool, person=person.id, now=now))
 
 

@@ -45,7 +45,7 @@ class CsvFile:
     media_type = "text/csv; charset=utf-8"
 
     def offer(self, lots: Sequence[Row]) -> bytes:
-        """CSV in UTF-8 with the mark that spreadsheets need to read Chinese names."""
+        """Return CSV in UTF-8 with the byte order mark that spreadsheets need for Chinese names."""
         out = io.StringIO()
         table = csv.DictWriter(out, [*TOLD, *ASKED], restval="", lineterminator="\r\n")
         table.writeheader()
@@ -53,7 +53,7 @@ class CsvFile:
         return b"\xef\xbb\xbf" + out.getvalue().encode()
 
     def read(self, content: bytes) -> list[Line]:
-        """Lines whose `state` is filled in; line 1 is the heading."""
+        """Return the lines whose `state` is filled in; line 1 is the heading."""
         table = csv.DictReader(io.StringIO(_text(content), newline=""), strict=True)
         try:
             missing = {"lot", "state", "on", "by"} - set(table.fieldnames or ())
@@ -73,7 +73,7 @@ class JsonFile:
     media_type = "application/json"
 
     def offer(self, lots: Sequence[Row]) -> bytes:
-        """JSON with one object for each lot."""
+        """Return JSON with one object for each lot."""
         return orjson.dumps({"lots": [_told(lot) for lot in lots]}, option=orjson.OPT_INDENT_2)
 
     def read(self, content: bytes) -> list[Line]:

@@ -97,7 +97,7 @@ async def find_offer(session: AsyncSession, project: str) -> Offer:
 
 
 def check_season(offer: Offer, day: date) -> None:
-    """Raises OutOfSeason unless the project is open and `day` is in its season."""
+    """Raise OutOfSeason unless the project is open and `day` is in its season."""
     if not offer.is_open:
         raise OutOfSeason(f"{offer.name} is closed. GET /v1/projects shows which are open.")
     if not offer.season.holds(day):
@@ -142,8 +142,8 @@ async def announce(
 ) -> None:
     """Append the journal row of a sale; with it that the project sold out, if this was the last.
 
-    Whoever empties a cell waits here for the others who did; the last of them sees all empty, and
-    nobody before. So it is told once for each time that the stock runs out.
+    Orders that empty a cell wait here for each other, so that only the last of them sees all cells
+    empty: the project is announced as sold out once for each time that its stock runs out.
     """
     if tree.emptied:
         await store.lock_project(session, offer.project)

@@ -68,7 +68,7 @@ async def refund_order(session: AsyncSession, order: Order, *, now: datetime) ->
 
 
 def _journal_row(order: Order, now: datetime) -> JournalRow:
-    """No action is undone: the tree goes, carbon stays."""
+    """Return the journal row of a refund: it takes no action and no carbon back."""
     data = {
         "order_id": str(order.order_id),
         "project_id": order.project,

@@ -233,7 +233,7 @@ async def put_back(session: AsyncSession, project: str, cell: int) -> None:
 
 
 async def lock_project(session: AsyncSession, project: str) -> None:
-    """Wait for everybody else who emptied a cell or changes the project."""
+    """Lock a project, after all orders that emptied one of its cells and all its changes."""
     await session.execute(_LOCK_PROJECT, {"project": project})
 
 
@@ -374,17 +374,17 @@ async def lots_after(
 
 
 async def lock_lot(session: AsyncSession, lot: str) -> str | None:
-    """Lock a lot against refunds and other reports; its state."""
+    """Lock a lot against refunds and other reports, and return its state."""
     return (await session.execute(_LOCK_LOT, {"lot": lot})).scalar()
 
 
 async def share_lot(session: AsyncSession, lot: str) -> str:
-    """Keep a lot in the state that it has, beside others who keep it so; the state."""
+    """Keep a lot in the state that it has, beside others who keep it so, and return the state."""
     return str((await session.execute(_SHARE_LOT, {"lot": lot})).scalar_one())
 
 
 async def add_lot(session: AsyncSession, project: str, number: int, now: datetime) -> str:
-    """Open a lot; its id."""
+    """Open a lot, and return its id."""
     lot = f"{project}-{number:03}"
     named = {"lot": lot, "project": project, "number": number, "now": now}
     await session.execute(_ADD_LOT, named)

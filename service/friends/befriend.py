@@ -1,7 +1,7 @@
 """Use cases: ask, accept, end and block. Each side of a friendship has a row of its own.
 
-Whoever was blocked, and whoever asked for a subject that nobody uses, sees what everybody sees
-who waits for an answer: nothing tells who is here.
+A person who was blocked, or who asked for a subject that nobody uses, sees a request that waits for
+an answer, so that nobody learns who is a member.
 """
 
 import secrets
@@ -24,7 +24,7 @@ REQUESTS_MAX = 1_000  # beyond it new requests to a person are not kept, and nob
 async def ask_friend(
     session: AsyncSession, person: PersonId, other: PersonId, *, now: datetime
 ) -> Side:
-    """Ask for a friendship; when the other one asked before, this is the answer yes.
+    """Ask for a friendship, or accept it when the other person asked before.
 
     Idempotent. Raises FieldsInvalid for oneself, and FriendsFull.
     """
@@ -51,7 +51,7 @@ async def ask_friend(
 async def accept_friend(
     session: AsyncSession, person: PersonId, friendship_id: UUID, *, now: datetime
 ) -> Side:
-    """Say yes. Idempotent. Raises FriendNotFound when nobody asked."""
+    """Accept a request. Idempotent. Raises FriendNotFound when nobody asked."""
     mine = await locked_side(session, person, friendship_id, now)
     if mine.state == "friends":
         return mine
@@ -75,7 +75,7 @@ async def end_friendship(
 async def block_friend(
     session: AsyncSession, person: PersonId, friendship_id: UUID, *, now: datetime
 ) -> Side:
-    """Be gone for the other one, who goes on seeing a request without an answer, if anything."""
+    """Block a person, who at most goes on seeing a request without an answer."""
     mine = await locked_side(session, person, friendship_id, now)
     blocked = replace(mine, state="blocked", changed_at=now)
     await _put(session, person, blocked)

@@ -101,7 +101,7 @@ async def region_board(
 
 
 async def rank_regions(session: AsyncSession, today: date) -> None:
-    """Make every region's boards anew. Two of these at once are one."""
+    """Make every region's boards anew; does nothing while another process makes them."""
     for span in Span:
         first, last = span.days(today)
         await store.rank(session, span=span, first=first, last=last)

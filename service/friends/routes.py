@@ -63,7 +63,7 @@ async def gifts_of(policy: ThisPolicy, today: Today) -> Gifts:
 
 
 async def handle_of(hasher: ThisHasher) -> Handle:
-    """Makes the names of friends' earnings: they tell neither the day nor what was done."""
+    """Return the function that names friends' earnings without their day and activity."""
 
     def handle(owner: PersonId, day: date, activity: str, round_: int) -> UUID:
         return hasher(b"earning\0", f"{owner.id} {day} {activity} {round_}").id
@@ -82,7 +82,7 @@ class _Writing:
     async def answer(
         self, what: str, write: Callable[[], Awaitable[BaseModel]], status: int = 200
     ) -> Response:
-        """Do it once for each key; `what` makes two requests the same."""
+        """Answer with `write`, done once for each idempotency key; `what` tells requests apart."""
         return await self._idempotent(write, what, self.person.id, status=status)
 
 
@@ -328,7 +328,7 @@ async def _answer_side(
 
 
 async def _named(session: AsyncSession, sides: list[Side]) -> list[FriendRow]:
-    """Whoever was asked shows a name only after they said yes."""
+    """Return friendships on the wire; a person who was asked has no name until they accept."""
     known = [side.other for side in sides if side.state in ("friends", "asking", "blocked")]
     names = await store.names_of(session, known)
     return [

@@ -11,7 +11,7 @@ REGION = "^[A-Z]{2}(-[A-Z0-9]{1,3})?$"
 
 
 def _is_readable(text: str) -> str:
-    """Control and direction characters would let a name look like another, or hide."""
+    """Return the name; raise ValueError for control and direction characters, which disguise it."""
     if any(unicodedata.category(one).startswith("C") for one in text) or not text.strip():
         raise ValueError("must be visible text without control characters")
     return " ".join(text.split())
@@ -54,7 +54,7 @@ class FriendRow(BaseModel):
 
 
 class WaterRequest(BaseModel):
-    """How much; GET /v1/policies lists the sizes."""
+    """The points to give; GET /v1/policies lists the sizes."""
 
     model_config = ConfigDict(extra="forbid")
     points: int
@@ -84,7 +84,7 @@ class FriendEarnings(BaseModel):
 
 
 class TakeRequest(BaseModel):
-    """Which one; without it, your share of everything that is ripe."""
+    """The earning to take of; without one, your share of everything that is ripe."""
 
     model_config = ConfigDict(extra="forbid")
     earning: UUID | None = None

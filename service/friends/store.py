@@ -238,7 +238,7 @@ async def put_profile(
 
 
 async def put_shield(session: AsyncSession, person: PersonId, until: datetime) -> None:
-    """Shield a person's earnings. The account must be locked."""
+    """Set until when a person's earnings are shielded. The account must be locked."""
     await session.execute(_PUT_SHIELD, named(person, until=until))
 
 
@@ -302,7 +302,7 @@ async def earned(
 
 
 async def rank(session: AsyncSession, *, span: str, first: date, last: date) -> bool:
-    """Make the boards of all regions anew; False when somebody else is at it."""
+    """Make the boards of all regions anew; return False while another process does."""
     if not (await session.execute(_TRY_LOCK, {"lock": RANKING_LOCK})).scalar_one():
         return False
     await session.execute(_FORGET_BOARDS, {"span": span})

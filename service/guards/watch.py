@@ -1,7 +1,7 @@
 """Use case: look at the means of each partner's day, and keep implausible carbon out of the total.
 
 People keep their points: the batch fails, not the person. A hold says what the totals should be;
-each look moves what differs, so a look that was lost, or came twice, changes nothing.
+each look moves what differs, so a look that was lost, or is repeated, changes nothing.
 """
 
 from collections.abc import Iterable
@@ -26,7 +26,7 @@ _WHATS = ("actions", "limited", "gross_mg", "avoided_mg", "uncertainty_mg", "poi
 async def watch(
     session: AsyncSession, plausible: Plausible, *, since: datetime, now: datetime
 ) -> int:
-    """Open holds for implausible means since a moment, and move carbon; how many cells moved.
+    """Open holds for implausible means since a moment and move carbon; return how many cells moved.
 
     Idempotent. Does nothing while another guard looks, or while moves are still being counted.
     """
@@ -62,7 +62,7 @@ async def watch(
 
 
 def _moved(cells: Iterable[RowMapping], scope: str) -> Iterable[dict[str, object]]:
-    """For each cell, what takes it out of its scope and into another."""
+    """Return deltas that move each cell from its scope to another."""
     for cell in cells:
         yield _delta(cell, cell["scope"], -1)
         yield _delta(cell, scope, 1)

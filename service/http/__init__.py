@@ -1,1 +1,1 @@
-"""What every route shares: problems, limits, health, metrics, repeatable writes."""
+"""What every route shares: problems, limits, health, metrics, idempotent writes."""

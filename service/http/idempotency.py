@@ -65,7 +65,7 @@ class Answered:
 
     @property
     def headers(self) -> dict[str, str]:
-        """What tells the caller that this is a stored answer."""
+        """The header that marks a stored answer; none for a fresh one."""
         return {"Idempotent-Replayed": "true"} if self.replayed else {}
 
 

@@ -111,13 +111,13 @@ class NoMetrics(Metrics):
     """Counts nothing of what happens often: what the benchmark holds the others against."""
 
     def answered(self, outcomes: Tally[str]) -> None:
-        """Nothing."""
+        """Count nothing."""
 
     def committed(self, events: int, seconds: float) -> None:
-        """Nothing."""
+        """Count nothing."""
 
     def served(self, status: int, seconds: float | None) -> None:
-        """Nothing."""
+        """Count nothing."""
 
 
 def _forget_dead(folder: Path) -> None:

@@ -79,14 +79,14 @@ def response_of(error: Exception) -> Response:
 
 
 class FieldError(BaseModel):
-    """One place in the request, and what is wrong there."""
+    """One field of the request by its JSON pointer, and what is wrong with it."""
 
     pointer: str
     detail: str
 
 
 class Problem(BaseModel):
-    """RFC 9457."""
+    """An error as RFC 9457 describes it: the JSON body of every answer from 400 on."""
 
     type: str
     title: str

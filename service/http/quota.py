@@ -100,7 +100,7 @@ class Quota:
         return Spent(limit, lease.left + lease.shared_left, max(0, int(lease.resets_at - now)))
 
     async def close(self) -> None:
-        """Hang up."""
+        """Close the connection to Valkey."""
         await cast("Any", self._storage.bridge).get_connection().aclose()
 
     def _lease(self, caller: str) -> _Lease:

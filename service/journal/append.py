@@ -15,7 +15,7 @@ NOTICES = "webhooks"
 
 @dataclass(frozen=True, slots=True)
 class Notice:
-    """Something that partners may want to hear of, beside the actions of a batch.
+    """Something that endpoints are sent beside the actions of a batch.
 
     `type` is the webhook's, `order.placed` for one. `partner` None: whoever asked for the type.
     `person_id` None: it is about no person. `data` is ready for JSON.
@@ -44,7 +44,7 @@ class JournalRow:
     notices: Sequence[Notice] = ()
 
     def values(self) -> tuple[object, ...]:
-        """In the order of APPEND's parameters."""
+        """Return the values in the order of APPEND's parameters."""
         return (
             self.bucket,
             self.batch_id,

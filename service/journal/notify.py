@@ -1,4 +1,4 @@
-"""Tell projectors that there is something new. A hint only: they look by themselves anyway."""
+"""Hints to projectors that there are new journal rows; they look by themselves, too."""
 
 import asyncio
 import logging
@@ -24,7 +24,7 @@ class Notifier:
         self._new = asyncio.Event()
 
     def poke(self) -> None:
-        """A batch was committed."""
+        """Ask for a hint: a batch was committed."""
         self._new.set()
 
     async def _run(self) -> None:

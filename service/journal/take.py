@@ -1,4 +1,4 @@
-"""Each projector reads each journal row once: rows are marked; there is no highest number."""
+"""Reading the journal: marks say which rows a projector has still to apply, not a position."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -94,7 +94,7 @@ async def take_noticed(session: AsyncSession, projector: str, limit: int) -> tup
 async def forget(
     session: AsyncSession, projector: str, rows: Sequence[TakenRow | NoticedRow]
 ) -> None:
-    """Take the marks away: these rows are applied."""
+    """Remove the marks of rows that are applied."""
     named = {
         "projector": projector,
         "buckets": [row.bucket for row in rows],

@@ -1,1 +1,1 @@
-"""Who may speak: partners with their sources and keys, and people with their tokens."""
+"""Callers: partners with their sources and keys, and people with their tokens."""

@@ -1,4 +1,4 @@
-"""Use case: from the bearer text of a request to the caller behind it."""
+"""Use case: find the caller behind a request's credential."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -90,7 +90,7 @@ class Authenticator:
         return known, caller
 
     def forget(self) -> None:
-        """Ask the database again: something about partners has just changed."""
+        """Forget all keys, so that a change of partners shows at the next request."""
         self._cache.clear()
 
     async def note_uses(self) -> None:

@@ -1,4 +1,4 @@
-"""Who speaks, and what they may do. Pure."""
+"""The caller of a request, and what it may do. Pure."""
 
 from dataclasses import dataclass
 
@@ -10,7 +10,7 @@ LEVELS = ("L0", "L1", "L2", "L3", "L4")
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """A partner's key, or a person (`subject` is set) who speaks through the app's source.
+    """A partner by its key, or a person (`subject` is set) who reports under the app's source.
 
     `name` is stable and unique: it separates idempotency keys and is stored with actions.
     """
@@ -36,17 +36,17 @@ class Caller:
         return self.partner.partition(EPOCH_MARK)[0]
 
     def need(self, scope: str) -> None:
-        """Raises ScopeMissing unless this caller holds `scope` (`admin` holds every scope)."""
+        """Raise ScopeMissing unless this caller holds `scope` (`admin` holds every scope)."""
         if scope not in self.scopes and "admin" not in self.scopes:
             raise ScopeMissing(f"This needs the scope {scope}; the key has {_listed(self.scopes)}.")
 
     def need_key(self) -> None:
-        """Raises ScopeMissing for a person: this is for partners alone."""
+        """Raise ScopeMissing for a person: this is for partners alone."""
         if self.subject is not None:
             self.need("a partner's key")
 
     def check_reported(self, source: str) -> None:
-        """Raises SourceNotYours for a person and an action that somebody else reported."""
+        """Raise SourceNotYours for a person and an action that somebody else reported."""
         if self.subject is not None:
             self.check_source(source)
 
@@ -55,7 +55,7 @@ class Caller:
         return scope in self.scopes or "admin" in self.scopes
 
     def check_source(self, source: str) -> None:
-        """Raises SourceNotYours unless `source` is registered for this caller."""
+        """Raise SourceNotYours unless `source` is registered for this caller."""
         if source not in self.sources:
             raise SourceNotYours(
                 f"The source {source!r} is not yours; you report as {_listed(self.sources)}.",
@@ -63,7 +63,7 @@ class Caller:
             )
 
     def check_level(self, level: str) -> None:
-        """Raises LevelNotYours for a level above what this caller may state."""
+        """Raise LevelNotYours for a level above what this caller may state."""
         if level > self.max_level:
             raise LevelNotYours(
                 f"You may state evidence levels up to {self.max_level}, not {level}: higher ones "

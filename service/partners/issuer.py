@@ -23,7 +23,7 @@ class IssuerMissing(ValueError):
 
 
 def make_issuer(home: Path) -> Path:
-    """Make the issuer's key once, and publish its public half; the JWKS file's path."""
+    """Make the issuer's key once, publish its public half and return the JWKS file's path."""
     folder = home / "issuer"
     folder.mkdir(parents=True, exist_ok=True)
     private, published = folder / "private.pem", folder / "jwks.json"

@@ -1,4 +1,4 @@
-"""The programme's one key for the hashes of people, and the hasher that works with it."""
+"""The hasher under the programme's one key for the hashes of people."""
 
 from asyncpg.pgproto.pgproto import UUID as DriverUUID
 

@@ -65,7 +65,7 @@ async def register(
 
 
 def check_id(partner: str) -> None:
-    """Raises FieldsInvalid for an id that cannot be a partner's."""
+    """Raise FieldsInvalid for an id that cannot be a partner's."""
     if re.match(PARTNER_ID, partner) is None:
         raise FieldsInvalid(
             f"/partner: {partner!r} must be 1 to 64 of a-z, 0-9, dot, dash and underline, and start"
@@ -104,8 +104,7 @@ async def rotate(
     lifetime: timedelta | None,
     now: datetime,
 ) -> tuple[NewKey, ApiKey]:
-    """Return a successor with the same scopes; the old key ends after `overlap`. (New key, old
-    row.)
+    """Return a new key with the same scopes, and the row of the old one; it ends after `overlap`.
 
     Two are live at a time. Raises KeyNotFound, KeyNotYours, KeyRotating.
     """

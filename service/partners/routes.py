@@ -36,7 +36,7 @@ router = APIRouter(
 
 
 async def partner_of(caller: ThisCaller) -> Caller:
-    """Return the partner that speaks. Raises ScopeMissing for a person, who is none."""
+    """Return the partner that calls. Raises ScopeMissing for a person."""
     caller.need_key()
     return caller
 

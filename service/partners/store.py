@@ -161,7 +161,7 @@ async def set_quota(session: AsyncSession, partner: str, per_minute: int | None)
 
 
 async def next_epoch(session: AsyncSession, partner: str) -> int | None:
-    """Start a partner's next epoch of test data; the one that ended, None without a partner."""
+    """Start a partner's next epoch of test data; return the one that ended, or None."""
     query = text(
         "UPDATE partner SET test_epoch = test_epoch + 1 WHERE partner = :partner"
         " RETURNING test_epoch - 1"

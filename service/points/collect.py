@@ -48,7 +48,7 @@ async def collect_ripe(
 async def _explain(
     session: AsyncSession, person: PersonId, which: EarningKey, now: datetime
 ) -> None:
-    """Raise what stands in the way of collecting; nothing does if it was collected before."""
+    """Raise why an earning cannot be collected; nothing is raised when it was collected before."""
     day, activity = which
     earning = await store.earning_of(session, person, day=day, activity=activity)
     if earning is None:

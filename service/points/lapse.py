@@ -39,9 +39,11 @@ async def lapse_chunk(
     after: PersonId = FIRST,
     limit: int = CHUNK_PEOPLE,
 ) -> Chunk:
-    """Lapse what is due of up to `limit` people after `after`; who is busy waits for the next time.
+    """Lapse what is due of up to `limit` people after `after`, and return what was done.
 
-    Two of these at once share the people between them.
+    People whose account another transaction has locked are passed over until the next run.
+
+    Two runs at the same time share the people between them.
     """
     due = await store.due_to_lapse(session, after=after, limit=limit, now=now)
     if not due:
@@ -64,7 +66,7 @@ def _row_key(one: LapsedEarning) -> tuple[object, ...]:
 
 
 def _journal_row(bucket: int, lapsed: Sequence[LapsedEarning], now: datetime) -> JournalRow:
-    """No action is added to the totals: points lapse, carbon does not."""
+    """Return the journal row of lapses; it adds no action, since carbon does not lapse."""
     return JournalRow(
         bucket=bucket,
         batch_id=uuid7(now),

@@ -1,7 +1,6 @@
 """Reads policy.yaml: dated policies, each complete after what it leaves out is carried over.
 
-Whatever is wrong is said with file and line; a program does not start with a policy that it does
-not understand.
+Errors name file and line; a program does not start with a policy that it does not understand.
 """
 
 from collections.abc import Sequence
@@ -66,7 +65,7 @@ class Ripens(_Part):
 
 
 class RuleFile(_Part):
-    """What a file says about one activity; None: as the default."""
+    """One activity in a policy file; None stands for the default."""
 
     points_per_gram: int | None = Field(None, ge=0)
     flat_points: int | None = Field(None, ge=0)
@@ -77,7 +76,7 @@ class RuleFile(_Part):
 
 
 class DefaultFile(_Part):
-    """What holds for every activity that says nothing else."""
+    """The values of every activity that does not state its own."""
 
     points_per_gram: int = Field(ge=0)
     caps: Caps
@@ -133,7 +132,7 @@ class _DatedFile(_Part):
 
 
 class DatedPolicy(_Part):
-    """One policy, complete: what it left out is what stood before."""
+    """One complete policy: what the file left out is taken from the policy before."""
 
     start: date
     default: DefaultFile
@@ -200,7 +199,7 @@ def _completed(path: Path, files: Sequence[_DatedFile], lines: Sequence[int]) ->
 
 
 def _check_keys(path: Path, node: yaml.Node) -> None:
-    """YAML lets a later key win without a word; here it is an error."""
+    """Raise PolicyInvalid for a key that is given twice: YAML would take the last one silently."""
     if isinstance(node, yaml.SequenceNode):
         for one in node.value:
             _check_keys(path, one)

@@ -15,7 +15,7 @@ Ref = dict[str, str]
 async def spend_points(
     session: AsyncSession, person: PersonId, *, points: int, ref: Ref, now: datetime
 ) -> int:
-    """Lock the account and take `points` (above 0); the balance after it.
+    """Lock the account, take `points` (above 0) and return the balance after it.
 
     Raises NotEnoughPoints. `ref` names what they were spent on.
     """
@@ -33,7 +33,7 @@ async def spend_points(
 async def give_back(
     session: AsyncSession, person: PersonId, *, points: int, ref: Ref, now: datetime
 ) -> int:
-    """Lock the account and give spent points (above 0) back; the balance after it."""
+    """Lock the account, give spent points (above 0) back and return the balance after it."""
     assert points > 0
     balance = await store.lock_account(session, person, now) + points
     await store.append_entry(

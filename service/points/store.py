@@ -218,7 +218,7 @@ def named(person: PersonId, **more: object) -> dict[str, object]:
 
 
 async def lock_account(session: AsyncSession, person: PersonId, now: datetime) -> int:
-    """Lock the person's account, making it if it is missing; the balance."""
+    """Lock the person's account, making it if it is missing, and return the balance."""
     found = (await session.execute(_LOCK, named(person))).scalar()
     if found is None:
         await session.execute(_CREATE, named(person, now=now))
@@ -229,7 +229,7 @@ async def lock_account(session: AsyncSession, person: PersonId, now: datetime) -
 async def lock_accounts(
     session: AsyncSession, people: Iterable[PersonId], now: datetime
 ) -> dict[PersonId, int]:
-    """Lock several accounts in the order that everybody keeps; their balances."""
+    """Lock several accounts in the order that everybody keeps, and return their balances."""
     return {person: await lock_account(session, person, now) for person in sorted(set(people))}
 
 
@@ -257,7 +257,7 @@ async def collect(
 async def spend(
     session: AsyncSession, person: PersonId, *, points: int, ref: str, now: datetime
 ) -> int:
-    """Take points from the balance, if it has as many; the balance before. `ref` is JSON.
+    """Take points from the balance if it has as many; return the balance before. `ref` is JSON.
 
     Locks the account by itself; nobody has an account without ever having had a point.
     """
@@ -275,7 +275,9 @@ async def append_entry(
     ref: str,
     now: datetime,
 ) -> UUID:
-    """Append one line and keep the balance; its id. The account must be locked; `ref` is JSON.
+    """Append one line, keep the balance and return its id. `ref` is JSON.
+
+    The account must be locked.
 
     The id is later than the one before, also within a millisecond and if the clock went back.
     """
@@ -337,7 +339,7 @@ async def due_to_lapse(
 
 
 async def lock_idle(session: AsyncSession, people: Sequence[PersonId]) -> list[PersonId]:
-    """Lock those of the accounts that nobody else has locked; which they are."""
+    """Lock those of the accounts that nobody else has locked, and return them."""
     found = await session.execute(_LOCK_IDLE, _columns(people))
     return [PersonId(row.bucket, row.person_id) for row in found]
 

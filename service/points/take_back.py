@@ -51,7 +51,7 @@ async def take_back_points(
     recorded_at: datetime,
     now: datetime,
 ) -> TakenBack:
-    """Undo the points of one action. The account must be locked; call once for each action.
+    """Take the points of one action back; call it once for each action, its account locked.
 
     What friends took of the earning is the owner's to give back: it was given with the points.
     """

@@ -1,4 +1,4 @@
-"""The door of a run: one transaction for each chunk of people, one process at a time.
+"""A run in chunks: one transaction for each chunk of people, one process at a time.
 
 A run is a row that says which person is done last. Each chunk moves it on in its own transaction,
 so a run that was killed goes on where it was, and nothing is done twice.
@@ -34,7 +34,7 @@ class ChunkLimits:
 
 @asynccontextmanager
 async def alone(resources: Resources, what: str) -> AsyncIterator[None]:
-    """Raises RunUnderWay when another process holds `what`; a killed one holds nothing."""
+    """Raise RunUnderWay when another process holds `what`; a killed one holds nothing."""
     async with resources.engine.connect() as connection:
         guard = await connection.execution_options(isolation_level="AUTOCOMMIT")
         if not await store.try_lock(guard, what):
@@ -63,7 +63,7 @@ async def run_chunks(
     size: ChunkLimits,
     advanced: Advanced,
 ) -> RowMapping:
-    """Do the rest of a run; its row at the end. `step` gives the result to keep with its chunk."""
+    """Do the rest of a run and return its row. `step` gives the result to keep with its chunk."""
     while True:
         async with resources.sessions() as session, session.begin():
             run = await store.lock_run(session, run_id)

@@ -103,7 +103,7 @@ class Comparison:
         return (Decimal(self.shadow_mg) / self.recorded_mg).quantize(Decimal("0.0001"))
 
     def wire(self) -> dict[str, object]:
-        """Ready for JSON: milligrams as decimal strings."""
+        """Return the figures ready for JSON, milligrams as decimal strings."""
         return {
             "actions": self.actions,
             "recorded_mg": str(self.recorded_mg),
@@ -160,7 +160,7 @@ class Comparisons:
         }
 
     def report(self) -> dict[str, Any]:
-        """For people, ready for JSON."""
+        """Return a report for readers, ready for JSON."""
         total = Comparison()
         for one in self.cells.values():
             total.add(one)

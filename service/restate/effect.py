@@ -46,7 +46,7 @@ class Figures:
         return self.new_mg - self.old_mg
 
     def wire(self) -> dict[str, object]:
-        """Ready for JSON: milligrams as decimal strings."""
+        """Return the figures ready for JSON, milligrams as decimal strings."""
         return {
             "actions": self.actions,
             "changed": self.changed,
@@ -105,14 +105,14 @@ class Effect:
         return dict(sorted(found.items()))
 
     def as_json(self) -> dict[str, Any]:
-        """For the run's row."""
+        """Return the value that the run's row keeps."""
         return {
             "before": asdict(self.before),
             "cells": [[*key, asdict(figures)] for key, figures in sorted(self.cells.items())],
         }
 
     def report(self) -> dict[str, Any]:
-        """For people, ready for JSON."""
+        """Return a report for readers, ready for JSON."""
         findings = publication(self)
         return {
             "total": self.total(counted=True).wire(),
@@ -154,7 +154,7 @@ def publication(effect: Effect) -> list[dict[str, Any]]:
 
 
 def _finding(of: str, moved_mg: int, had_mg: int, per_mille: int) -> dict[str, Any]:
-    """An effect on nothing is all of it: any change of an empty total asks for publication."""
+    """Return one finding of rule R13; any change of an empty total asks for publication."""
     return {
         "of": of,
         "threshold_pct": str(per_mille // 10),

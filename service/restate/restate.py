@@ -51,7 +51,7 @@ class Restater:
     async def step(
         self, session: AsyncSession, run: RowMapping, people: Sequence[Person]
     ) -> dict[str, object]:
-        """Write one chunk: accounts first, then the facts and one journal row."""
+        """Write one chunk: lock the accounts, then write the facts and one journal row."""
         await store.lock_accounts(session, people)
         moved = await self.moved(session, people)
         effect = read_effect(run["result"])
@@ -121,7 +121,7 @@ async def restate(
     started: Started,
     advanced: Advanced,
 ) -> dict[str, Any]:
-    """Restate what is recorded under `change.from_`, or go on with what was begun; the report.
+    """Restate what is recorded under `change.from_`, or go on with what was begun, and report.
 
     Idempotent: a second run finds nothing under the old version. `closed` are the days of a new
     run; `between` None takes those of an unfinished one. Raises RunUnderWay and RunUnfinished.

@@ -32,7 +32,7 @@ class Change:
 
 
 def change_of(catalogue: Catalogue, methodology: str, from_version: str, to_version: str) -> Change:
-    """Raises RestatementRefused for a target that no past result may stand on."""
+    """Raise RestatementRefused for a target that no past result may stand on."""
     old = _edition(catalogue, f"{methodology}@{from_version}")
     new = _edition(catalogue, f"{methodology}@{to_version}")
     if old.reference == new.reference:

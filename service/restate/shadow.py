@@ -58,7 +58,7 @@ async def compare(
     started: Started,
     advanced: Advanced,
 ) -> dict[str, Any]:
-    """Compare a methodology's actions with an alternative, or finish what was begun; the report.
+    """Compare a methodology's actions with an alternative, or finish what was begun, and report.
 
     Each finished run stays as it is: the same question again is a new run. Raises RunUnderWay.
     """

@@ -144,7 +144,7 @@ class Scope:
     outcomes: tuple[str, ...] = DECIDED
 
     def named(self) -> dict[str, object]:
-        """As parameters."""
+        """Return the scope as parameters of a statement."""
         return {
             "activity": self.activity,
             "first_day": self.first_day,
@@ -169,7 +169,7 @@ async def try_lock(connection: AsyncConnection, what: str) -> bool:
 
 
 async def unlock(connection: AsyncConnection, what: str) -> None:
-    """Let a name go."""
+    """Release a name that `try_lock` locked."""
     await connection.execute(_UNLOCK, {"lock": RUN_LOCK, "what": what})
 
 

@@ -68,7 +68,7 @@ def _ground(pdf: FPDF) -> None:
 
 
 def _shrub(pdf: FPDF, x: int, y: int, size: float) -> None:
-    """A saxaul's bare twigs, from its foot."""
+    """Draw the twigs of a saxaul shrub upwards from its foot."""
     pdf.set_draw_color(*GREEN)
     pdf.set_line_width(0.7)
     for x1, y1, x2, y2 in (
@@ -81,7 +81,7 @@ def _shrub(pdf: FPDF, x: int, y: int, size: float) -> None:
 def _write(
     pdf: FPDF, y: float, text: str, size: int, colour: tuple[int, int, int], *, spacing: float = 0
 ) -> None:
-    """One line, made smaller where it would not fit."""
+    """Write one centred line, in smaller type where it would not fit."""
     pdf.set_char_spacing(spacing)
     pdf.set_text_color(*colour)
     pdf.set_font("certificate", size=size)

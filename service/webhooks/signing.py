@@ -98,7 +98,7 @@ def public_of(private: str) -> str:
 
 
 def check_secret(secret: str) -> None:
-    """Raises SecretMalformed unless `secret` is one of the three kinds."""
+    """Raise SecretMalformed unless `secret` is one of the three kinds."""
     _read(secret)
 
 

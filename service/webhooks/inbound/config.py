@@ -1,4 +1,4 @@
-"""What a connector is told: how messages are signed, and where in them the events are."""
+"""A connector's configuration: how messages are signed, and where in them the events are."""
 
 from functools import cache
 from pathlib import Path
@@ -49,7 +49,7 @@ class StandardSignature(_Strict):
 class BodySignature(_Strict):
     """A merchant that signs the body alone, with HMAC-SHA256, in a header of its own.
 
-    There is no signed time, so that an old message cannot be told; events are counted once anyway.
+    There is no signed time, so that an old message is not noticed; events are counted once anyway.
     """
 
     kind: Literal["body-hmac"]

@@ -48,7 +48,7 @@ class CompiledConnector:
     remembers_events: bool
 
     def check(self) -> None:
-        """Raises ConnectorDisabled."""
+        """Raise ConnectorDisabled unless the connector and its partner are enabled."""
         if not self.enabled:
             raise ConnectorDisabled(
                 "This connector, or its partner, is disabled: nothing was recorded."
@@ -92,7 +92,7 @@ class Connectors:
         return ready
 
     def forget(self, connector_id: str) -> None:
-        """Ask the database again: the connector has just changed."""
+        """Forget a connector that has just changed, so that the database is read again."""
         self._cache.pop(connector_id, None)
 
     async def _ready(self, row: RowMapping) -> CompiledConnector:
@@ -144,7 +144,7 @@ def about(connector_id: str) -> str:
 
 
 def not_found(connector_id: str) -> ConnectorNotFound:
-    """There is none that the caller may see."""
+    """Return the error for a connector that is not there, or not the caller's."""
     return ConnectorNotFound(f"There is no connector {connector_id[:64]!r} that you may see.")
 
 
@@ -177,7 +177,7 @@ def config_of(
 
 
 def check_secret(config: Config, secret: str) -> None:
-    """Raises FieldsInvalid for a secret that cannot be one of this kind of signature."""
+    """Raise FieldsInvalid for a secret that cannot be one of this kind of signature."""
     if isinstance(config.signature, BodySignature):
         if SECRET_CHARACTERS_MIN <= len(secret) <= SECRET_CHARACTERS_MAX:
             return

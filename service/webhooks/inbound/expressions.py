@@ -49,7 +49,7 @@ class Budget:
         self.left = STEPS_MAX + STEPS_AN_ITEM * items
 
     def spend(self, steps: int) -> None:
-        """Raises EvaluationFailed when nothing is left."""
+        """Take `steps` from the budget. Raises EvaluationFailed when nothing is left."""
         self.left -= steps
         if self.left < 0:
             raise EvaluationFailed("takes too many steps, or makes too much, on this payload")
@@ -84,7 +84,7 @@ class Expression:
 
 @lru_cache(maxsize=4_096)
 def compile_expression(text: str) -> Expression:
-    """Raises ExpressionInvalid with the position of what is wrong."""
+    """Compile an expression. Raises ExpressionInvalid with the position of what is wrong."""
     if len(text) > CHARACTERS_MAX:
         raise ExpressionInvalid(f"is longer than {CHARACTERS_MAX} characters")
     try:
@@ -178,7 +178,7 @@ def is_false(value: object) -> bool:
 
 
 def _compared(name: str, left: Any, right: Any) -> Any:
-    """Two lists or objects are not compared: that could take for ever."""
+    """Raise EvaluationFailed for a comparison of lists or objects: its cost has no bound."""
     if name not in ("eq", "ne"):
         if not (_is_ordered(left) and _is_ordered(right)):
             return None
@@ -289,7 +289,7 @@ def _zone(name: str) -> ZoneInfo:
 
 
 class _Interpreter(TreeInterpreter):
-    """Counts what it does."""
+    """Evaluates an expression and spends from the budget at every step."""
 
     def __init__(self, budget: Budget) -> None:
         super().__init__(Options(custom_functions=_FUNCTIONS))

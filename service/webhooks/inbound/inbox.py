@@ -1,8 +1,8 @@
-"""Which messages came in, and what was answered. Written for many messages at once.
+"""The inbox: which messages came in and what was answered, for many messages at once.
 
 A message is claimed before it is processed and settled after: both are group commits, as the
 lanes' are. A process that dies between the two leaves an open message; sent again, it is processed
-again, and its events are recognised as repeats.
+again, and its events are found to be repeats.
 """
 
 import asyncio
@@ -100,7 +100,7 @@ class Message:
 
     @property
     def row_key(self) -> tuple[int, str, str]:
-        """The key of its row."""
+        """The key of the message's row: bucket, connector, message key."""
         return row_key_of(self.connector_id, self.key)
 
 
@@ -178,7 +178,7 @@ class Batcher(Generic[In, Out]):
 
 
 class Inbox:
-    """The messages of one environment. Raises DatabaseAway when it cannot be asked or told."""
+    """Claims and settles the messages of one environment; raises DatabaseAway in an outage."""
 
     def __init__(self, pool: asyncpg.Pool) -> None:
         self._pool = pool
@@ -186,7 +186,7 @@ class Inbox:
         self.settle: Batcher[SettledMessage, None] = Batcher(self._settle)
 
     async def _claim(self, messages: list[Message]) -> list[StoredMessage]:
-        """Record messages that are new; of the others, what is recorded."""
+        """Record new messages, and return for each message what is recorded of it."""
         ordered = sorted(messages, key=lambda message: message.row_key)
         made = await self._fetch(
             _CLAIM,
@@ -242,7 +242,7 @@ class Inbox:
         await self._fetch(_REJECT, bucket, connector, key, delivery, size, now, status, answer)
 
     async def _fetch(self, statement: str, *values: object) -> Sequence[asyncpg.Record]:
-        """Run a statement, a transaction of its own; after a fault again, which changes nothing."""
+        """Run a statement in a transaction of its own; repeat it after a fault, up to TRIES."""
         for _ in range(TRIES):
             try:
                 async with self._pool.acquire() as connection:

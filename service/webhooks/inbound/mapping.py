@@ -28,7 +28,7 @@ _REQUIRED = {"id", "time", "subject", "type"}
 
 @dataclass(frozen=True, slots=True)
 class Reversal:
-    """An event to undo: of this person, or of whoever it was."""
+    """An event to undo; `subject` None stands for the person whose event it was."""
 
     event_id: str
     reason: str
@@ -168,7 +168,7 @@ class Mapping:
 
 
 def read_payload(body: bytes) -> object:
-    """JSON with exact numbers. Raises BodyNotJson, also for NaN and for nesting without end."""
+    """Read JSON with exact numbers. Raises BodyNotJson, also for NaN and too deep nesting."""
     try:
         return json.loads(body.decode(), parse_float=Decimal, parse_constant=_no_constant)
     except RecursionError as error:
@@ -277,7 +277,7 @@ def _read(
 
 
 def _text(value: object) -> object:
-    """Ids that a merchant keeps as whole numbers are texts here."""
+    """Return an id as a text, also where the merchant keeps it as a whole number."""
     if isinstance(value, int) and not isinstance(value, bool):
         return str(value)
     return value

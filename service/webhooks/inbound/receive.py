@@ -64,7 +64,7 @@ class _Found:
 
 
 class Hooks:
-    """What taking messages needs, in one environment."""
+    """Takes merchants' messages in one environment."""
 
     def __init__(
         self,
@@ -86,7 +86,7 @@ class Hooks:
     async def take(
         self, connector: CompiledConnector, headers: Mapping[str, str], body: bytes
     ) -> Taken:
-        """Take a message. Raises what is wrong with it; the connector's log shows it, too."""
+        """Take a message; an error that it raises is shown in the connector's log, too."""
         now = self.intake.clock()
         try:
             connector.check()
@@ -178,7 +178,7 @@ class Hooks:
         await self._quota.spend(caller.name, cost, limit=caller.quota_per_minute)
 
     def _sealed(self, connector: CompiledConnector, body: bytes) -> bytes:
-        """A payload names people, so it is kept encrypted."""
+        """Return the payload encrypted for the quarantine, since it names people."""
         return self.connectors.vault.seal_bytes(body, about(connector.connector_id))
 
     async def _quarantine(

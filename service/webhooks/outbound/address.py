@@ -1,4 +1,4 @@
-"""Where a webhook may go: public addresses over TLS, or this machine when it is a developer's.
+"""The addresses that webhooks may go to: public ones over TLS, or a developer's own machine.
 
 A URL is checked when it is given, and every address when it is connected to: a name is resolved
 once for a connection, all of its answers must be allowed, and one of those very answers is used.
@@ -153,13 +153,13 @@ def _read(host: str) -> Address | None:
 
 
 class AddressFilter:
-    """Judges addresses at the moment of connecting."""
+    """Allows or refuses addresses at the moment of connecting."""
 
     def __init__(self, *, loopback: bool) -> None:
         self._loopback = loopback
 
     def check(self, text: str) -> None:
-        """Raises AddressRefused unless a connection may be made to this address."""
+        """Raise AddressRefused unless a connection may be made to this address."""
         address = _read(text)
         if address is not None and (
             is_public(address) or (self._loopback and is_loopback(address))
@@ -185,7 +185,7 @@ class CheckedResolver(AbstractResolver):
         return found
 
     async def close(self) -> None:
-        """End the resolver behind."""
+        """Close the resolver that this one asks."""
         await self._resolver.close()
 
 

@@ -60,7 +60,7 @@ class Deliverer:
     def __init__(
         self, resources: Resources, sender: Sender, vault: Vault, counted: Counted
     ) -> None:
-        """`counted` is told how many attempts had which result."""
+        """`counted` is called with the number of attempts by result."""
         self._resources = resources
         self._sender = sender
         self._counted = counted
@@ -72,7 +72,7 @@ class Deliverer:
         self._open = lru_cache(OPENED_SECRETS_MAX)(vault.open)
 
     def poke(self) -> None:
-        """There may be something to send."""
+        """Wake the loop: there may be something to send."""
         self._wake.set()
 
     async def run(self) -> None:
@@ -143,7 +143,7 @@ class Deliverer:
             del self._busy[endpoint]
 
     async def _record(self) -> None:
-        """Write down what is done, as much as there is at once."""
+        """Write down all attempts that are done, in one statement a batch."""
         while not is_ending():
             done = [await self._done.get()]
             try:
@@ -195,7 +195,7 @@ class Deliverer:
     async def _judge(
         self, session: AsyncSession, endpoint: UUID, failed: Sequence[Answer], counts: int
     ) -> None:
-        """Open the endpoint's breaker, or disable it; `counts` of the failures came in a row."""
+        """Count failures in a row; open the endpoint's breaker or disable it by their number."""
         now = self._resources.clock()
         if any(answer.status == GONE for answer in failed):
             await self._disable(session, endpoint, "It answered 410 Gone: it wants no more.")
@@ -226,9 +226,9 @@ class Deliverer:
 
 
 async def _until_written(work: Callable[[], Awaitable[None]], attempts: int) -> None:
-    """Tried again until it is written: what is in memory is all that is known of the attempts.
+    """Repeat a write of attempts until it succeeds: nothing but this memory knows them.
 
-    When we are stopped it is tried a few times; then they are sent again once their lease is over.
+    A process that stops repeats it a few times; what is unwritten is sent again after its lease.
     """
     for number in count(1):
         try:

@@ -52,7 +52,7 @@ async def create_endpoint(
 ) -> Shown:
     """Make an endpoint. Raises FieldsInvalid for a URL where nothing may go, and EndpointsFull.
 
-    Facts recorded after this transaction is committed are told.
+    Facts that are recorded after this transaction is committed are sent to it.
     """
     checked = _checked(url, loopback=loopback)
     if await store.count_endpoints(session, partner) >= ENDPOINTS_MAX:
@@ -162,7 +162,7 @@ async def remove_endpoint(session: AsyncSession, partner: str, endpoint_id: UUID
 async def send_test(
     session: AsyncSession, endpoint: WebhookEndpoint, name: str, *, now: datetime
 ) -> UUID:
-    """Send an example of a type, whether the endpoint asked for it or not; the delivery's id."""
+    """Send an example of a type, asked for or not, and return the delivery's id."""
     message = example_of(name)
     message["timestamp"] = now.isoformat()
     if name == TEST:
@@ -192,7 +192,7 @@ async def redeliver_range(
     failed: bool,
     now: datetime,
 ) -> int:
-    """Send again what was settled of the deliveries made in a time; how many."""
+    """Send again what was settled of the deliveries made in a time, and return how many."""
     first = datetime.min.replace(tzinfo=UTC)
     return await store.send_range_again(
         session, endpoint, since=since or first, until=until or now, failed=failed, now=now

@@ -1,6 +1,6 @@
-"""From the journal to deliveries: what was recorded becomes messages to whoever asked for them.
+"""The projector of webhooks: journal rows become deliveries to the endpoints that asked for them.
 
-One transaction takes marked rows, writes the messages and takes the marks away: no notice is lost
+One transaction takes marked rows, writes the deliveries and removes the marks: no notice is lost
 or made twice by a crash. Rows are read in the queue's order by one projector at a time, so the
 numbers of one person's notices follow the order of that person's facts.
 """
@@ -33,7 +33,7 @@ Reporters = dict[tuple[UUID, date, str], list[str]]
 
 
 class DatedNotice(NamedTuple):
-    """What endpoints are told. `partner` None: whoever asked for it; `person` None: of nobody."""
+    """A notice at a time. `partner` None: for every subscriber; `person` None: about nobody."""
 
     type: str
     partner: str | None
@@ -43,7 +43,7 @@ class DatedNotice(NamedTuple):
 
 
 async def apply_notices(session: AsyncSession, *, now: datetime, kept: timedelta) -> int:
-    """Turn waiting journal rows into deliveries; how many rows.
+    """Turn waiting journal rows into deliveries, and return how many rows.
 
     `kept` is how long a disabled endpoint's messages are still made: they wait for its return.
     """

@@ -11,9 +11,9 @@ AT_ONCE = 2_000
 
 
 async def sweep(session: AsyncSession, *, now: datetime, kept: timedelta) -> int:
-    """Give up what waited too long and forget what is older than `kept`; how many of both.
+    """Give up what waited too long, forget what is older than `kept`, and return how many.
 
-    A step of bounded size: call it until it says 0.
+    A step of bounded size: call it until it returns 0.
     """
     given_up = await store.give_up_before(session, now - GIVE_UP_AFTER, now, AT_ONCE)
     return given_up + await store.forget_before(session, now - kept, AT_ONCE)

@@ -52,22 +52,22 @@ async def manager(caller: ThisCaller) -> Caller:
     return caller
 
 
-async def vault_given(resources: AppResources) -> Vault:
-    """Where secrets are sealed."""
+async def vault_under_key(resources: AppResources) -> Vault:
+    """Return the vault. Raises SettingMissing without SAXAUL_SECRET_KEY."""
     return vault_of(resources.settings)
 
 
 def check_types(caller: Caller, types: Sequence[str]) -> None:
-    """Raises ScopeMissing for what is told of people's points, unless the caller may see them.
+    """Raise ScopeMissing for types about people's points, unless the caller may see them.
 
-    The other types tell a partner of its own actions and orders, or of nobody.
+    The other types are about the partner's own actions and orders, or about nobody.
     """
     if OF_BALANCES.intersection(types):
         caller.need("points:write")
 
 
 Manager = Annotated[Caller, Depends(manager)]
-ThisVault = Annotated[Vault, Depends(vault_given)]
+ThisVault = Annotated[Vault, Depends(vault_under_key)]
 
 
 @router.post("/webhook-endpoints", status_code=201, response_model=EndpointMade, responses=_WRITE)

@@ -1,4 +1,4 @@
-"""When to try again, when to leave an endpoint in peace, when to give up. Pure; data first.
+"""When to try again, when to pause for an endpoint, when to give up. Pure; data first.
 
 Delays are ceilings of full jitter: the real one is anywhere between none and the ceiling, so that
 many deliveries that failed together do not come back together. Times are in seconds.

@@ -50,7 +50,7 @@ class Sender:
     async def send(
         self, url: str, secrets: Sequence[str], *, message_id: str, body: bytes
     ) -> Answer:
-        """Try once; every failure is an answer."""
+        """Send a message once; every failure is returned as an Answer."""
         at, started = self._clock(), seconds()
         headers = signed_headers(secrets, message_id=message_id, timestamp=at, body=body)
         status: int | None = None

@@ -327,7 +327,7 @@ async def reporters_of(
 async def count_on(
     session: AsyncSession, counts: Sequence[tuple[int, UUID, UUID, int]]
 ) -> dict[tuple[UUID, UUID], int]:
-    """Raise the numbers of (bucket, endpoint, person) by a count; the last ones by both ids."""
+    """Raise the numbers of (bucket, endpoint, person) by a count; return the last by both ids."""
     buckets, endpoints, people, raised = map(list, zip(*sorted(counts), strict=True))
     named = {"buckets": buckets, "endpoints": endpoints, "people": people, "counts": raised}
     found = await session.execute(_COUNT_ON, named)
@@ -337,7 +337,7 @@ async def count_on(
 async def add_deliveries(
     session: AsyncSession, deliveries: Sequence[NewDelivery], now: datetime, state: str = WAITING
 ) -> None:
-    """Keep messages; those that wait are due at once."""
+    """Store deliveries; those that wait are due at once."""
     buckets, ids, endpoints, types, notices, bodies = map(list, zip(*deliveries, strict=True))
     await session.execute(
         _ADD,
@@ -397,7 +397,7 @@ async def count_failures(
     wait_s: int,
     now: datetime,
 ) -> datetime | None:
-    """Note failures and open the breaker from `threshold` on; since when it fails."""
+    """Count failures, open the breaker from `threshold` on, and return since when it fails."""
     named = {
         "endpoint": endpoint, "failures": failures, "threshold": threshold, "first": first_s,
         "most": most_s, "jitter": jitter, "wait": wait_s, "now": now,
@@ -485,7 +485,7 @@ async def send_range_again(
     failed: bool,
     now: datetime,
 ) -> int:
-    """Make settled deliveries of a time due again, or only the failed ones; how many."""
+    """Make settled deliveries of a time due again, or only the failed ones, and return how many."""
     named = {
         "bucket": endpoint.bucket, "endpoint": endpoint.endpoint_id, "since": since,
         "until": until, "failed": failed, "now": now,
@@ -495,13 +495,13 @@ async def send_range_again(
 
 
 async def give_up_before(session: AsyncSession, before: datetime, now: datetime, limit: int) -> int:
-    """Fail up to `limit` deliveries whose turn was due before a moment; how many."""
+    """Fail up to `limit` deliveries whose turn was due before a moment, and return how many."""
     done = await session.execute(_GIVE_UP, {"before": before, "now": now, "limit": limit})
     return int(done.rowcount)  # type: ignore[attr-defined]  # an UPDATE's result has it
 
 
 async def forget_before(session: AsyncSession, before: datetime, limit: int) -> int:
-    """Remove up to `limit` deliveries made before a moment, with their attempts; how many."""
+    """Remove up to `limit` deliveries made before a moment and their attempts; return how many."""
     return int((await session.execute(_FORGET, {"before": before, "limit": limit})).scalar_one())
 
 

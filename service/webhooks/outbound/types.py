@@ -1,4 +1,4 @@
-"""What endpoints can hear of: each type with its schema and an example. Pure.
+"""The types of webhooks, each with its schema and an example. Pure.
 
 Every message is `{"type", "timestamp", "data"}`. Carbon is in milligrams CO2e as decimal strings,
 points are integers; `timestamp` is when the fact was recorded.
@@ -34,7 +34,7 @@ EventType = Literal[
 EVENT_TYPES: tuple[str, ...] = get_args(EventType)
 ACTION_TYPES = frozenset(EVENT_TYPES[:4])
 
-# An outcome of the intake, and the type under which it is told.
+# An outcome of the intake, and the webhook type that says it.
 TYPE_OF_OUTCOME = {
     "credited": "action.credited",
     "zero": "action.credited",
@@ -140,7 +140,7 @@ class CertificateIssuedData(RootModel[CertificateOfOrderData | CertificateOfPool
 
 
 class ProjectSoldOutData(BaseModel):
-    """The last tree of a project was sold; told to everybody, and again if one comes back."""
+    """The last tree of a project was sold; sent to everybody, and again if one comes back."""
 
     project_id: str
     sold_out_at: datetime

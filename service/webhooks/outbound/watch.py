@@ -1,6 +1,6 @@
-"""What operators watch of deliveries: what waits is asked of the database, attempts of Valkey.
+"""Metrics of deliveries: the backlog from the database, attempts from Valkey.
 
-Attempts are made by workers, who are not asked for metrics; they add them up in one hash.
+Workers make the attempts and add them up in one hash of Valkey, which the API shows.
 """
 
 from collections import Counter
@@ -21,7 +21,7 @@ ATTEMPTS_KEY = "sx:webhooks:attempts"  # hash: result -> count, since the last f
 
 
 class Watch:
-    """Called before metrics are shown. A server that is away leaves the last figures."""
+    """Sets the gauges of deliveries before metrics are shown; an outage leaves the last figures."""
 
     def __init__(self, resources: Resources, registry: CollectorRegistry) -> None:
         self._resources = resources
@@ -37,7 +37,7 @@ class Watch:
         registry.register(self)
 
     async def __call__(self) -> None:
-        """Look."""
+        """Read the backlog and the attempts, and set the gauges."""
         try:
             async with self._resources.sessions() as session:
                 waiting, oldest_s = await backlog(session, self._resources.clock())
