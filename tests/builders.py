@@ -56,17 +56,18 @@ class SteppedClock:
         return self.now
 
     def advance(self, **by: float) -> None:
-        """Move on, as `timedelta` takes it: `advance(hours=20)`."""
+        """Move the clock ahead by the keywords of `timedelta`: `advance(hours=20)`."""
         self.now += timedelta(**by)
 
 
 def unique(what: str) -> str:
-    """A name that nobody has yet."""
+    """Return a name that nobody has yet."""
     return f"{what}-{uuid4().hex[:12]}"
 
 
 def an_event(data: Mapping[str, object] | None = None, **changes: object) -> dict[str, Any]:
-    """A metro ride of 12.4 km in China this morning: 892,800 mg gross, 794,592 mg, 794 points.
+    """Return a metro ride of 12.4 km in China this morning: 892,800 mg gross, 794,592 mg, 794
+    points.
 
     `data` is laid over the usual data; LEAVE_OUT as a value drops an attribute or a field.
     """
@@ -78,7 +79,7 @@ a_ride = an_event
 
 
 def a_bus_ride(data: Mapping[str, object] | None = None, **changes: object) -> dict[str, Any]:
-    """A bus ride of 6 km in China: 255,840 mg, 255 points."""
+    """Return a bus ride of 6 km in China: 255,840 mg, 255 points."""
     usual = {"region": "CN", "distance_km": "6", "trip_id": unique("trip")}
     return _event("bus", "transit.bus", usual, data, changes)
 
@@ -90,19 +91,19 @@ def a_bike_ride(data: Mapping[str, object] | None = None, **changes: object) -> 
 
 
 def an_order(data: Mapping[str, object] | None = None, **changes: object) -> dict[str, Any]:
-    """An order without cutlery, one set: 12,521 mg, 12 points."""
+    """Return an order without cutlery, one set: 12,521 mg, 12 points."""
     usual = {"region": "CN", "sets": 1, "order_id": unique("order")}
     return _event("eats", "food.no_cutlery", usual, data, changes)
 
 
 def an_invoice(data: Mapping[str, object] | None = None, **changes: object) -> dict[str, Any]:
-    """An electronic invoice: 0 mg and 5 flat points today, 3,540 mg before 2024-12-01."""
+    """Return an electronic invoice: 0 mg and 5 flat points today, 3,540 mg before 2024-12-01."""
     usual = {"region": "CN", "invoices": 1, "invoice_id": unique("invoice")}
     return _event("mall", "paper.einvoice", usual, data, changes)
 
 
 def a_box(data: Mapping[str, object] | None = None, **changes: object) -> dict[str, Any]:
-    """A box left for reuse: 30,340 mg, 30 points."""
+    """Return a box left for reuse: 30,340 mg, 30 points."""
     usual = {"region": "CN", "boxes": 1, "dropoff_id": unique("dropoff")}
     return _event("parcel", "pack.box_reuse", usual, data, changes)
 
@@ -166,7 +167,7 @@ async def a_partner(
 
 
 def a_token(home: Path, subject: str, *, hours: float = 1, clock: Clock = system_clock) -> str:
-    """A person's token of the embedded issuer in `home`; its times are the machine's."""
+    """Return a person's token of the embedded issuer in `home`; its times are the machine's."""
     return mint_token(
         home,
         subject=subject,
@@ -194,7 +195,7 @@ def settings_of(home: Path, **changes: object) -> Settings:
 
 
 def database_named(url: str, name: str) -> str:
-    """The URL of another database of the same server."""
+    """Return the URL of another database of the same server."""
     return f"{url.rpartition('/')[0]}/{name}"
 
 
@@ -209,7 +210,7 @@ async def execute(url: str, sql: str) -> None:
 
 @asynccontextmanager
 async def running_app(settings: Settings, clock: Clock) -> AsyncIterator[FastAPI]:
-    """The application with its resources open and its lanes running."""
+    """Yield the application with its resources open and its lanes running."""
     app = create_app(settings, clock)
     async with app.router.lifespan_context(app):
         yield app
@@ -240,7 +241,8 @@ class Running:
 
 
 def client_of(app: FastAPI, credential: str | None = None) -> httpx.AsyncClient:
-    """A client that speaks to the application in this process, as whoever has the credential.
+    """Return a client that speaks to the application in this process, as whoever has the
+    credential.
 
     It comes in by the same fast path as in a server.
     """

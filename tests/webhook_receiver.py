@@ -25,7 +25,7 @@ MANAGER = ("events:write", "actions:read", "points:write", "webhooks:manage")
 
 @dataclass
 class Got:
-    """One request as it came in."""
+    """One request as it arrived."""
 
     line: str
     headers: dict[str, str]
@@ -41,7 +41,7 @@ class Got:
 
     @property
     def notices(self) -> list[dict[str, Any]]:
-        """What it tells, a batch taken apart."""
+        """Return the notices in the request, a batch taken apart."""
         if self.message["type"] == "action.batch":
             return self.message["data"]["actions"]
         return [self.message]
@@ -60,7 +60,7 @@ class Receiver:
     came: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def until_told(self, so: Callable[[list[dict[str, Any]]], object]) -> None:
-        """Wait until what was told is enough."""
+        """Wait until the notices that arrived fulfil a condition."""
         async with asyncio.timeout(20):
             while True:
                 if so(self.told):
@@ -69,7 +69,7 @@ class Receiver:
                 await self.came.wait()
 
     async def until(self, count: int) -> list[Got]:
-        """Wait for so many requests."""
+        """Wait for so many requests, and return them."""
         async with asyncio.timeout(20):
             while len(self.got) < count:
                 self.came.clear()
@@ -98,7 +98,7 @@ class Receiver:
 
 @asynccontextmanager
 async def receiving(answer: Answer = lambda _: OK) -> AsyncIterator[Receiver]:
-    """A receiver that listens for the time of the block."""
+    """Yield a receiver that listens for the time of the block."""
     receiver = Receiver(answer=answer)
     running: set[asyncio.Task[None]] = set()
 
@@ -124,7 +124,7 @@ async def receiving(answer: Answer = lambda _: OK) -> AsyncIterator[Receiver]:
 
 
 def answering(status: int, body: bytes = b"", **headers: str) -> bytes:
-    """A whole response."""
+    """Return a whole response."""
     lines = "".join(f"{name.replace('_', '-')}: {value}\r\n" for name, value in headers.items())
     head = f"HTTP/1.1 {status} Said\r\nContent-Length: {len(body)}\r\n{lines}\r\n"
     return head.encode() + body
@@ -143,7 +143,7 @@ async def delivering(app: FastAPI, resources: Resources | None = None) -> AsyncI
 
 
 async def an_endpoint(client: httpx.AsyncClient, url: str, **changes: Any) -> dict[str, Any]:
-    """Make an endpoint that hears everything."""
+    """Make an endpoint for every type of webhook."""
     wanted = {"url": url, "types": list(EVENT_TYPES), **changes}
     answer = await client.post("/v1/webhook-endpoints", json=wanted)
     assert answer.status_code == 201, answer.text
@@ -153,7 +153,7 @@ async def an_endpoint(client: httpx.AsyncClient, url: str, **changes: Any) -> di
 async def deliveries_of(
     client: httpx.AsyncClient, endpoint: dict[str, Any], **query: str
 ) -> list[dict[str, Any]]:
-    """An endpoint's deliveries, newest first."""
+    """Return an endpoint's deliveries, newest first."""
     answer = await client.get(
         f"/v1/webhook-endpoints/{endpoint['endpoint_id']}/deliveries", params=query
     )
@@ -164,7 +164,7 @@ async def deliveries_of(
 async def settled(
     client: httpx.AsyncClient, endpoint: dict[str, Any], done: Callable[[list[Any]], object]
 ) -> list[dict[str, Any]]:
-    """The deliveries once `done` says so of them."""
+    """Return the deliveries once `done` says so of them."""
     found: list[dict[str, Any]] = []
 
     async def so() -> object:
@@ -176,7 +176,7 @@ async def settled(
 
 
 async def eventually(so: Callable[[], Awaitable[object]]) -> None:
-    """Wait until something is so."""
+    """Wait until a condition is true; fail loudly when it stays false."""
     async with asyncio.timeout(20):
         while True:
             if await so():
@@ -185,20 +185,20 @@ async def eventually(so: Callable[[], Awaitable[object]]) -> None:
 
 
 async def shown(client: httpx.AsyncClient, endpoint: dict[str, Any]) -> dict[str, Any]:
-    """The endpoint as it is now."""
+    """Return the endpoint as it is now."""
     answer = await client.get(f"/v1/webhook-endpoints/{endpoint['endpoint_id']}")
     assert answer.status_code == 200, answer.text
     return answer.json()
 
 
 def a_ride_now(subject: str | None = None, **changes: Any) -> dict[str, Any]:
-    """A ride at the machine's time."""
+    """Return a ride at the machine's time."""
     return an_event(time=system_clock().isoformat(), subject=subject or unique("person"), **changes)
 
 
 @asynccontextmanager
 async def a_sender(*, loopback: bool = True, timeout_s: float = 5.0, **more: Any):
-    """What posts messages, by itself."""
+    """A sender alone, without the loop that uses it."""
     async with open_sender(
         system_clock, loopback=loopback, timeout_s=timeout_s, connections=10, **more
     ) as sender:

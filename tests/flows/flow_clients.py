@@ -34,7 +34,7 @@ RECORDED = (
 
 
 def of_the_demo(event: Event) -> Event:
-    """An event as the demo partner reports it, on DAY."""
+    """Return an event as the demo partner reports it, on DAY."""
     source = SOURCES[event["type"]]
     return {**event, "source": source, "time": f"{DAY}T08:30:00+08:00"}
 
@@ -51,7 +51,7 @@ def some_events(count: int, *, people: int, name: str) -> list[Event]:
 
 
 def as_lines(events: Iterable[Event]) -> bytes:
-    """A JSON Lines file."""
+    """Return a JSON Lines file."""
     return b"".join(json.dumps(event).encode() + b"\n" for event in events)
 
 
@@ -75,14 +75,14 @@ class Seen:
 
 
 async def send(client: httpx.AsyncClient, events: Sequence[Event]) -> httpx.Response:
-    """One event by itself, or several as a batch."""
+    """Send one event by itself, or several as a batch; return the answer."""
     if len(events) == 1:
         return await client.post("/v1/events", content=json.dumps(events[0]), headers=SINGLE)
     return await client.post("/v1/events", content=json.dumps(events), headers=BATCH)
 
 
 def results_of(answer: httpx.Response) -> list[dict[str, Any]]:
-    """The result of each event in an answer."""
+    """Return the result of each event in an answer."""
     body = answer.json()
     found: list[dict[str, Any]] = body.get("results", [body])
     return found
@@ -146,7 +146,7 @@ class Watch:
     views: list[dict[str, Any]] = field(default_factory=list)
 
     def steps_back(self) -> Iterator[str]:
-        """Every pair of neighbours in which a figure is less than it was."""
+        """Yield every pair of neighbours in which a figure is less than it was."""
         for before, after in zip(self.views, self.views[1:], strict=False):
             for name in ("avoided_mg", "actions", "people", "points"):
                 if after[name] < before[name]:
@@ -182,7 +182,7 @@ class Replay:
     name: str
 
     async def feed(self, events: Sequence[Event]) -> None:
-        """Hand events over."""
+        """Write events into the pipe."""
         assert self.process.stdin is not None
         self.process.stdin.write(as_lines(events))
         await self.process.stdin.drain()
@@ -205,7 +205,7 @@ class Replay:
 
 @asynccontextmanager
 async def replaying(system: System, name: str) -> AsyncIterator[Replay]:
-    """A replay that waits for events whose ids begin with a name."""
+    """Yield a replay that waits for events whose ids begin with a name."""
     arguments = ("replay", "-", "--format", "cloudevents", "--batch", "50")
     async with system.command(*arguments) as process:
         yield Replay(system, process, name)

@@ -59,7 +59,7 @@ class Forest:
         return sum(not one.refunded for one in self.trees)
 
     def order(self, buyer: str, now: datetime) -> str | None:
-        """One tree for one person."""
+        """Buy one tree for one person; return it, or the problem."""
         problem = self._problem(now)
         if problem is None and self.ledger.person(buyer).balance < self.price:
             problem = "not-enough-points"
@@ -69,7 +69,7 @@ class Forest:
         return problem
 
     def refund(self, order: Tree) -> str | None:
-        """Points and tree back, once."""
+        """Give points and tree back, once."""
         if order.refunded:
             return None
         if self.lots[order.lot].state not in REFUNDABLE:
@@ -79,21 +79,21 @@ class Forest:
         return None
 
     def found(self, founder: str, now: datetime) -> str | None:
-        """A new pool; it needs a season, and no tree."""
+        """Found a pool, which needs a season and no tree; return the problem, if there is one."""
         if not self._in_season(now):
             return "out-of-season"
         self.pools.append(Pool(now + timedelta(days=self.pool_days), {founder: 0}))
         return None
 
     def join(self, person: str, now: datetime) -> str | None:
-        """Into the last pool."""
+        """Join the last pool; return the problem, if there is one."""
         if not self._is_running(now):
             return "pool-ended"
         self.pools[-1].held.setdefault(person, 0)
         return None
 
     def pour(self, person: str, points: int, now: datetime) -> int | str:
-        """Points into the last pool, cut to what is missing; how many, or the problem."""
+        """Pour points into the last pool, cut to what is missing; return how many, or the problem."""
         pool, today = self.pools[-1], (_day(now), person)
         if person not in pool.held:
             return "pool-not-found"
@@ -117,7 +117,7 @@ class Forest:
         return points
 
     def leave(self, person: str, now: datetime) -> int | str:
-        """Out of the last pool with all that one holds in it; or the problem."""
+        """Leave the last pool with all that one has in it; return the points, or the problem."""
         pool = self.pools[-1]
         if person not in pool.held:
             return "pool-not-found"
@@ -130,7 +130,7 @@ class Forest:
         return points
 
     def end_pools(self, now: datetime) -> None:
-        """Pools whose time is over give everything back."""
+        """Give everything back from pools whose time is over."""
         for pool in self.pools:
             if pool.state == "open" and pool.expires_at <= now:
                 pool.state = "dissolved"
@@ -138,7 +138,7 @@ class Forest:
                     self.ledger.spend(person, -points)
 
     def fund(self) -> str | None:
-        """The open lot goes to the partner, and another one opens."""
+        """Give the open lot to the planting partner, and open another one."""
         if not self.in_lot(len(self.lots) - 1):
             return "lot-not-fundable"
         self.lots[-1].state = "funded"
@@ -146,7 +146,7 @@ class Forest:
         return None
 
     def report(self, number: int, lives: int) -> dict[str, Any] | None:
-        """What the partner says next of a lot; None where there is nothing to plant."""
+        """Return what the partner says next of a lot; None where there is nothing to plant."""
         lot, trees = self.lots[number], self.in_lot(number)
         if not trees:
             return None
@@ -162,7 +162,7 @@ class Forest:
         return sum(one.lot == number and not one.refunded for one in self.trees)
 
     def figures(self) -> dict[str, int]:
-        """The project's three figures."""
+        """Return the project's three figures."""
         return {
             "contracted": self.sold(),
             "planted": sum(lot.planted for lot in self.lots),
@@ -170,7 +170,7 @@ class Forest:
         }
 
     def figures_of(self, person: str, *, is_shared: bool) -> dict[str, int]:
-        """A person's share of each lot, rounded down."""
+        """Return a person's share of each lot, rounded down."""
         found = {"contracted": 0, "planted": 0, "surviving": 0}
         for number, lot in enumerate(self.lots):
             own = sum(
@@ -185,7 +185,7 @@ class Forest:
         return found
 
     def pooled(self) -> int:
-        """Points that open pools hold."""
+        """Return points that open pools hold."""
         return sum(sum(one.held.values()) for one in self.pools if one.state == "open")
 
     def _problem(self, now: datetime) -> str | None:

@@ -19,7 +19,7 @@ GIVING = ("credited", "capped", "zero")
 
 
 def load_rules(text: str) -> list[dict[str, Any]]:
-    """The dated policies, oldest first."""
+    """Return the dated policies, oldest first."""
     stands: dict[str, Any] = {"activities": {}}
     found = []
     for one in yaml.safe_load(text):
@@ -50,7 +50,7 @@ class Earning:
         return self.points - self.collected - self.lapsed - self.reversed - self.to_friends
 
     def lapse(self, now: datetime) -> None:
-        """What was not collected in time is gone."""
+        """Lapse what was not collected in time."""
         if self.lapses_at <= now:
             self.lapsed += self.left()
 
@@ -77,11 +77,11 @@ class Person:
     actions: dict[tuple[str, str], Action] = field(default_factory=dict)
 
     def rounds(self, day: date, activity: str) -> list[Earning]:
-        """A day's earnings of an activity: another one begins after the last has lapsed."""
+        """Return a day's earnings of an activity: another one begins after the last has lapsed."""
         return [one for key, one in self.earnings.items() if key[:2] == (day, activity)]
 
     def enter(self, points: int) -> None:
-        """A line that changes the balance; nothing is no line."""
+        """Append a line that changes the balance; 0 points are no line."""
         if points:
             self.entries.append(points)
             self.balance += points
@@ -89,7 +89,7 @@ class Person:
 
 @dataclass(slots=True)
 class Ledger:
-    """Everybody's facts. Times are handed in."""
+    """The model's facts of everybody; every time is an argument."""
 
     catalogue: Catalogue
     policies: list[dict[str, Any]]
@@ -102,7 +102,7 @@ class Ledger:
         return self.people.setdefault(subject, Person())
 
     def report(self, event: Event, now: datetime) -> dict[str, Any]:
-        """What an event must be answered; `conflict` when its name has other content."""
+        """Return what an event must be answered; `conflict` when its name has other content."""
         person = self.person(event["subject"])
         known = person.actions.get((event["source"], event["id"]))
         if known is not None:
@@ -114,7 +114,7 @@ class Ledger:
         return {**answer, "duplicate": False}
 
     def collect(self, subject: str, now: datetime) -> dict[str, Any]:
-        """Everything that is ripe and not lapsed goes to the balance."""
+        """Move everything that is ripe and not lapsed to the balance."""
         person, points = self.person(subject), 0
         for earning in person.earnings.values():
             if earning.ripens_at <= now < earning.lapses_at:
@@ -124,12 +124,12 @@ class Ledger:
         return {"points": points, "balance": person.balance}
 
     def grant(self, subject: str, points: int) -> None:
-        """Points from nowhere."""
+        """Grant points that no action earned."""
         self.granted += points
         self.person(subject).enter(points)
 
     def water(self, giver: str, friend: str, points: int, today: date) -> str | None:
-        """Points pass to a friend; or the problem that there is."""
+        """Give points to a friend; return the problem, if there is one."""
         rules, person = self._gifts(today)["watering"], self.person(giver)
         if person.watered.count((today, friend)) >= rules["a_day_to_one_friend"]:
             return "watered-enough"
@@ -141,7 +141,7 @@ class Ledger:
         return None
 
     def take(self, taker: str, owner: str, now: datetime) -> int | str:
-        """A share of everything ripe; or the problem that there is."""
+        """Take a share of everything ripe; return the points, or the problem."""
         rules, person = self._gifts(now.date())["taking"], self.person(owner)
         if person.shielded_until is not None and person.shielded_until > now:
             return "friend-shielded"
@@ -161,7 +161,7 @@ class Ledger:
         return won
 
     def shield(self, subject: str, now: datetime) -> str | None:
-        """Bought for the policy's price; or the problem that there is."""
+        """Buy a shield for the policy's price; return the problem, if there is one."""
         rules, person = self._gifts(now.date())["shield"], self.person(subject)
         until = max(now, person.shielded_until or now) + timedelta(hours=rules["hours"])
         if until > now + timedelta(hours=rules["ahead_hours"]):
@@ -173,7 +173,7 @@ class Ledger:
         return None
 
     def spend(self, subject: str, points: int) -> None:
-        """Points leave for something; below zero they come back."""
+        """Spend points; below zero they come back."""
         self.spent += points
         self.person(subject).enter(-points)
 
@@ -195,7 +195,7 @@ class Ledger:
         return gifts
 
     def reverse(self, action: Action, reason: str, now: datetime) -> dict[str, Any] | None:
-        """What is taken back: once, for one reason. None when that is refused."""
+        """Return what is taken back: once, for one reason. None when that is refused."""
         if action.answer["outcome"] not in GIVING:
             return None
         if action.reversal is not None:
@@ -226,7 +226,7 @@ class Ledger:
         return action.reversal
 
     def statement(self, subject: str, now: datetime) -> dict[str, Any]:
-        """What a person sees."""
+        """Return what a person sees."""
         person = self.person(subject)
         for earning in person.earnings.values():
             earning.lapse(now)
@@ -245,7 +245,7 @@ class Ledger:
         }
 
     def totals(self) -> dict[str, int]:
-        """What all of it adds up to in public."""
+        """Return what all of it adds up to in public."""
         everyone = [list(person.actions.values()) for person in self.people.values()]
         actions = [one for some in everyone for one in some if one.answer["outcome"] in GIVING]
         carbon = [one for one in actions if _is_carbon(one)]
@@ -319,7 +319,7 @@ class Ledger:
     def _award(
         person: Person, activity: str, day: date, rule: dict[str, Any], credited_mg: int
     ) -> tuple[int, str | None]:
-        """Points under the caps, and the cap that cut them."""
+        """Return points under the caps, and the cap that cut them."""
         points = rule.get("flat_points", credited_mg * rule["points_per_gram"] // 1000)
         days = {"day": [], "month": []}
         for (other, name, _), earning in person.earnings.items():
@@ -340,7 +340,7 @@ class Ledger:
 
 
 def _limit(result: Assessment, rounds: list[Earning]) -> str | None:
-    """The methodology's daily limit that one more action would pass."""
+    """Return the methodology's daily limit that one more action would pass."""
     edition = result.edition
     had = [
         sum(getattr(one, what) for one in rounds)

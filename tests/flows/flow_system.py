@@ -30,7 +30,7 @@ class System(SystemUnderTest):
     """A running system, asked over HTTP, by its commands, and by SQL."""
 
     def client(self, key: str = "backfill_key", **more: Any) -> httpx.AsyncClient:
-        """An HTTP client that speaks with one of the demo's keys, or with a key of its own."""
+        """Return an HTTP client with one of the demo's keys, or with a key of its own."""
         return httpx.AsyncClient(
             base_url=self.url,
             headers={"Authorization": f"Bearer {self.demo.get(key, key)}"},
@@ -41,7 +41,7 @@ class System(SystemUnderTest):
         )
 
     async def fetch(self, sql: str, *values: object) -> list[asyncpg.Record]:
-        """Ask the database itself."""
+        """Return rows from the database itself."""
         connection = await asyncpg.connect(self.demo["database_url"])
         try:
             return list(await connection.fetch(sql, *values))
@@ -49,16 +49,16 @@ class System(SystemUnderTest):
             await connection.close()
 
     async def count(self, sql: str, *values: object) -> int:
-        """One number from the database itself."""
+        """Return one number from the database itself."""
         return int((await self.fetch(sql, *values))[0][0])
 
     async def totals(self) -> dict[str, Any]:
-        """The public totals, without what moves on with the time."""
+        """Return the public totals, without what moves on with the time."""
         async with self.client() as client:
             return summed((await client.get("/v1/totals")).raise_for_status().json())
 
     async def settled(self) -> dict[str, Any]:
-        """The public totals once they are what the facts in the database add up to."""
+        """Return the public totals once they are what the facts in the database add up to."""
         facts = (await self.fetch(_FACTS))[0]
         known = {
             "avoided_mg": int(facts["avoided_mg"]),
@@ -76,12 +76,12 @@ class System(SystemUnderTest):
         return seen[0]
 
     async def assert_durable(self) -> None:
-        """What is committed is on the disk: the server was not started as the other tests' are."""
+        """Assert that commits are on the disk, unlike those of the servers of other tests."""
         for setting in ("fsync", "full_page_writes", "synchronous_commit"):
             assert (await self.fetch(f"SHOW {setting}"))[0][0] == "on", setting
 
     async def assert_reconciled(self) -> None:
-        """`saxaul reconcile` has nothing to complain of."""
+        """Assert that `saxaul reconcile` finds every rule kept."""
         done = await self.saxaul("reconcile")
         assert done.code == 0, done.text
 
@@ -103,7 +103,7 @@ _FACTS = """
 
 
 def outcomes_of(replay: Done) -> dict[str, int]:
-    """The summary that a replay printed: events by outcome, and by `outcome:reason`."""
+    """Return the summary that a replay printed: events by outcome, and by `outcome:reason`."""
     found: dict[str, int] = {}
     last = ""
     for outcome, reason, count in _ROW.findall(replay.text):
@@ -113,13 +113,13 @@ def outcomes_of(replay: Done) -> dict[str, int]:
 
 
 def summed(totals: Mapping[str, Any]) -> dict[str, Any]:
-    """What of the totals changes only when something is counted."""
+    """Return what of the totals changes only when something is counted."""
     split = {name: rows for name, rows in totals.items() if name.startswith("by_")}
     return {**split, **{name: int(totals[name]) for name in SUMMED}}
 
 
 async def until(done: Callable[[], Awaitable[object]], why: Callable[[], str]) -> None:
-    """Wait until something is so."""
+    """Wait until a condition is true; fail loudly when it stays false."""
     deadline = seconds() + HANG_S
     while not await done():
         assert seconds() < deadline, why()
@@ -127,7 +127,7 @@ async def until(done: Callable[[], Awaitable[object]], why: Callable[[], str]) -
 
 
 def environment(home: Path, **settings: object) -> dict[str, str]:
-    """The environment of a program of this system, free of what is set around the tests."""
+    """Return the environment of a program of this system, free of what is set around the tests."""
     inherited = clean_environment()
     named = {f"SAXAUL_{name.upper()}": str(value) for name, value in settings.items()}
     shared = {"SAXAUL_HOME": str(home), "COLUMNS": "120"}

@@ -1,7 +1,7 @@
 """A program is killed in the middle of a replay: what was acknowledged stays, nothing counts twice.
 
 The replay reads from a pipe that the test holds, so it is always in the middle when the kill comes;
-other clients send all the while and remember what they were told.
+other clients send all the while and remember every answer.
 """
 
 import signal

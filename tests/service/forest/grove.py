@@ -25,7 +25,7 @@ BUSY = 503
 
 
 async def a_project(app: FastAPI, *, stock: int = 10, price: int = PRICE, **changes: Any) -> str:
-    """A project of saxauls that is open for a year, and its id."""
+    """Return a project of saxauls that is open for a year, and its id."""
     name = unique("grove")
     whole: dict[str, Any] = {
         "name": f"Saxaul, {name}",
@@ -54,7 +54,7 @@ async def a_project(app: FastAPI, *, stock: int = 10, price: int = PRICE, **chan
 
 
 async def with_points(app: FastAPI, points: int, subject: str | None = None) -> str:
-    """Somebody who holds so many points more; their subject."""
+    """Return somebody who holds so many points more; their subject."""
     subject = subject or unique("planter")
     person = HASHER.person(subject)
     async with app.state.runtime.resources.sessions() as session, session.begin():

@@ -52,7 +52,7 @@ def add_version(
 
 
 def a_closed_ride(make: Any, data: Mapping[str, object] | None = None, **more: Any) -> Any:
-    """A ride on a day that is closed."""
+    """Return a ride on a day that is closed."""
     return make(data, **{"time": f"{CLOSED_DAY}T08:30:00+08:00", **more})
 
 
