@@ -88,7 +88,7 @@ class _Shared:
 async def open_programme(
     settings: Settings, clock: Clock, catalogue: Catalogue, sandbox: Sandbox
 ) -> AsyncIterator[Runtime]:
-    """The programme's runtime; at the end its lanes are drained and `sandbox` is closed."""
+    """Yield the programme's runtime; at the end its lanes are drained and `sandbox` is closed."""
     async with open_resources(settings, clock) as resources, AsyncExitStack() as end:
         metrics = metrics_of(settings)
         authenticator = Authenticator(settings, resources.sessions, clock)
@@ -105,7 +105,7 @@ async def open_programme(
 async def open_sandbox(
     settings: Settings, clock: Clock, catalogue: Catalogue, live: Runtime
 ) -> AsyncIterator[Runtime]:
-    """The runtime of the sandbox beside `live`, over the sandbox's schema."""
+    """Yield the runtime of the sandbox beside `live`, over the sandbox's schema."""
     shared = _Shared(live.authenticator, live.registry, live.quota, live.stopping)
     async with (
         open_resources(settings, clock, schema=SANDBOX) as resources,
@@ -122,7 +122,10 @@ async def _running(
     shared: _Shared,
     sandbox: Sandbox | None,
 ) -> AsyncIterator[Runtime]:
-    """A runtime over open connections whose lanes run; without `sandbox` it is the sandbox's."""
+    """Yield a runtime over open connections whose lanes run.
+
+    Without `sandbox` it is the sandbox's.
+    """
     settings, sessions = resources.settings, resources.sessions
     tracing = open_tracing(settings)
     notifier = Notifier(resources.valkey)
@@ -165,7 +168,10 @@ async def _running(
 
 
 def metrics_of(settings: Settings) -> Metrics:
-    """The metrics of one application; without `observe` they count nothing that happens often."""
+    """Return the metrics of one application.
+
+    Without `observe` they count nothing that happens often.
+    """
     return (Metrics if settings.observe else NoMetrics)(VERSION)
 
 
@@ -204,7 +210,7 @@ def make_intake(
     catalogue: Catalogue,
     committed: Callable[[int, float], None],
 ) -> Intake:
-    """The lanes of one process, not running yet."""
+    """Return the lanes of one process, not running yet."""
     settings = resources.settings
     exclusions = load_exclusions()
     committer = Committer(resources.pool, policy, resources.clock, exclusions)

@@ -20,7 +20,7 @@ class CatalogueSite:
         self._pages: Mapping[str, str] | None = None
 
     async def pages(self) -> Mapping[str, str]:
-        """Every page by its name."""
+        """Return every page by its name."""
         if self._pages is None:
             self._pages = await asyncio.to_thread(site_pages, self._catalogue)
         return self._pages
@@ -34,7 +34,7 @@ class CatalogueRuntime:
 
 
 async def pages_of(request: Request) -> Mapping[str, str]:
-    """Every page of the catalogue site by its name."""
+    """Return every page of the catalogue site by its name."""
     return await runtime_of(request.app, CatalogueRuntime).site.pages()
 
 

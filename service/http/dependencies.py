@@ -17,7 +17,7 @@ from service.resources import Resources
 
 
 async def resources_of(request: Request) -> Resources:
-    """The resources that this program opened at its start."""
+    """Return the resources that this program opened at its start."""
     return runtime_of(request.app, HttpRuntime).resources
 
 

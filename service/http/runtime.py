@@ -50,7 +50,7 @@ class HttpRuntime:
 
 
 def runtime_of(app: FastAPI, part: type[Part]) -> Part:
-    """The runtime of an application that has started, known by one of its parts."""
+    """Return the runtime of an application that has started, known by one of its parts."""
     found = app.state.runtime
     assert isinstance(found, part)
     return found

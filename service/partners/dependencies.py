@@ -30,7 +30,7 @@ class PartnersRuntime:
 
 
 async def caller_of(request: Request) -> Caller:
-    """Who speaks. Raises Unauthenticated's kinds."""
+    """Return the caller of this request. Raises a kind of Unauthenticated or KeyInvalid."""
     runtime = runtime_of(request.app, PartnersRuntime)
     found = await runtime.authenticator(request.headers.get("authorization"))
     if found.is_test != runtime.is_sandbox:
@@ -95,7 +95,7 @@ Idempotent = Annotated[_Idempotent, Depends()]
 
 
 async def registry_of(request: Request) -> AsyncIterator[AsyncSession]:
-    """One transaction over partners and keys, which are the same for live and test keys."""
+    """Yield one transaction over partners and keys, which are the same for live and test keys."""
     registry = runtime_of(request.app, PartnersRuntime).registry
     async with registry() as session, session.begin():
         yield session
@@ -105,7 +105,7 @@ Registry = Annotated[AsyncSession, Depends(registry_of, scope="function")]
 
 
 async def hasher_of(request: Request) -> PersonHasher:
-    """The programme's hasher of people and claims."""
+    """Return the programme's hasher of people and claims."""
     return runtime_of(request.app, PartnersRuntime).hasher
 
 

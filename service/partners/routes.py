@@ -48,7 +48,7 @@ async def admin_of(caller: ThisCaller) -> Caller:
 
 
 async def authenticator_of(request: Request) -> Authenticator:
-    """What knows the keys; it is told when they change."""
+    """Return the authenticator, which must forget its keys when one changes."""
     return runtime_of(request.app, PartnersRuntime).authenticator
 
 

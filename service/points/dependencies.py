@@ -17,7 +17,7 @@ class PointsRuntime:
 
 
 async def policy_of(request: Request) -> Policy:
-    """The policies of this process."""
+    """Return the policies of this process."""
     return runtime_of(request.app, PointsRuntime).policy
 
 

@@ -17,7 +17,7 @@ class WebRuntime:
 
 
 async def certificate_cache_of(request: Request) -> CertificateCache:
-    """The PDFs that this process has made."""
+    """Return the PDFs that this process has made."""
     return runtime_of(request.app, WebRuntime).certificates
 
 

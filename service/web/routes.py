@@ -28,7 +28,7 @@ router = APIRouter(include_in_schema=False)
 
 
 async def titles_of(catalogue: ThisCatalogue) -> dict[str, str]:
-    """What each methodology version is about, by "id@version"."""
+    """Return what each methodology version is about, by "id@version"."""
     return {one.reference: one.title for one in catalogue.editions()}
 
 

@@ -59,7 +59,7 @@ class Forest:
         return sum(not one.refunded for one in self.trees)
 
     def order(self, buyer: str, now: datetime) -> str | None:
-        """Buy one tree for one person; return it, or the problem."""
+        """Buy one tree for one person; return the problem, if there is one."""
         problem = self._problem(now)
         if problem is None and self.ledger.person(buyer).balance < self.price:
             problem = "not-enough-points"
@@ -93,7 +93,7 @@ class Forest:
         return None
 
     def pour(self, person: str, points: int, now: datetime) -> int | str:
-        """Pour points into the last pool, cut to what is missing; return how many, or the problem."""
+        """Pour points into the last pool, cut to what is missing; return them, or the problem."""
         pool, today = self.pools[-1], (_day(now), person)
         if person not in pool.held:
             return "pool-not-found"

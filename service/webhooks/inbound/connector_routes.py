@@ -365,7 +365,7 @@ async def try_(
 def _estimate(
     found: object, connector: use.CompiledConnector, hooks: Hooks, policy: Policy
 ) -> object:
-    """What an event would give, or its problem."""
+    """Return what an event would give, or its problem."""
     if not isinstance(found, CloudEvent):
         return None
     try:

@@ -17,7 +17,7 @@ class HooksRuntime:
 
 
 async def hooks_of(request: Request) -> Hooks:
-    """What takes merchants' messages in this process."""
+    """Return what takes merchants' messages in this process."""
     return runtime_of(request.app, HooksRuntime).hooks
 
 
