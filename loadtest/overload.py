@@ -21,12 +21,12 @@ from rich.console import Console
 
 from loadtest.audit import Check
 from loadtest.audit_run import audit_run
-from loadtest.bench.client import BATCH_TYPE, BROKEN, Opened, closed_loop, open_loop, post
-from loadtest.harness import NotRunning
+from loadtest.bench.client import BROKEN, Opened, closed_loop, open_loop
 from loadtest.latency import table_of
 from loadtest.mix import PEOPLE, Mix
 from loadtest.receiver import Receiver, receiving
-from loadtest.system import System, started_system
+from loadtest.requests import batches
+from loadtest.system import System, exit_code, started_system
 from loadtest.tally import Tally
 
 VOID = 3
@@ -74,15 +74,9 @@ def main() -> int:
     environment = {"SAXAUL_PARTNER_QUOTA_PER_MINUTE": "0"}  # our capacity is meant, not a quota
     if options.queue:
         environment["SAXAUL_LANE_QUEUE_EVENTS"] = str(options.queue)
-    try:
-        with started_system(options.dir, **environment) as system, receiving(system) as receiver:
-            runner = asyncio.Runner(loop_factory=uvloop.new_event_loop)
-            return runner.run(_run(options, system, receiver))
-    except NotRunning as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        return 130
+    with started_system(options.dir, **environment) as system, receiving(system) as receiver:
+        runner = asyncio.Runner(loop_factory=uvloop.new_event_loop)
+        return runner.run(_run(options, system, receiver))
 
 
 async def _run(options: argparse.Namespace, system: System, receiver: Receiver | None) -> int:
@@ -166,7 +160,7 @@ async def _capacity(system: System, mix: Mix, tally: Tally, seconds: float) -> f
     counted = Tally(facts=set())
     seen = await closed_loop(
         system.url,
-        _batches(system, mix, int(20_000 * seconds)),
+        batches(system, mix, int(20_000 * seconds) // BATCH_EVENTS, size=BATCH_EVENTS),
         connections=CLOSED_CONNECTIONS,
         seconds=seconds,
         on_answer=lambda status, body: counted.add_batch(BATCH_EVENTS, status, body),
@@ -178,24 +172,11 @@ async def _capacity(system: System, mix: Mix, tally: Tally, seconds: float) -> f
 async def _open(system: System, mix: Mix, tally: Tally, rate: float, seconds: float) -> Opened:
     return await open_loop(
         system.url,
-        _batches(system, mix, int(rate * seconds)),
+        batches(system, mix, max(1, int(rate * seconds) // BATCH_EVENTS), size=BATCH_EVENTS),
         rate_per_s=rate / BATCH_EVENTS,
         on_answer=lambda status, body: tally.add_batch(BATCH_EVENTS, status, body),
         connections=CONNECTIONS,
     )
-
-
-def _batches(system: System, mix: Mix, events: int) -> list[bytes]:
-    return [
-        post(
-            system.url,
-            "/v1/events",
-            mix.batch(BATCH_EVENTS).encode(),
-            content_type=BATCH_TYPE,
-            key=system.partner_key,
-        )
-        for _ in range(max(1, events // BATCH_EVENTS))
-    ]
 
 
 async def _watch(client: httpx.AsyncClient, samples: Samples, stop: asyncio.Event) -> None:
@@ -242,4 +223,4 @@ def _options() -> argparse.Namespace:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(exit_code(main))

@@ -24,13 +24,21 @@ from rich.console import Console
 
 from loadtest.audit import check_stock
 from loadtest.audit_run import SETTLE_S, audit_run
-from loadtest.bench.client import SINGLE_TYPE, Opened, open_loop, post
+from loadtest.bench.client import Opened, open_loop
 from loadtest.harness import NotRunning
 from loadtest.latency import table_of
 from loadtest.mix import PEOPLE, Mix
 from loadtest.receiver import receiving
+from loadtest.requests import singles
 from loadtest.seed import Project, open_project, seed
-from loadtest.system import NotAllowed, System, add_system_options, chosen_system, started_system
+from loadtest.system import (
+    NotAllowed,
+    System,
+    add_system_options,
+    chosen_system,
+    exit_code,
+    started_system,
+)
 from loadtest.tally import Tally
 
 LOCUSTFILE = Path(__file__).with_name("locustfile.py")
@@ -44,14 +52,8 @@ SOLD_PER_S = 1.2  # at scale 1: about half of what `sellout`'s people ask for be
 def main() -> int:
     """This reads the command line, runs and audits; it returns the exit code."""
     options = _options()
-    try:
-        with _system(options) as system:
-            return _open(options, system) if options.open else _load(options, system)
-    except NotRunning as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        return 130
+    with _system(options) as system:
+        return _open(options, system) if options.open else _load(options, system)
 
 
 def _load(options: argparse.Namespace, system: System) -> int:
@@ -132,17 +134,8 @@ def _open(options: argparse.Namespace, system: System) -> int:
 
 
 async def _send(options: argparse.Namespace, system: System, tally: Tally) -> Opened:
-    made = Mix(PEOPLE, seed=time.time_ns()).events(max(1, int(options.open * options.seconds)))
-    requests = [
-        post(
-            system.url,
-            "/v1/events",
-            text.encode(),
-            content_type=SINGLE_TYPE,
-            key=system.partner_key,
-        )
-        for text in made
-    ]
+    mix = Mix(PEOPLE, seed=time.time_ns())
+    requests = singles(system, mix, max(1, int(options.open * options.seconds)))
     print(f"Sending {options.open:,.0f} events/s for {options.seconds} s ...", file=sys.stderr)
     return await open_loop(
         system.url, requests, rate_per_s=options.open, on_answer=tally.add_single
@@ -234,4 +227,4 @@ def _options() -> argparse.Namespace:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(exit_code(main))

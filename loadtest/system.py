@@ -12,7 +12,7 @@ import socket
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -212,6 +212,22 @@ def terminable() -> Iterator[None]:
         yield
     finally:
         signal.signal(signal.SIGTERM, before)
+
+
+def exit_code(run: Callable[[], int], *failures: type[Exception]) -> int:
+    """The exit code of a command: what `run` returns, or 130 after Ctrl-C.
+
+    It is 2 when there is no system, or after another of the `failures`, whose message is printed.
+    """
+    expected: tuple[type[Exception], ...] = (NotRunning, *failures)
+    try:
+        return run()
+    except expected as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("Stopped.", file=sys.stderr)
+        return 130
 
 
 def is_ready(url: str) -> bool:

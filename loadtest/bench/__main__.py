@@ -23,7 +23,7 @@ from loadtest.bench.measure import FULL, QUICK, Bench, Unsound
 from loadtest.bench.serve import served
 from loadtest.bench.size import sizes
 from loadtest.harness import NotRunning
-from loadtest.system import System, add_system_options, chosen_system, started_system
+from loadtest.system import System, add_system_options, chosen_system, exit_code, started_system
 
 WIDTH = 130
 PATIENT = {"SAXAUL_LANE_QUEUE_SECONDS": "60"}  # how much goes through, not how long it takes
@@ -49,17 +49,9 @@ def main() -> int:
     options = _options()
     console = Console(width=None if sys.stdout.isatty() else WIDTH)
     err = Console(stderr=True)
-    try:
-        with _system(options) as system:
-            return asyncio.Runner(loop_factory=uvloop.new_event_loop).run(
-                _run(options, system, console, err)
-            )
-    except (NotRunning, Unsound) as error:
-        err.print(f"error: {error}", style="red", markup=False, highlight=False)
-        return 2
-    except KeyboardInterrupt:
-        err.print("Stopped.")
-        return 130
+    with _system(options) as system:
+        runner = asyncio.Runner(loop_factory=uvloop.new_event_loop)
+        return runner.run(_run(options, system, console, err))
 
 
 async def _run(options: argparse.Namespace, system: System, console: Console, err: Console) -> int:
@@ -134,4 +126,4 @@ class _Plain(argparse.RawDescriptionHelpFormatter):
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(exit_code(main, Unsound))

@@ -19,6 +19,8 @@ from statistics import median
 from rich.console import Console
 from rich.table import Table
 
+from loadtest.system import exit_code
+
 ROOT = Path(__file__).parents[2]
 WIDTH = 130
 LIMIT_S = 3600.0
@@ -37,19 +39,13 @@ def main() -> int:
     found: dict[str, dict[str, list[float]]] = {
         revision: defaultdict(list) for revision in (options.a, options.b)
     }
-    try:
-        with ExitStack() as stack:
-            trees = {revision: stack.enter_context(_checked_out(revision)) for revision in found}
-            for number in range(options.rounds):
-                for revision, tree in trees.items():
-                    err.print(f"round {number + 1} of {options.rounds}: {revision}", style="dim")
-                    for name, values in _measure(tree, options).items():
-                        found[revision][name].append(median(values))
-    except Failed as error:
-        err.print(f"error: {error}", style="red", markup=False, highlight=False)
-        return 2
-    except KeyboardInterrupt:
-        return 130
+    with ExitStack() as stack:
+        trees = {revision: stack.enter_context(_checked_out(revision)) for revision in found}
+        for number in range(options.rounds):
+            for revision, tree in trees.items():
+                err.print(f"round {number + 1} of {options.rounds}: {revision}", style="dim")
+                for name, values in _measure(tree, options).items():
+                    found[revision][name].append(median(values))
     rows = compared(found[options.a], found[options.b])
     _show(Console(width=None if sys.stdout.isatty() else WIDTH), options, rows)
     if options.json:
@@ -150,4 +146,4 @@ def _options() -> argparse.Namespace:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(exit_code(main, Failed))

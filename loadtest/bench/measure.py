@@ -4,15 +4,15 @@ from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from loadtest.bench.client import BATCH_TYPE, SINGLE_TYPE, Closed, closed_loop, post
+from loadtest.bench.client import SINGLE_TYPE, Closed, closed_loop, post
 from loadtest.bench.cpu import Times, times_of
 from loadtest.mix import PEOPLE, Mix
+from loadtest.requests import batches, singles
 from loadtest.system import System
 from loadtest.tally import Tally
 
 BATCH_CONNECTIONS = 8
 SINGLE_CONNECTIONS = 64
-EVENTS = "/v1/events"
 
 
 class Unsound(RuntimeError):
@@ -52,24 +52,22 @@ class Bench:
     async def warm_up(self) -> None:
         """Makes connections, caches, months and plans before anything is measured."""
         await self.send_batches(self.batches(250, events=2_000), 250)
-        for url, path, kind in (
-            (self.comparison_url, "/events", "application/json"),
-            (self.comparison_url, "/empty", SINGLE_TYPE),
-            (self.system.url, EVENTS, SINGLE_TYPE),
-        ):
-            on_answer = self.tally.add_single if url == self.system.url else ignore
+        own = singles(self.system, self.mix, 200)
+        await closed_loop(
+            self.system.url, own, connections=16, seconds=10, on_answer=self.tally.add_single
+        )
+        url = self.comparison_url
+        for path, kind in (("/events", "application/json"), ("/empty", SINGLE_TYPE)):
             requests = [self.post(url, path, e.encode(), kind) for e in self.mix.events(200)]
-            await closed_loop(url, requests, connections=16, seconds=10, on_answer=on_answer)
+            await closed_loop(url, requests, connections=16, seconds=10, on_answer=ignore)
 
     def batches(self, size: int, *, events: int | None = None) -> list[bytes]:
         """Batches of `size` events: as many as one measurement sends, or `events` altogether.
 
         Making them costs more than sending them, so it comes before a measurement.
         """
-        return [
-            self.post(self.system.url, EVENTS, self.mix.batch(size).encode(), BATCH_TYPE)
-            for _ in range((events or self.plan.batched_events) // size)
-        ]
+        count = (events or self.plan.batched_events) // size
+        return batches(self.system, self.mix, count, size=size)
 
     async def send_batches(self, requests: Sequence[bytes], size: int) -> tuple[Closed, int]:
         """Sends batches of `size`: what the loop saw, and how many events were accepted.
@@ -132,13 +130,6 @@ class Bench:
             used = times_of(self.system).since(before)
             for process in ("API", "PostgreSQL"):
                 self.figures[f"{name} {process}"].append(used[process] / count * 1e6)
-
-    def singles(self, count: int) -> list[bytes]:
-        """Requests with one event of the mix each."""
-        return [
-            self.post(self.system.url, EVENTS, text.encode(), SINGLE_TYPE)
-            for text in self.mix.events(count)
-        ]
 
     def post(self, url: str, path: str, body: bytes, content_type: str, **headers: str) -> bytes:
         """A whole POST request with the demo partner's key."""

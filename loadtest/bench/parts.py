@@ -16,8 +16,9 @@ from loadtest.bench.client import (
 )
 from loadtest.bench.cpu import Spy, times_of
 from loadtest.bench.database import copy_rate
-from loadtest.bench.measure import EVENTS, SINGLE_CONNECTIONS, Bench, Unsound
+from loadtest.bench.measure import SINGLE_CONNECTIONS, Bench, Unsound
 from loadtest.mix import probe, probes_in
+from loadtest.requests import EVENTS, singles
 from loadtest.tally import Tally
 
 BATCH_EVENTS = 500
@@ -70,7 +71,7 @@ async def single(bench: Bench) -> None:
     counted = Tally()
     seen = await closed_loop(
         bench.system.url,
-        bench.singles(bench.plan.single_events),
+        singles(bench.system, bench.mix, bench.plan.single_events),
         connections=SINGLE_CONNECTIONS,
         seconds=bench.plan.seconds,
         on_answer=counted.add_single,
@@ -93,7 +94,7 @@ async def latency(bench: Bench) -> None:
     if not bench.figures["single"]:
         await single(bench)
     rate = bench.figures["single"][-1] * HALF
-    requests = bench.singles(int(rate * bench.plan.latency_seconds))
+    requests = singles(bench.system, bench.mix, int(rate * bench.plan.latency_seconds))
     _note_latency(
         bench,
         await open_loop(

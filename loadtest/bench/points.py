@@ -10,12 +10,12 @@ from loadtest.bench.client import BATCH_TYPE, closed_loop, open_loop
 from loadtest.bench.cpu import times_of
 from loadtest.bench.measure import (
     BATCH_CONNECTIONS,
-    EVENTS,
     SINGLE_CONNECTIONS,
     Bench,
     Unsound,
     ignore,
 )
+from loadtest.requests import EVENTS
 from loadtest.seed import open_project
 from loadtest.tally import Tally
 

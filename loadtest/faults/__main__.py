@@ -26,7 +26,7 @@ from loadtest.faults.injection import FAULTS, Fault
 from loadtest.faults.targets import Skipped, Targets
 from loadtest.faults.workload import NotRecovered, Workload
 from loadtest.harness import NotRunning
-from loadtest.system import temporary_folder, terminable
+from loadtest.system import exit_code, temporary_folder, terminable
 
 WIDTH = 130
 FAULT_LIMIT_S = 300.0
@@ -62,15 +62,8 @@ def main() -> int:
             print(f"{fault.name:<18} {fault.what}")
         return 0
     err = Console(stderr=True)
-    try:
-        with temporary_folder(options.dir) as folder, terminable():
-            results = asyncio.run(_run(options, folder, err))
-    except NotRunning as error:
-        err.print(f"error: {error}", style="red", markup=False, highlight=False)
-        return 2
-    except KeyboardInterrupt:
-        err.print("Stopped.")
-        return 130
+    with temporary_folder(options.dir) as folder, terminable():
+        results = asyncio.run(_run(options, folder, err))
     _show(Console(width=None if sys.stdout.isatty() else WIDTH), results)
     if options.json:
         options.json.write_text(json.dumps([asdict(one) for one in results], indent=2) + "\n")
@@ -198,4 +191,4 @@ def read_options() -> argparse.Namespace:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(exit_code(main))
