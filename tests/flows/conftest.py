@@ -14,12 +14,12 @@ from service.settings import Settings
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Systems are found in /proc, as `saxaul up` finds its own."""
+    """Only Linux ends all programs of a system with a supervisor that is killed."""
     if sys.platform == "linux":
         return
     for item in items:
         if {"system", "fragile"} & set(getattr(item, "fixturenames", ())):
-            item.add_marker(pytest.mark.skip(reason="processes are found in /proc"))
+            item.add_marker(pytest.mark.skip(reason="orphans end by themselves on Linux only"))
 
 
 @pytest.fixture(scope="session")
