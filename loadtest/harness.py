@@ -74,7 +74,7 @@ class SystemUnderTest:
         return self._output.read_bytes()[self._output_from :].decode(errors="replace")
 
     def start(self) -> None:
-        """Starts the system and waits until it is ready. Raises NotRunning when it ends instead."""
+        """This starts the system and waits until it is ready. Raises NotRunning if it ends."""
         self.home.mkdir(mode=0o711, parents=True, exist_ok=True)  # others must be let through
         with self._output.open("ab") as output:
             self._output_from = output.tell()
@@ -87,12 +87,12 @@ class SystemUnderTest:
         self.demo = demo_of(self.home)
 
     def kill(self) -> None:
-        """Ends the supervisor as a power cut would: it cannot stop anything in order."""
+        """This ends the supervisor as a power cut would: it cannot stop anything in order."""
         self.process.kill()
         self.process.wait()
 
     def stop(self) -> int:
-        """Stops it in order, as Ctrl-C does, then all that still runs; the supervisor's exit code.
+        """This stops it in order, as Ctrl-C does, and the rest at once; the supervisor's exit code.
 
         A system that has ended already, or was never started, stays as it is.
         """
@@ -103,14 +103,14 @@ class SystemUnderTest:
         return [process.pid for process in programs_of(self.home, self.process.pid)[program]]
 
     def send_signal(self, program: str, number: signal.Signals) -> int:
-        """Sends a signal to every process of a program; how many were running."""
+        """This sends a signal to every process of a program; how many were running."""
         pids = self.pids(program)
         for pid in pids:
             os.kill(pid, number)
         return len(pids)
 
     async def saxaul(self, *arguments: str) -> Done:
-        """Runs a command as a user would in another terminal."""
+        """This runs a command as a user would in another terminal."""
         async with self.command(*arguments) as process:
             return await finished(process)
 
@@ -216,7 +216,7 @@ async def finished(process: asyncio.subprocess.Process, *, seconds: float = HANG
 
 
 def end(process: subprocess.Popen[bytes]) -> int:
-    """Ends a program with SIGTERM, and whatever then still runs below it; its exit code."""
+    """This ends a program with SIGTERM, and whatever then still runs below it; its exit code."""
     if process.poll() is not None:
         return process.returncode
     below: list[psutil.Process] = []
@@ -236,7 +236,7 @@ def end(process: subprocess.Popen[bytes]) -> int:
 
 
 def wait_until(done: Callable[[], object], *, seconds: float) -> bool:
-    """Waits until something is so; False when it is not within `seconds`."""
+    """This waits until something is so; False when it is not within `seconds`."""
     deadline = time.monotonic() + seconds
     while not done():
         if time.monotonic() > deadline:

@@ -20,7 +20,7 @@ class Latencies:
         return int(self._histogram.total_count)
 
     def record(self, seconds: float) -> None:
-        """Adds the latency of one request."""
+        """This adds the latency of one request."""
         self._histogram.record_value(min(HIGHEST_US, max(1, round(seconds * 1e6))))
 
     def at_s(self, share: float) -> float:
@@ -28,7 +28,7 @@ class Latencies:
         return float(self._histogram.get_value_at_percentile(share * 100)) / 1e6
 
     def write(self, file: Path) -> None:
-        """Writes the percentiles, in milliseconds, as plotters of HDR histograms read them."""
+        """This writes the percentiles, in milliseconds, as plotters of HDR histograms read them."""
         with file.open("wb") as out:
             self._histogram.output_percentile_distribution(out, 1000.0)
 

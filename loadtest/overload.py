@@ -53,7 +53,7 @@ class Samples:
     away: int = 0
 
     async def take(self, client: httpx.AsyncClient) -> None:
-        """Asks for the metrics once."""
+        """This asks for the metrics once."""
         began = time.monotonic()
         try:
             text = (await client.get("/metrics")).raise_for_status().text

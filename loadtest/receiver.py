@@ -38,7 +38,7 @@ class Messages:
     numbers: dict[str, set[int]] = field(default_factory=lambda: defaultdict(set))  # by person
 
     def receive(self, headers: Mapping[str, str], body: bytes) -> int:
-        """Keeps a message; the status that it is answered with."""
+        """This keeps a message; the status that it is answered with."""
         assert self.webhook is not None, "no secret was set"
         try:
             message = self.webhook.verify(body, dict(headers))

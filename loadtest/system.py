@@ -88,7 +88,7 @@ class System:
 
 
 def add_system_options(parser: argparse.ArgumentParser) -> None:
-    """Adds the options that say which system is loaded; `chosen_system` reads them."""
+    """This adds the options that say which system is loaded; `chosen_system` reads them."""
     parser.add_argument("--url", help="a system that runs already")
     parser.add_argument("--home", type=Path, help="its data folder, for demo.json and reconcile")
     parser.add_argument("--dir", type=Path, help="where a data folder of our own is made")
@@ -133,7 +133,7 @@ def running_system(url: str | None, home: Path) -> System:
 
 @contextmanager
 def started_system(folder: Path | None, **environment: str) -> Iterator[System]:
-    """Runs a system with a data folder of its own, and removes both at the end.
+    """This runs a system with a data folder of its own, and removes both at the end.
 
     `folder` is where the data folder is made: benchmark the disk that you mean to use. Raises
     NotRunning when it does not start.
@@ -202,7 +202,7 @@ def temporary_folder(folder: Path | None) -> Iterator[Path]:
 
 @contextmanager
 def terminable() -> Iterator[None]:
-    """Lets SIGTERM end the block as Ctrl-C does, so that nothing that we started is left behind."""
+    """This lets SIGTERM end the block as Ctrl-C does, so that all that was started is ended."""
 
     def interrupt(_: int, __: FrameType | None) -> None:
         raise KeyboardInterrupt

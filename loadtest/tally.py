@@ -31,7 +31,7 @@ class Tally:
     facts: set[str] | None = None
 
     def add_batch(self, events: int, status: int, body: bytes) -> None:
-        """Counts the answer to a batch of `events` events."""
+        """This counts the answer to a batch of `events` events."""
         if status != 200:
             self._add_failure(events, status)
             return
@@ -42,7 +42,7 @@ class Tally:
         self.outcomes.update(counts)
 
     def add_single(self, status: int, body: bytes) -> None:
-        """Counts the answer to one event."""
+        """This counts the answer to one event."""
         if status not in (200, 201):
             self._add_failure(1, status)
             return
@@ -54,7 +54,7 @@ class Tally:
             self.outcomes[body.partition(b'"outcome":"')[2].partition(b'"')[0].decode()] += 1
 
     def add_order(self, status: int, body: bytes) -> None:
-        """Counts the answer to an order: placed, lost, or the name of its problem."""
+        """This counts the answer to an order: placed, lost, or the name of its problem."""
         if status == 201:
             self._note_facts(body)
             self.orders["placed"] += 1
@@ -64,7 +64,7 @@ class Tally:
             self.orders[body.partition(b'"/problems/')[2].partition(b'"')[0].decode()] += 1
 
     def add(self, other: "Tally") -> None:
-        """Adds what another tally counted."""
+        """This adds what another tally counted."""
         for name in COUNTS:
             setattr(self, name, getattr(self, name) + getattr(other, name))
         self.outcomes.update(other.outcomes)
@@ -73,7 +73,7 @@ class Tally:
             self.facts |= other.facts
 
     def clear(self) -> None:
-        """Starts again from nothing."""
+        """This starts again from nothing."""
         self.sent = self.problems = self.unavailable = self.lost = 0
         self.outcomes.clear()
         self.orders.clear()

@@ -50,7 +50,7 @@ class Bench:
     notes: list[str] = field(default_factory=list)
 
     async def warm_up(self) -> None:
-        """Makes connections, caches, months and plans before anything is measured."""
+        """This makes connections, caches, months and plans before anything is measured."""
         await self.send_batches(self.batches(250, events=2_000), 250)
         own = singles(self.system, self.mix, 200)
         await closed_loop(
@@ -70,7 +70,7 @@ class Bench:
         return batches(self.system, self.mix, count, size=size)
 
     async def send_batches(self, requests: Sequence[bytes], size: int) -> tuple[Closed, int]:
-        """Sends batches of `size`: what the loop saw, and how many events were accepted.
+        """This sends batches of `size`: what the loop saw, and how many events were accepted.
 
         Raises Unsound when some have no answer.
         """
@@ -87,7 +87,7 @@ class Bench:
     async def send_all(
         self, name: str, url: str, requests: Sequence[bytes], connections: int
     ) -> int:
-        """Sends requests, and notes how many were taken a second; how many were.
+        """This sends requests, and notes how many were taken a second; how many were.
 
         What a busy service sends away (503) does not count. Raises Unsound when another one fails.
         """
@@ -108,7 +108,7 @@ class Bench:
         return taken
 
     def count(self, counted: Tally) -> int:
-        """Adds a tally to that of the whole run; how many events the service accepted.
+        """This adds a tally to that of the whole run; how many events the service accepted.
 
         Raises Unsound when it hung up on some.
         """
@@ -122,7 +122,7 @@ class Bench:
         return counted.accepted
 
     def note_cost(self, name: str, before: Times, count: int) -> None:
-        """Notes the processor time since `before` for each of `count` requests, by process.
+        """This notes the processor time since `before` for each of `count` requests, by process.
 
         A busy machine changes it little.
         """
@@ -138,4 +138,4 @@ class Bench:
 
 
 def ignore(_: int, __: bytes) -> None:
-    """Takes an answer of a preparation, which is not measured."""
+    """This takes an answer of a preparation, which is not measured."""

@@ -32,26 +32,26 @@ class Fault:
 async def signal_program(
     program: str, number: signal.Signals, target: Target, seconds: float
 ) -> None:
-    """Sends a signal to a program; the supervisor starts it again."""
+    """This sends a signal to a program; the supervisor starts it again."""
     if not target.tested.send_signal(program, number):
         raise Skipped(f"no {program} runs below `saxaul up`")
     await asyncio.sleep(seconds)
 
 
 async def kill_supervisor(target: Target, _: float) -> None:
-    """Kills the supervisor, which takes everything with it, and starts the system again."""
+    """This kills the supervisor, which takes everything with it, and starts the system again."""
     await target.restart()
 
 
 async def flush_valkey(target: Target, seconds: float) -> None:
-    """Empties Valkey again and again."""
+    """This empties Valkey again and again."""
     for _ in range(FLUSHES):
         await target.flush_valkey()
         await asyncio.sleep(seconds / FLUSHES)
 
 
 async def worsen_network(server: str, kind: Network, target: Target, seconds: float) -> None:
-    """Makes the network between the service and one of its servers bad for a while."""
+    """This makes the network between the service and one of its servers bad for a while."""
     proxy = target.postgres if server == "postgres" else target.valkey
     assert proxy is not None
     proxy.become(kind)
@@ -62,7 +62,7 @@ async def worsen_network(server: str, kind: Network, target: Target, seconds: fl
 
 
 async def fill_disk(target: Target, seconds: float) -> None:
-    """Fills the database's disk with something else, which is removed later."""
+    """This fills the database's disk with something else, which is removed later."""
     assert target.disk is not None
     ballast = target.disk / "ballast"
     await asyncio.to_thread(_write_until_full, ballast)
@@ -73,7 +73,7 @@ async def fill_disk(target: Target, seconds: float) -> None:
 
 
 async def run_with_skewed_clock(_: Target, seconds: float) -> None:
-    """Lets the load go on: the fault is the target itself, of which one clock is ahead."""
+    """This lets the load go on: the fault is the target itself, of which one clock is ahead."""
     await asyncio.sleep(seconds)
 
 

@@ -44,13 +44,13 @@ class Target:
     disk: Path | None = None
 
     async def flush_valkey(self) -> None:
-        """Removes everything that is in Valkey."""
+        """This removes everything that is in Valkey."""
         assert self.system.redis_url is not None
         async with Redis.from_url(self.system.redis_url) as valkey:
             await valkey.flushall()
 
     async def restart(self) -> None:
-        """Kills the supervisor, which takes everything with it, and starts the system again."""
+        """This kills the supervisor, and everything with it, and starts the system again."""
         await asyncio.to_thread(self.tested.kill)
         await asyncio.to_thread(self.tested.start)
         self.system = system_of(self.tested)
@@ -58,7 +58,7 @@ class Target:
 
 @dataclass(slots=True)
 class Targets:
-    """Makes targets below one folder, keeps those that survive a fault, and stops all at the end.
+    """This makes targets below one folder, keeps those that survive a fault, and stops all.
 
     All of them raise NotRunning when the system does not start.
     """
@@ -128,7 +128,7 @@ class Targets:
                 yield replace(plain, urls=(*plain.urls, skewed.url))
 
     async def stop(self) -> None:
-        """Stops what still runs, the newest first."""
+        """This stops what still runs, the newest first."""
         for tested in reversed(self._started):
             await asyncio.to_thread(tested.stop)
         await self._proxies.aclose()
@@ -170,7 +170,7 @@ def _with_path(url: str, path: str) -> str:
 
 
 def _mount(disk: Path, size_mib: int) -> None:
-    """Puts an empty disk at a folder. Raises Skipped where that is not allowed."""
+    """This puts an empty disk at a folder. Raises Skipped where that is not allowed."""
     options = f"size={size_mib}m,mode=711"
     done = subprocess.run(
         ["mount", "-t", "tmpfs", "-o", options, "tmpfs", str(disk)],

@@ -46,7 +46,7 @@ class Observed:
     last_answer_at: float = 0.0
 
     def note(self, name: Name, answer: Answer) -> None:
-        """Keeps the first answer to an event; another one later must say the same."""
+        """This keeps the first answer to an event; another one later must say the same."""
         compared = {part: answer[part] for part in COMPARED}
         before = self.answers.setdefault(name, compared)
         if before != compared:
@@ -76,7 +76,7 @@ class Workload:
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[Observed]:
-        """Sends until the block ends, and waits for what is under way."""
+        """This sends until the block ends, and waits for what is under way."""
         stop = asyncio.Event()
         async with asyncio.TaskGroup() as group:
             for number in range(self.clients):
@@ -96,7 +96,7 @@ class Workload:
         return self.observed.last_answer_at - moment
 
     async def send_all_again(self) -> set[Name]:
-        """Sends every event until it has an answer; the events that were new to the service.
+        """This sends every event until it has an answer; the events that were new to the service.
 
         Raises NotRecovered when some are not taken for long.
         """
@@ -132,7 +132,7 @@ class Workload:
     async def _ask(
         self, client: httpx.AsyncClient, events: Sequence[tuple[Name, str]]
     ) -> list[Answer | None]:
-        """Sends events; the answer to each, None for one that was refused or lost on the way."""
+        """This sends events; the answer to each, None for one that was refused or lost."""
         texts, began = [text for _, text in events], time.monotonic()
         single = len(texts) == 1
         try:
