@@ -31,7 +31,7 @@ _CARBON = text("""
 
 
 async def carbon_of(session: AsyncSession, person: PersonId) -> Sequence[RowMapping]:
-    """A person's estimated avoided emissions by activity, as far as they are in the total.
+    """Return a person's estimated avoided emissions by activity, as far as they are in the total.
 
     L1 and above, Scope 3+, neither reversed nor transferred. A partner's held day still counts
     here: a hold is about the batch, not about the person.

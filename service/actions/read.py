@@ -64,7 +64,7 @@ _LIST = text(f"""
 
 
 def _days(month: int) -> str:
-    """The days of a month as a condition with literals, so that one partition is read."""
+    """Return the days of a month as a condition with literals, so that one partition is read."""
     if month == OUTSIDE:
         return (
             f"(action.local_day < DATE '{PROGRAMME_FROM}'"
@@ -77,7 +77,7 @@ def _days(month: int) -> str:
 async def find_action(
     session: AsyncSession, action_id: UUID, caller: Caller, hasher: PersonHasher
 ) -> RowMapping:
-    """The action, if the caller may see it: its source's partner, or its person.
+    """Return the action, if the caller may see it: its source's partner, or its person.
 
     Raises ActionNotFound for an unknown one and for somebody else's alike.
     """
@@ -103,7 +103,10 @@ def _sees(row: RowMapping, caller: Caller, hasher: PersonHasher) -> bool:
 async def actions_before(
     session: AsyncSession, person: PersonId, caller: Caller, *, before: UUID, limit: int
 ) -> Sequence[RowMapping]:
-    """A person's actions before an id, newest first; a partner sees those of its own sources."""
+    """Return a person's actions before an id, newest first.
+
+    A partner sees those of its own sources.
+    """
     everything = caller.subject is not None or caller.may("admin")
     named = {
         "bucket": person.bucket,

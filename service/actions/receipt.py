@@ -12,7 +12,10 @@ from service.intake.verify import FORMAT, digest_of_receipt
 
 
 def explain_action(catalogue: Catalogue, action: RowMapping) -> Explanation | None:
-    """The sum behind an action under the version that assessed it; None for a refused one."""
+    """Return the sum behind an action under the version that assessed it.
+
+    None for a refused one.
+    """
     if action["methodology"] is None:
         return None
     explanation = catalogue.explain(
@@ -31,7 +34,9 @@ def explain_action(catalogue: Catalogue, action: RowMapping) -> Explanation | No
 
 
 def now_of(action: RowMapping) -> dict[str, object]:
-    """The newest assessment of an action, ready for JSON: recorded, or its last restatement."""
+    """Return the newest assessment of an action, ready for JSON: recorded, or its last
+    restatement.
+    """
     newest = action["restatements"][-1] if action["restatements"] else action
     return {
         "methodology": newest["methodology"],
@@ -42,7 +47,7 @@ def now_of(action: RowMapping) -> dict[str, object]:
 
 
 def receipt_of(catalogue: Catalogue, action: RowMapping) -> dict[str, object]:
-    """Everything that anyone needs to do the sum again, ready for JSON.
+    """Return everything that anyone needs to do the sum again, ready for JSON.
 
     `leaf` is the action's hash in the journal; `content` the digest of the event as sent;
     `receipt` that of everything else here. `saxaul receipt verify` does all of it again.
@@ -98,7 +103,7 @@ def receipt_of(catalogue: Catalogue, action: RowMapping) -> dict[str, object]:
 def _explained(
     catalogue: Catalogue, action: RowMapping, reference: str
 ) -> dict[str, object] | None:
-    """The sum under another version; None when that version cannot read the data."""
+    """Return the sum under another version; None when that version cannot read the data."""
     try:
         return catalogue.explain(
             action["activity"],

@@ -1,4 +1,4 @@
-"""What an action gives now: its last restatement, or itself. No decisions."""
+"""The current value of an action: its last restatement, or its own. No decisions."""
 
 from typing import NamedTuple
 
@@ -16,7 +16,7 @@ _NEWEST = text("""
 
 
 class CurrentValue(NamedTuple):
-    """Where and how much of an action is in the totals, in milligrams CO2e."""
+    """What of an action is in the totals now, and in which cell; milligrams CO2e."""
 
     methodology: str
     region: str
@@ -33,7 +33,7 @@ class CurrentValue(NamedTuple):
 
 
 async def current_value_of(session: AsyncSession, action: RowMapping, region: str) -> CurrentValue:
-    """What an action has in the totals now; the person's account must be locked.
+    """Return what an action has in the totals now; the person's account must be locked.
 
     `region` is the one whose rule gave the recorded value.
     """

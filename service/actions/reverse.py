@@ -46,7 +46,7 @@ class Reversed:
 async def reverse_action(
     session: AsyncSession, action: RowMapping, *, region: str, reason: str, now: datetime
 ) -> Reversed:
-    """Take an action back. `region` is the one whose methodology assessed it when it came.
+    """Reverse an action. `region` is the one whose methodology assessed it when it came.
 
     What is taken back is its newest value: that of its last restatement, if there is one.
     Idempotent by action and reason. Raises ActionNotReversible for one that gave nothing, and

@@ -110,7 +110,7 @@ async def transfer_action(
 
 
 async def scope_now(session: AsyncSession, action: RowMapping) -> str:
-    """The part of the totals that an action's carbon is in; its account must be locked."""
+    """Return the part of the totals that an action's carbon is in; its account must be locked."""
     named = {
         "bucket": action["bucket"], "person": action["person_id"], "action": action["action_id"],
     }  # fmt: skip

@@ -21,11 +21,11 @@ def month_of(day: date) -> int:
 
 
 def first_day(month: int) -> date:
-    """The first day of a month as month_of counts them."""
+    """Return the first day of a month as month_of counts them."""
     return date(PROGRAMME_FROM.year + month // 12, month % 12 + 1, 1)
 
 
 def address_of(action_id: UUID) -> tuple[int, int]:
-    """(bucket, month) of an action, from its id."""
+    """Return (bucket, month) of an action, from its id."""
     low = action_id.int & 0x3FFFF
     return low & 0x3FF, low >> 10

@@ -178,7 +178,7 @@ class Committer:
 
 
 def key_of(event: Candidate) -> EventKey:
-    """What names an event: person, source and id."""
+    """Return the key of an event: person, source and id."""
     return event.person_id, event.source, event.event_id
 
 

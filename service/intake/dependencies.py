@@ -18,12 +18,12 @@ class IntakeRuntime:
 
 
 async def intake_of(request: Request) -> Intake:
-    """This process's intake."""
+    """Return this process's intake."""
     return runtime_of(request.app, IntakeRuntime).intake
 
 
 async def catalogue_of(request: Request) -> Catalogue:
-    """The methodologies that this process assesses with."""
+    """Return the methodologies that this process assesses with."""
     return runtime_of(request.app, IntakeRuntime).intake.assessor.catalogue
 
 

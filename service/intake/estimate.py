@@ -12,8 +12,10 @@ from service.points.policy import Policy
 def estimate_event(
     event: CloudEvent | InvalidEvent, caller: Caller, *, assessor: Assessor, policy: Policy
 ) -> dict[str, object]:
-    """One event's estimate, ready for JSON. Raises what reporting it would raise, but for time:
-    any day of the programme may be asked about."""
+    """Return one event's estimate, ready for JSON.
+
+    Raises what reporting it would raise, but for its time: any day of the programme is estimated.
+    """
     if isinstance(event, InvalidEvent):
         raise event.error
     caller.check_source(event.source)

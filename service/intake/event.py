@@ -125,10 +125,10 @@ _BINARY_PREFIX = "ce-"
 
 
 def parse(content_type: str, headers: Mapping[str, str], body: bytes) -> Parsed:
-    """The events of a request in any of the four forms.
+    """Return the events of a request in any of the four forms.
 
     Raises BodyNotJson, BatchTooLarge, UnsupportedType or HeaderMalformed when the request as a
-    whole cannot be read; one bad event of a batch is a InvalidEvent in its place.
+    whole cannot be read; a bad event of a batch becomes an InvalidEvent.
     """
     media_type = content_type.partition(";")[0].strip().lower()
     if media_type == PLAIN and "ce-specversion" in headers:
@@ -179,7 +179,7 @@ def _to_json(value: object) -> bytes:
 
 
 def invalid_event(item: object, error: ValidationError) -> InvalidEvent:
-    """The invalid event with as much of its source and id as can be read, and its problem."""
+    """Return the invalid event: its problem, and its source and id as far as readable."""
     named = item if isinstance(item, dict) else {}
     errors = pointed(error)
     first_pointer, first = errors[0]
@@ -220,7 +220,7 @@ def _escaped(part: int | str) -> str:
 
 
 def _from_binary(headers: Mapping[str, str], body: bytes) -> bytes:
-    """The structured form of an event in binary mode: attributes from `ce-` headers."""
+    """Return the structured form of an event in binary mode: attributes from `ce-` headers."""
     event: dict[str, object] = {"data": read_json(body)}
     for name, value in headers.items():
         if name.startswith(_BINARY_PREFIX):

@@ -19,14 +19,16 @@ class Extent(NamedTuple):
     thing: PersonId | None
 
     def years(self, local_day: date) -> tuple[YearKey, ...]:
-        """The years of the thing that are touched: those of the days, or of the action's own."""
+        """Return the years of the thing that are touched: those of the days, or of the action's
+        own.
+        """
         if self.thing is None:
             return ()
         years = sorted({day.year for day in self.days or (local_day,)})
         return tuple((self.thing.bucket, self.thing.id, year) for year in years)
 
     def shares(self, local_day: date, quantity_milli: int) -> Iterator[tuple[YearKey, "Share"]]:
-        """What each of the years gives: a year that ends within the days gives its own only."""
+        """Yield each year and its share; a year that ends within the days has its own days only."""
         for key in self.years(local_day):
             days = frozenset(day for day in self.days if day.year == key[2])
             part = quantity_milli * len(days) // len(self.days) if days else quantity_milli
@@ -50,7 +52,7 @@ class YearState:
     new_days: set[date] = field(default_factory=set)
 
     def take(self, share: Share) -> None:
-        """Give a share away."""
+        """Take a share off what is left of the year."""
         self.quantity_milli += share.quantity_milli
         self.days |= share.days
         self.new_quantity_milli += share.quantity_milli

@@ -21,7 +21,7 @@ class ActionIds:
         self._next = 0
 
     def take(self, bucket: int, month: int) -> UUID:
-        """The next id, for a person's bucket and the month of the local day."""
+        """Return the next id, for a person's bucket and the month of the local day."""
         at = self._next
         self._next = at + _RANDOM_BYTES
         random = int.from_bytes(self._random[at : at + _RANDOM_BYTES])

@@ -44,7 +44,7 @@ _log = logging.getLogger(__name__)
 
 
 def full(waiting: int) -> LaneFull:
-    """What is said when no more events can wait."""
+    """Return the error for events that find no room in a lane."""
     return LaneFull(
         f"{waiting} events are waiting already; send the same request again in a "
         "second. Events that were recorded are answered as duplicates."
@@ -64,7 +64,7 @@ class Lane:
         queue_seconds: float,
         batch_events: int,
     ) -> None:
-        """`observe` is told of each commit: events, and seconds with all tries.
+        """`observe` is called after each commit with its events and its seconds with all tries.
 
         `queue_events` bounds the memory, `queue_seconds` how long events wait.
         """
@@ -96,7 +96,7 @@ class Lane:
         return min(self.queue_events, max(1, int(self._queue_seconds / self._pace_s)))
 
     def put(self, events: Sequence[Candidate]) -> Reply:
-        """Queue events; the reply has an answer for each, or the error that befell it.
+        """Queue events; the returned future has an answer for each, or its error.
 
         Raises LaneFull before memory grows, and ShuttingDown once the lane drains.
         """
@@ -111,7 +111,7 @@ class Lane:
         return reply
 
     def close(self) -> None:
-        """Take no more; `run` returns when all that was taken is answered."""
+        """Take no more events; `run` returns once all that were taken are answered."""
         self._closing = True
         self._wake.set()
 
@@ -158,7 +158,7 @@ class Lane:
     async def _answer(
         self, events: Sequence[Candidate], batch_id: UUID
     ) -> list[Answer | Exception]:
-        """Commit; split a batch that cannot be stored until the culprit stands alone."""
+        """Commit a batch and answer it; halve one that cannot be stored until one event is left."""
         try:
             return list(await self._try(events, batch_id))
         except DatabaseAway as error:

@@ -6,12 +6,12 @@ Leg = tuple[int, int]  # seconds since 1970, the end excluded
 
 
 def legs_text(legs: Iterable[Leg]) -> str | None:
-    """The text of some legs; None without any."""
+    """Return the text of some legs; None without any."""
     return " ".join(f"{began}-{ended}" for began, ended in legs) or None
 
 
 def legs_of(text: str | None) -> list[Leg]:
-    """The legs of a text."""
+    """Return the legs of a text."""
     if text is None:
         return []
     return [(int(began), int(ended)) for began, _, ended in map(_parted, text.split(" "))]

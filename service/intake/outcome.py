@@ -31,7 +31,7 @@ class Outcome(NamedTuple):
     digest: bytes
 
     def wire(self, *, duplicate: bool) -> dict[str, object]:
-        """The JSON object that the sender gets."""
+        """Return the JSON object that the sender gets."""
         return {
             "source": self.source,
             "id": self.event_id,
@@ -54,7 +54,9 @@ _TO_BE_TOLD = itemgetter(*map(ActionRow._fields.index, Outcome._fields))
 
 
 def outcome_of(row: ActionRow) -> Outcome:
-    """What is told of an action that is written as `row`: the fields that have the same names."""
+    """Return the outcome of an action that is written as `row`: the fields that have the same
+    names.
+    """
     return Outcome._make(_TO_BE_TOLD(row))
 
 
@@ -65,7 +67,9 @@ EXCLUDED = ("overlaps_", "excluded_")
 
 
 def is_limited(outcome: str, reason: str | None) -> bool:
-    """Whether limits or other actions left no room for an action, whatever it would have given."""
+    """Return whether limits or other actions left no room for an action, whatever it would have
+    given.
+    """
     return outcome == "capped" and (reason or "").startswith((LIMITED, *EXCLUDED))
 
 
@@ -79,14 +83,14 @@ class Answer(NamedTuple):
 
 @lru_cache(4_096)  # most events of a day ripen at the same moment
 def local_text(at: datetime | None, utc_offset_min: int) -> str | None:
-    """A time in the event's own offset, RFC 3339."""
+    """Return a time in the event's own offset, RFC 3339."""
     if at is None:
         return None
     return at.astimezone(timezone(timedelta(minutes=utc_offset_min))).isoformat()
 
 
 def leaf_of(outcome: Outcome, gross_mg: int) -> bytes:
-    """The leaf hash of an action (RFC 6962: SHA-256 over a zero byte and the content)."""
+    """Return the leaf hash of an action (RFC 6962: SHA-256 over a zero byte and the content)."""
     text = leaf_text(
         outcome.action_id.hex,
         outcome.digest.hex(),
@@ -100,7 +104,7 @@ def leaf_of(outcome: Outcome, gross_mg: int) -> bytes:
 
 
 def leaf_of_transfer(action_id: UUID, scheme: str, reference: str) -> bytes:
-    """The leaf hash of a transfer, made as an action's is."""
+    """Return the leaf hash of a transfer, made as an action's is."""
     return sha256(f"\0{action_id.hex}|transfer|{scheme}|{reference}".encode()).digest()
 
 
@@ -113,19 +117,19 @@ def leaf_text(
     avoided_mg: object,
     points: object,
 ) -> str:
-    """What a leaf hash is taken of; ids and digests in hex."""
+    """Return what a leaf hash is taken of; ids and digests in hex."""
     return f"\0{action}|{content}|{methodology}|{outcome}|{gross_mg}|{avoided_mg}|{points}"
 
 
 def leaf_of_reversal(action_id: UUID, reason: str, avoided_mg: int, points: int) -> bytes:
-    """The leaf hash of a reversal, made as an action's is."""
+    """Return the leaf hash of a reversal, made as an action's is."""
     return sha256(f"\0{action_id.hex}|reversal|{reason}|{avoided_mg}|{points}".encode()).digest()
 
 
 def leaf_of_restatement(
     action_id: UUID, sequence: int, methodology: str, outcome: str, gross_mg: int, avoided_mg: int
 ) -> bytes:
-    """The leaf hash of a restatement, made as an action's is."""
+    """Return the leaf hash of a restatement, made as an action's is."""
     text = (
         f"\0{action_id.hex}|restatement|{sequence}|{methodology}|{outcome}|{gross_mg}|{avoided_mg}"
     )

@@ -40,13 +40,13 @@ class Intake:
     _preparing: int = 0
 
     def queued_events(self) -> int:
-        """How many events wait in the lanes, or are being committed."""
+        """Return how many events wait in the lanes, or are being committed."""
         return sum(lane.depth for lane in self.lanes)
 
     def need_room(self, events: int = 1) -> None:
-        """Raises LaneFull when the lanes cannot take so many more events, or not in time.
+        """Raise LaneFull when the lanes cannot take so many more events, or not in time.
 
-        Ask before working on them: work on what is sent away would be taken from what was taken.
+        Call it before work on the events, which would cost those that are accepted.
         """
         waiting = self._preparing + self.queued_events()
         fits = waiting + events <= sum(lane.queue_events for lane in self.lanes)
@@ -56,7 +56,7 @@ class Intake:
     async def report(
         self, events: Sequence[CloudEvent | InvalidEvent], caller: Caller
     ) -> list[Result]:
-        """Record events; the results in their order.
+        """Record events, and return the results in their order.
 
         Idempotent by (source, person, id) and content. Raises Unavailable when nothing of the
         request was recorded, so that it can be sent again whole.
@@ -78,7 +78,9 @@ class Intake:
     async def _prepare_all(
         self, events: Sequence[CloudEvent | InvalidEvent], caller: Caller
     ) -> tuple[dict[Lane, list[tuple[int, Candidate]]], list[Result | None]]:
-        """Each lane's candidates with their indexes, and the results of those that are none."""
+        """Return each lane's candidates with their indexes, and the results of those that are
+        none.
+        """
         now = self.clock()
         results: list[Result | None] = [None] * len(events)
         by_lane: dict[Lane, list[tuple[int, Candidate]]] = {}
@@ -107,7 +109,7 @@ class Intake:
 async def _commit(
     by_lane: dict[Lane, list[tuple[int, Candidate]]], results: list[Result | None]
 ) -> None:
-    """Queue each lane's share and wait for all answers; what a lane refuses is Rejected."""
+    """Queue each lane's share and wait for all answers; events that a lane refuses are Rejected."""
     replies: list[tuple[list[tuple[int, Candidate]], Reply]] = []
     for lane, indexed in by_lane.items():
         try:
@@ -142,7 +144,7 @@ def _result(event: Candidate, answer: Answer | Exception) -> Result:
 
 @asynccontextmanager
 async def running(intake: Intake) -> AsyncIterator[Intake]:
-    """Run the lanes; at the end, answer all that was taken before returning."""
+    """Run the lanes while the block runs; at its end answer all events that were taken."""
     tasks = [asyncio.create_task(lane.run(), name="lane") for lane in intake.lanes]
     try:
         yield intake

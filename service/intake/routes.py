@@ -46,7 +46,7 @@ EVENT_BODY: dict[str, Any] = {
 
 
 async def received(request: Request) -> tuple[Caller, Parsed]:
-    """Who sends, and the events in the body; the body of somebody unknown is not read.
+    """Return the caller and the events in the body; an unknown caller's body is not read.
 
     Called by the routes of events themselves: as dependencies, its parts would cost a phone's
     single event more than parsing and assessing it.
@@ -82,7 +82,7 @@ async def report_events(request: Request) -> Response:
 
 
 def _name(result: Result) -> str:
-    """The word under which a result is counted."""
+    """Return the word under which a result is counted."""
     if isinstance(result, Rejected):
         return "problem"
     return "duplicate" if result.duplicate else result.outcome.outcome
@@ -130,5 +130,5 @@ async def estimate(request: Request, intake: ThisIntake, policy: ThisPolicy) -> 
 
 
 def event_schema() -> dict[str, Any]:
-    """The JSON Schema of an event, for the OpenAPI document."""
+    """Return the JSON Schema of an event, for the OpenAPI document."""
     return CloudEvent.model_json_schema(ref_template="#/components/schemas/{model}")

@@ -177,7 +177,7 @@ async def create_accounts(
 async def lock_accounts(
     connection: Connection, buckets: list[int], people: list[UUID]
 ) -> tuple[int, set[UUID]]:
-    """Lock accounts; how many there are, and which people were never counted."""
+    """Lock accounts; return how many there are, and the people who were never counted."""
     row = await connection.fetchrow(_LOCK_ACCOUNTS, buckets, people)
     assert row is not None
     return row[0], set(row[1] or ())
@@ -186,7 +186,8 @@ async def lock_accounts(
 async def find_repeats(
     connection: Connection, month: int, keys: Sequence[tuple[int, UUID, str, str]]
 ) -> list[tuple[int, Outcome]]:
-    """Actions recorded under (bucket, person, source, event id), as (ordinal from 1, outcome).
+    """Return actions recorded under (bucket, person, source, event id), as (ordinal from 1,
+    outcome).
 
     Looks in the month of the events and its two neighbours; the months are literals, so that the
     planner leaves all other partitions alone.
@@ -198,7 +199,7 @@ async def find_repeats(
 
 
 def neighbours(month: int) -> tuple[date, date]:
-    """First day and end (excluded) of the months in which a repeat is looked for."""
+    """Return first day and end (excluded) of the months in which a repeat is looked for."""
     if month == OUTSIDE:
         return date.min, date.max
     first = first_day(month - 1) if month else PROGRAMME_FROM - timedelta(days=31)
@@ -206,14 +207,14 @@ def neighbours(month: int) -> tuple[date, date]:
 
 
 def divmod_month(month: int) -> tuple[int, int, int]:
-    """(year, month, 1) of a month number that may lie just past the programme."""
+    """Return (year, month, 1) of a month number that may lie just past the programme."""
     return PROGRAMME_FROM.year + month // 12, month % 12 + 1, 1
 
 
 async def take_claims(
     connection: Connection, claims: Sequence[tuple[int, UUID, UUID]]
 ) -> set[UUID]:
-    """Claim these (bucket, key, action); the keys that somebody else owns already."""
+    """Claim these (bucket, key, action), and return the keys that somebody else owns already."""
     buckets, keys, actions = map(list, zip(*claims, strict=True))
     status = await connection.execute(_CLAIM, buckets, keys, actions)
     if int(status.rpartition(" ")[2]) == len(claims):
@@ -236,7 +237,7 @@ async def move_claims(
 async def lock_years(
     connection: Connection, things: Sequence[tuple[int, UUID, int, str]]
 ) -> list[asyncpg.Record]:
-    """Lock (bucket, thing, year), making what is missing for a partner; what is taken of each."""
+    """Lock (bucket, thing, year), making missing rows for a partner; return what is taken."""
     return await connection.fetch(_LOCK_YEARS, *map(list, zip(*things, strict=True)))
 
 
@@ -252,7 +253,7 @@ async def earned(
     keys: Sequence[tuple[int, UUID, date, str]],
     rivals: Sequence[str],
 ) -> list[asyncpg.Record]:
-    """What is recorded for each (bucket, person, day, activity): ordinals from 1, and sums.
+    """Return what is recorded for each (bucket, person, day, activity): ordinals from 1, and sums.
 
     `rivals` are the activities that may exclude others; those that the person has are named.
     """
@@ -275,12 +276,12 @@ async def mark_counted(connection: Connection, people: Sequence[tuple[int, UUID]
 
 
 def partition_name(month: int) -> str:
-    """The table that holds the actions of a month."""
+    """Return the table that holds the actions of a month."""
     return f"action_{first_day(month):%Y_%m}"
 
 
 async def open_months(connection: Connection, months: Sequence[int]) -> None:
-    """Make the partitions of these months unless they are there; in a transaction of its own."""
+    """Make the partitions of these months that are missing, in a transaction of its own."""
     await connection.execute("SELECT pg_advisory_xact_lock($1)", PARTITION_LOCK)
     for month in months:
         await connection.execute("SELECT open_action_month($1)", first_day(month))

@@ -78,7 +78,7 @@ class Explained:
 
 
 def span_of(day: date | None, month: str | None, today: date) -> tuple[date, date]:
-    """First and last day of what was asked for; the current month when nothing was.
+    """Return first and last day of what was asked for; the current month when nothing was.
 
     Raises FieldsInvalid for both at once, and for a month that is none.
     """
@@ -106,7 +106,7 @@ async def explain(
     last: date,
     now: datetime,
 ) -> Explained:
-    """The statement of a span of days. Raises FieldsInvalid when it has too many lines.
+    """Return the statement of a span of days. Raises FieldsInvalid when it has too many lines.
 
     Earnings are those of the local days; entries are taken by the day of the policy's zone.
     """
@@ -143,7 +143,7 @@ async def explain(
 def _with_actions(
     earnings: Sequence[RowMapping], actions: Sequence[RowMapping], policy: Policy
 ) -> list[ExplainedEarning]:
-    """Each action belongs to the first round of its day that had not lapsed when it came."""
+    """Return each action belongs to the first round of its day that had not lapsed when it came."""
     found = [
         ExplainedEarning(one, policy.rule(one["activity"], one["local_day"]), [])
         for one in earnings

@@ -199,7 +199,7 @@ class PointSums:
 
     @property
     def held(self) -> int:
-        """What people have: collected or not."""
+        """The points that people have, collected or not."""
         return self.balance + self.uncollected
 
     @property
@@ -209,7 +209,7 @@ class PointSums:
 
 
 async def reconcile(sessions: async_sessionmaker[AsyncSession], counters: Counters) -> list[Check]:
-    """Check every rule in one snapshot. Counts as failed what cannot be read.
+    """Check every rule in one snapshot, and return the checks; what cannot be read is broken.
 
     The live counters are compared only once the journal is applied: wait for quiet first.
     """
@@ -227,7 +227,7 @@ async def reconcile(sessions: async_sessionmaker[AsyncSession], counters: Counte
 
 
 async def is_quiet(sessions: async_sessionmaker[AsyncSession]) -> bool:
-    """Whether every projector has applied every committed batch."""
+    """Return whether every projector has applied every committed batch."""
     async with sessions() as session:
         return not (await pending(session, DAYS) or await pending(session, LIVE))
 

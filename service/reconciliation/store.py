@@ -63,10 +63,10 @@ _DAYS = text(f"SELECT {_FACT_KEY}, {SUMMED} FROM total_day GROUP BY {_FACT_KEY}"
 
 
 async def sums_of_facts(session: AsyncSession) -> dict[tuple[object, ...], Sum]:
-    """Actions, restatements and reversals added up, by day and all but the region."""
+    """Return actions, restatements and reversals added up, by day and all but the region."""
     return {row[:-5]: Sum(*row[-5:]) for row in (await session.execute(_FACTS))}
 
 
 async def sums_of_days(session: AsyncSession) -> dict[tuple[object, ...], Sum]:
-    """The daily totals, by day and all but the region."""
+    """Return the daily totals, by day and all but the region."""
     return {row[:-5]: Sum(*row[-5:]) for row in (await session.execute(_DAYS))}

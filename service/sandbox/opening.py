@@ -29,7 +29,10 @@ class Sandbox:
         self._stack = AsyncExitStack()
 
     async def app(self) -> FastAPI:
-        """The application over the sandbox's schema. Raises what opening raises; tries again."""
+        """Return the application over the sandbox's schema.
+
+        Raises what opening raises; the next request tries again.
+        """
         async with self._opening:
             if self._app is None:
                 app = self._make()

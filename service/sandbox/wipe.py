@@ -98,7 +98,7 @@ _DAYS = text("DELETE FROM total_day WHERE partner = :partner")
 
 
 async def wipe(session: AsyncSession, partner: str, epoch: int) -> int:
-    """Delete what a partner recorded in an epoch that has ended; how many actions.
+    """Delete what a partner recorded in an epoch that has ended, and return how many actions.
 
     `session` is one of the sandbox. The journal's sums stay, under a name that nobody has any more.
     """

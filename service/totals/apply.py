@@ -12,7 +12,7 @@ LIVE = "totals"
 
 
 async def apply_days(session: AsyncSession) -> int:
-    """Add waiting journal rows to `total_day`; how many. Exactly once: marks go with the sums."""
+    """Add waiting journal rows to `total_day`; return how many. Sums and marks change together."""
     await store.lock_projection(session, exclusive=False)
     rows = await take(session, DAYS)
     if rows:
@@ -24,7 +24,7 @@ async def apply_days(session: AsyncSession) -> int:
 async def apply_live(
     sessions: async_sessionmaker[AsyncSession], counters: Counters, clock: Clock
 ) -> int:
-    """Add waiting journal rows to Valkey's counters; how many.
+    """Add waiting journal rows to Valkey's counters, and return how many.
 
     Idempotent by journal row: a row is remembered in Valkey until its mark in PostgreSQL is gone.
     Raises CountersLost when the counters must be rebuilt first.

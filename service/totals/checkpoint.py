@@ -14,7 +14,7 @@ SETTLED_AFTER = timedelta(hours=1)
 
 
 async def close_days(sessions: async_sessionmaker[AsyncSession], now: datetime) -> int:
-    """Close every day that was over an hour before `now`; how many. Idempotent."""
+    """Close every day that was over an hour before `now`, and return how many. Idempotent."""
     closed = 0
     while await _close_next(sessions, now):
         closed += 1

@@ -30,7 +30,7 @@ class CountersLost(RuntimeError):
 
 
 class Counters:
-    """Valkey's side of the totals."""
+    """Reads and changes the live counters in Valkey."""
 
     def __init__(self, valkey: Redis, sessions: async_sessionmaker[AsyncSession]) -> None:
         self._valkey = valkey
@@ -43,19 +43,19 @@ class Counters:
         await self._call_server("FUNCTION", "LOAD", "REPLACE", library)
 
     async def run_id(self) -> str:
-        """The server's id of this run: another one may hold an older copy of the counters."""
+        """Return the id of the server's run; another run may hold an older copy of the counters."""
         info = await self._valkey.info("server")
         return str(info["run_id"])
 
     async def programme(self) -> str:
-        """The id of the programme whose database this is."""
+        """Return the id of the programme whose database this is."""
         if not self._programme:
             async with self._sessions() as session:
                 self._programme = str(await programme_id(session))
         return self._programme
 
     async def generation(self) -> str:
-        """The generation of the counters. Raises CountersLost."""
+        """Return the generation of the counters. Raises CountersLost."""
         found = await self._valkey.get(keys.GENERATION)
         if not str(found).startswith(f"{await self.programme()}:{await self.run_id()}:"):
             raise CountersLost("the counters are missing or from an earlier run of the server")
@@ -93,7 +93,7 @@ class Counters:
         )
 
     async def read(self) -> tuple[Sums, datetime]:
-        """The sums, and up to when they are complete. Raises CountersLost."""
+        """Return the sums, and up to when they are complete. Raises CountersLost."""
         async with self._valkey.pipeline(transaction=True) as pipe:
             pipe.get(keys.GENERATION)
             pipe.hgetall(keys.SUMS)

@@ -16,7 +16,7 @@ FARTHEST_YEAR = 9999
 
 @dataclass(frozen=True, slots=True)
 class Goal:
-    """Where the programme stands against its goal on a day."""
+    """The programme's progress towards its goal on a day."""
 
     avoided_mg: int
     run_rate_mg_per_year: int
@@ -30,7 +30,7 @@ class Goal:
 
 
 def goal_on(day: date, *, avoided_mg: int, trailing_mg: int) -> Goal:
-    """The goal's figures. `trailing_mg` is the sum of the 365 days up to and with `day`.
+    """Return the goal's figures. `trailing_mg` is the sum of the 365 days up to and with `day`.
 
     The required rate is None after the programme's end; the projected year is None while the run
     rate leads nowhere, and the current year once the goal is reached.

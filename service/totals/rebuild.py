@@ -17,7 +17,7 @@ _WAITING = text("SELECT batch_id FROM journal_pending WHERE projector = :project
 async def rebuild_live(
     sessions: async_sessionmaker[AsyncSession], counters: Counters, clock: Clock
 ) -> Sums:
-    """Put the committed sums into Valkey; the sums.
+    """Put the committed sums into Valkey, and return the sums.
 
     One snapshot gives both the sums and the rows whose marks still stand; those are remembered as
     applied, so that the projector only takes their marks away. No row is applied meanwhile.

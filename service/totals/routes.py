@@ -45,7 +45,7 @@ AsOf = Annotated[
 
 
 async def totals_now(request: Request) -> Response:
-    """The totals as they are now, from this process's memory."""
+    """Return the totals as they are now, from this process's memory."""
     live = await live_of(request)
     return Response(await live.body(), media_type="application/json", headers=_kept(live))
 
@@ -58,7 +58,7 @@ async def totals(live: Live, as_of: AsOf = None) -> Response:
 
 
 def _kept(live: LiveTotals | TestTotals) -> dict[str, str]:
-    """Who may keep an answer: everybody; test data's is nobody else's."""
+    """Return the `Cache-Control` of an answer: public, or private for test data."""
     return PRIVATE if isinstance(live, TestTotals) else PUBLIC
 
 
@@ -133,10 +133,10 @@ async def _changes(request: Request, live: LiveTotals | TestTotals) -> AsyncIter
 
 
 def _without_moment(body: bytes) -> bytes:
-    """The totals without `as_of`, which moves on while nothing else changes."""
+    """Return the totals without `as_of`, which moves on while nothing else changes."""
     return body.partition(b'"avoided_mg"')[2]
 
 
 def _positive(pct: Decimal | None) -> str | None:
-    """A relative uncertainty; None beside a figure that is not above 0."""
+    """Return a relative uncertainty; None beside a figure that is not above 0."""
     return None if pct is None or pct < 0 else str(pct)

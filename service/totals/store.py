@@ -189,7 +189,7 @@ async def close_day(session: AsyncSession, day: date, *, begins: datetime, ends:
 
 
 async def forget_checkpoints(session: AsyncSession) -> None:
-    """Take the closed days away; the worker closes them anew."""
+    """Remove the closed days; the worker closes them anew."""
     await lock_checkpoints(session)
     await session.execute(text("DELETE FROM journal_day"))
     await session.execute(text("DELETE FROM journal_day_closed"))
@@ -264,6 +264,6 @@ async def trailing_mg_as_of(
     until: date,
     partner: str | None = None,
 ) -> int:
-    """The same, as it was known at a moment."""
+    """Return the same sum as it was known at a moment."""
     named = {"as_of": as_of, "after": after, "until": until, "partner": partner}
     return int((await session.execute(_TRAILING_AS_OF, named)).scalar_one())

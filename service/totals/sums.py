@@ -64,11 +64,11 @@ class Sums:
     people: int = 0
 
     def carbon(self) -> Sum:
-        """The Scope 3+ total: L1 and above."""
+        """Return the Scope 3+ total: L1 and above."""
         return _added(total for cell, total in self.cells.items() if cell.is_carbon)
 
     def verified(self) -> "Sums":
-        """The part of the total that an auditor sampled or verified: L3 and L4."""
+        """Return the part of the total that an auditor sampled or verified: L3 and L4."""
         return Sums(
             {
                 cell: total
@@ -78,7 +78,7 @@ class Sums:
         )
 
     def apart(self) -> dict[str, Sum]:
-        """What is measured and kept out of the total, by the reason why."""
+        """Return what is measured and kept out of the total, by the reason why."""
         found = {why: Sum() for why in (*APART.values(), SELF_DECLARED)}
         for cell, total in self.cells.items():
             if cell.scope in APART:
@@ -88,11 +88,11 @@ class Sums:
         return found
 
     def everything(self) -> Sum:
-        """All cells, whatever their scope and level: for points, and to prove equality."""
+        """Return all cells, whatever their scope and level: for points, and to prove equality."""
         return _added(self.cells.values())
 
     def carbon_split(self, name: str) -> dict[str, "Sums"]:
-        """The cells of the Scope 3+ total, split by one field of the cell."""
+        """Return the cells of the Scope 3+ total, split by one field of the cell."""
         found: dict[str, Sums] = defaultdict(Sums)
         for cell, total in self.cells.items():
             if cell.is_carbon:
@@ -100,11 +100,11 @@ class Sums:
         return dict(sorted(found.items()))
 
     def carbon_by(self, name: str) -> dict[str, Sum]:
-        """The Scope 3+ total, split by one field of the cell and added up."""
+        """Return the Scope 3+ total, split by one field of the cell and added up."""
         return {value: part.carbon() for value, part in self.carbon_split(name).items()}
 
     def without_empty(self) -> "Sums":
-        """The same without cells in which everything is 0 (all of it was reversed)."""
+        """Return the same without cells in which everything is 0 (all of it was reversed)."""
         kept = {cell: total for cell, total in self.cells.items() if total != Sum()}
         return Sums(kept, self.people)
 
@@ -117,7 +117,7 @@ def _added(sums: Iterable[Sum]) -> Sum:
 
 
 def fields_of(cell: Cell, total: Sum) -> Iterable[tuple[str, int]]:
-    """A cell as Valkey hash fields and integers; what is 0 is left out."""
+    """Return a cell as Valkey hash fields and integers; what is 0 is left out."""
     name = FIELD_SEPARATOR.join(cell)
     for what in WHATS:
         value = getattr(total, what)
@@ -126,7 +126,7 @@ def fields_of(cell: Cell, total: Sum) -> Iterable[tuple[str, int]]:
 
 
 def read_fields(fields: Mapping[str, str]) -> Sums:
-    """The sums that a Valkey hash holds."""
+    """Return the sums that a Valkey hash holds."""
     sums = Sums()
     for name, value in fields.items():
         if name == PEOPLE_FIELD:

@@ -55,7 +55,7 @@ class LiveTotals:
         self._refreshing = asyncio.Lock()
 
     async def body(self) -> bytes:
-        """The totals now, as JSON; at most `cache_seconds` old."""
+        """Return the totals now, as JSON; at most `cache_seconds` old."""
         if seconds() - self._read_at > self._cache_seconds:
             async with self._refreshing:
                 if seconds() - self._read_at > self._cache_seconds:
@@ -66,7 +66,7 @@ class LiveTotals:
         return self._body
 
     async def body_as_of(self, as_of: datetime) -> bytes:
-        """The totals as they were known at a moment, from the journal, as JSON."""
+        """Return the totals as they were known at a moment, from the journal, as JSON."""
         async with self._sessions() as session:
             sums = (await store.sums_as_of(session, as_of)).without_empty()
             day = as_of.date()
@@ -77,7 +77,7 @@ class LiveTotals:
         return view.model_dump_json(by_alias=True).encode()
 
     async def _view(self) -> TotalsView | None:
-        """The totals; None as long as counters that came back know less than was shown."""
+        """Return the totals; None as long as counters that came back know less than was shown."""
         async with self._sessions() as session:
             try:
                 sums, as_of = await self._counters.read()
@@ -94,7 +94,8 @@ class LiveTotals:
             return await view_of(session, sums.without_empty(), as_of, trailing_mg)
 
     def _is_behind(self, as_of: datetime) -> bool:
-        """Whether counters of that moment may lack what the database has told readers already.
+        """Return whether counters of that moment may lack what the database has told readers
+        already.
 
         A rebuild begins with a snapshot that is older than the last answer from the database.
         """
@@ -115,7 +116,7 @@ class TestTotals:
         self.partner = partner
 
     async def body(self) -> bytes:
-        """The totals now, as JSON."""
+        """Return the totals now, as JSON."""
         as_of = self._clock()
         async with self._sessions() as session:
             sums = (await store.known_sums(session, self.partner)).without_empty()
@@ -127,7 +128,7 @@ class TestTotals:
         return view.model_dump_json(by_alias=True).encode()
 
     async def body_as_of(self, as_of: datetime) -> bytes:
-        """The totals as they were known at a moment, as JSON."""
+        """Return the totals as they were known at a moment, as JSON."""
         async with self._sessions() as session:
             sums = (await store.sums_as_of(session, as_of, self.partner)).without_empty()
             day = as_of.date()
@@ -144,7 +145,7 @@ async def view_of(
     as_of: datetime,
     trailing_mg: int,
 ) -> TotalsView:
-    """The view of some sums; `trailing_mg` is that of the 365 days before."""
+    """Return the view of some sums; `trailing_mg` is that of the 365 days before."""
     day: date = as_of.date()
     carbon = sums.carbon()
     goal = goal_on(day, avoided_mg=carbon.avoided_mg, trailing_mg=trailing_mg)
@@ -202,7 +203,7 @@ class _Figures(TypedDict):
 
 
 def _figures(part: Sums) -> _Figures:
-    """What is shown of a part of the total, its uncertainty beside it (rule R16)."""
+    """Return what is shown of a part of the total, its uncertainty beside it (rule R16)."""
     carbon, error_pct = part.carbon(), relative_pct(part)
     return _Figures(
         avoided_mg=str(carbon.avoided_mg),
