@@ -77,8 +77,8 @@ def clock_of(settings: Settings) -> Clock:
     if not settings.virtual_clock:
         return system_clock
     file = settings.home / CLOCK_FILE
-    told = json.loads(file.read_bytes()) if file.exists() else {}
-    if settings.database_url is None or told.get("database_url") != settings.database_url:
+    noted = json.loads(file.read_bytes()) if file.exists() else {}
+    if settings.database_url is None or noted.get("database_url") != settings.database_url:
         raise SettingMissing(
             "SAXAUL_VIRTUAL_CLOCK is for the demo of `saxaul up --clock` and its own database: "
             "people's real facts are never dated by a clock that can be moved. Unset it."

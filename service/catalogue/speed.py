@@ -54,7 +54,7 @@ def _calls(catalogue: Catalogue) -> Iterator[Callable[[], object]]:
 
 def _cost_us(call: Callable[[], object], calls: int) -> float:
     """Processor time of the best of some rounds: what else runs makes the others longer."""
-    call()  # the place is resolved once, for all events of a region and day
+    call()  # the version is resolved once, for all events of a region and day
     rounds = []
     for _ in range(ROUNDS):
         started = cpu_seconds()

@@ -49,11 +49,11 @@ def move_clock(home: Path, by: str) -> timedelta:
         raise ClockRefused(
             f"{home} has no clock that can be moved: start it with `saxaul up --clock`."
         )
-    told = json.loads(file.read_bytes())
+    noted = json.loads(file.read_bytes())
     ahead = read_ahead(file) + step_of(by)
     if ahead > TOTAL_MAX:
         raise ClockRefused(f"The clock would be {ahead.days} days ahead; {TOTAL_MAX.days} at most.")
-    _write(file, ahead, told["database_url"])
+    _write(file, ahead, noted["database_url"])
     return ahead
 
 
@@ -72,5 +72,5 @@ def step_of(text: str) -> timedelta:
 
 
 def _write(file: Path, ahead: timedelta, database_url: str) -> None:
-    told = {"ahead_s": int(ahead.total_seconds()), "database_url": database_url}
-    write_private(file, json.dumps(told, indent=2) + "\n")
+    noted = {"ahead_s": int(ahead.total_seconds()), "database_url": database_url}
+    write_private(file, json.dumps(noted, indent=2) + "\n")

@@ -25,7 +25,7 @@ class Home:
     lock: TextIO
 
     def note(self, purpose: str) -> None:
-        """What a second process that wants the folder is told about us."""
+        """Write what a second process that wants the folder is shown about this one."""
         self.lock.truncate(0)
         self.lock.write(f"process {os.getpid()}, {purpose}\n")
         self.lock.flush()

@@ -131,7 +131,7 @@ def spawn_postgres(instance: PostgresInstance) -> Process:
 
 def await_postgres(instance: PostgresInstance, process: Process) -> None:
     """Wait, also through crash recovery, saying from time to time what the server is doing."""
-    began = told = clock_s()
+    began = reported = clock_s()
     while not accepts(instance.data, process.pid):
         now = clock_s()
         if process.poll() is not None or now - began > START_S:
@@ -141,8 +141,8 @@ def await_postgres(instance: PostgresInstance, process: Process) -> None:
                 "If the port is taken set SAXAUL_POSTGRES_PORT; if the disk is full make room; to "
                 f"begin with an empty database move {instance.data} away."
             )
-        if now - told > PROGRESS_S:
-            told = now
+        if now - reported > PROGRESS_S:
+            reported = now
             log.warning(
                 "PostgreSQL is recovering, %.0f s so far: %s",
                 now - began,

@@ -91,7 +91,7 @@ def up(startup: Startup, home: Home, running_file: RunningFile) -> None:
         env = environment(startup, url=url, database_url=database_url, redis_url=redis_url)
         shared = shared_metrics(startup)
 
-        # Only what ends again is told how to be the owner of the tables.
+        # Only programs that end again get the URL of the owner of the tables.
         once_env = env if owner_url is None else {**env, OWNER: owner_url}
         run_once(startup, "migrate", "Migrating the database", once_env)
         run_once(startup, "demo", "Preparing demo partner, people and projects", once_env)

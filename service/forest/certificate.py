@@ -17,7 +17,7 @@ async def read_certificate(session: AsyncSession, serial: str, *, url: str) -> C
     """Return a certificate by its serial, however it was typed. `url` is where such serials are
     shown.
 
-    Raises CertificateNotFound; a wrong check character is told from an unknown serial.
+    Raises CertificateNotFound; its text tells a wrong check character from an unknown serial.
     """
     read = read_serial(serial)
     if read is None:

@@ -18,7 +18,7 @@ from service.partners.person import PersonId
 from service.points.store import lock_accounts
 
 FRIENDS_MAX = 500  # friendships, requests and blocks of one person
-REQUESTS_MAX = 1_000  # beyond it new requests to a person are not kept, and nobody is told
+REQUESTS_MAX = 1_000  # beyond it new requests to a person are not kept, and nobody gets a notice
 
 
 async def ask_friend(

@@ -69,8 +69,8 @@ class FastPath:
             if message["type"] == "http.response.start":
                 status = message["status"]
                 spent: Spent | None = scope.get(SPENT)
-                told = () if spent is None else spent.headers()
-                message["headers"] = [*message["headers"], header, *told]
+                quota_headers = () if spent is None else spent.headers()
+                message["headers"] = [*message["headers"], header, *quota_headers]
             await send(message)
 
         token = REQUEST.set(request_id)

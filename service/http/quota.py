@@ -29,7 +29,7 @@ AWAY_S = 1.0  # after a fault Valkey is left alone for so long
 TIMEOUT_S = 0.5
 WINDOW_S = 60
 REQUEST_COST = 1
-SPENT = "saxaul.quota"  # where a request's scope keeps what is told in its answer
+SPENT = "saxaul.quota"  # where a request's scope keeps what its answer's headers say
 PREFIX = "sx:quota"
 
 

@@ -1,4 +1,4 @@
-"""Where an action's rows live, told by its id. Pure.
+"""Where an action's rows live, from its id. Pure.
 
 An action id is a UUID version 7 whose last 18 bits are the month of the local day (8 bits, months
 since 2021-01; 255 for days outside the programme) and the person's bucket (10 bits). So an action

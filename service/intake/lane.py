@@ -19,7 +19,7 @@ from service.intake.commit import AccountsGone
 from service.intake.outcome import Answer
 
 TRIES = 6
-FIRST_PAUSE_S = 0.1  # doubles with each try: 0.1 + 0.2 + ... + 1.6 s, then the callers are told
+FIRST_PAUSE_S = 0.1  # doubles with each try: 0.1 + 0.2 + ... + 1.6 s, then the callers get an error
 COMMIT_LIMIT_S = 30.0
 PACE_SHARE = 0.05  # of the largest commit: smaller ones do not show how quick a busy lane is
 FRESH_SHARE = 0.3  # weight of the newest such commit in the pace

@@ -148,8 +148,8 @@ def quota(
 
     if not run(work()):
         raise no_such_partner(partner)
-    told = "the settings' quota" if per_minute is None else f"a quota of {per_minute} a minute"
-    out.print(f"{partner} has {told}; API processes notice within seconds.")
+    limit = "the settings' quota" if per_minute is None else f"a quota of {per_minute} a minute"
+    out.print(f"{partner} has {limit}; API processes notice within seconds.")
 
 
 def _switch(partner: str, *, disabled: bool) -> None:

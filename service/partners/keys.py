@@ -97,7 +97,7 @@ def checksum(text: str) -> str:
 
 
 def is_mistyped(text: str) -> bool:
-    """Return whether a key's checksum is wrong: told without asking the database.
+    """Return whether a key's checksum is wrong; the database is not asked.
 
     The first keys had none and end after 64 characters of secret.
     """

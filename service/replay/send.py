@@ -76,7 +76,7 @@ class Target:
 async def send(
     records: Iterable[Record | Unreadable], target: Target, progress: Callable[[int], None]
 ) -> Summary:
-    """Send everything; `progress` is told how many more are answered.
+    """Send everything; `progress` is called with how many more are answered.
 
     Raises ReplayStopped when the API refuses the whole request or stays away for `patience_s`.
     """

@@ -1,7 +1,7 @@
 """Secrets at rest: AES-256-GCM under the programme's own key. Pure; no database.
 
-What a secret is about (`connector:<id>`) is authenticated with it, so a row copied to another
-place does not open there.
+What a secret is about (`connector:<id>`) is authenticated with it, so a row copied elsewhere
+does not open there.
 """
 
 import os

@@ -21,15 +21,15 @@ STEPS = re.findall(r"```sh\n(.*?)```", TUTORIAL, re.DOTALL)
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Where a reader types, after the last step, with the output of each in `printed`."""
-    place = tmp_path_factory.mktemp("tutorial")
-    saxaul = place / "bin" / "saxaul"
+    folder = tmp_path_factory.mktemp("tutorial")
+    saxaul = folder / "bin" / "saxaul"
     saxaul.parent.mkdir()
     saxaul.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m service.cli "$@"\n')
     saxaul.chmod(0o755)
     script = "\n".join(f"{step}\necho '=== {n}'" for n, step in enumerate(STEPS))
     done = subprocess.run(
         ["sh", "-eu", "-c", script],
-        cwd=place,
+        cwd=folder,
         env={
             "PATH": f"{saxaul.parent}:{os.environ['PATH']}",
             "PYTHONPATH": str(ROOT),
@@ -41,8 +41,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr
-    (place / "printed").write_text(done.stdout)
-    return place
+    (folder / "printed").write_text(done.stdout)
+    return folder
 
 
 def test_every_step_works_and_prints_what_the_page_says(folder: Path) -> None:

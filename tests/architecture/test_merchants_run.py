@@ -35,7 +35,7 @@ pytestmark = pytest.mark.skipif(
 
 
 @dataclass(frozen=True)
-class Place:
+class MerchantSystem:
     """A folder in which `make up` might have been typed, and a server that runs there."""
 
     url: str
@@ -57,9 +57,9 @@ class Place:
 
 
 @pytest.fixture(scope="module")
-async def place(
+async def merchant(
     new_settings: NewSettings, tmp_path_factory: pytest.TempPathFactory
-) -> AsyncIterator[Place]:
+) -> AsyncIterator[MerchantSystem]:
     folder = tmp_path_factory.mktemp("merchants")
     home = folder / ".saxaul"
     home.mkdir()
@@ -79,13 +79,13 @@ async def place(
         while not server.started:
             assert not serving.done()
             await asyncio.sleep(0.01)
-        yield Place(f"http://127.0.0.1:{port}", folder)
+        yield MerchantSystem(f"http://127.0.0.1:{port}", folder)
         server.should_exit = True
         await serving
 
 
 @pytest.fixture(scope="module")
-async def printed(place: Place) -> list[Any]:
+async def printed(merchant: MerchantSystem) -> list[Any]:
     """What the shell blocks print, one after the other as a reader would type them."""
     *blocks, last = SHELL
     programs = [
@@ -93,17 +93,17 @@ async def printed(place: Place) -> list[Any]:
         ("javascript", JAVASCRIPT[0]),
     ]
     script = "\n".join(["PATH=$PWD:$PATH", *blocks, AFTER])
-    script = script.replace("http://127.0.0.1:8000", place.url)
-    found = objects(await place.run("sh", "-eu", "-c", script))
-    hook, secret = (place.folder / "hook.txt").read_text().split()
+    script = script.replace("http://127.0.0.1:8000", merchant.url)
+    found = objects(await merchant.run("sh", "-eu", "-c", script))
+    hook, secret = (merchant.folder / "hook.txt").read_text().split()
     for language, program in programs:
         command = (sys.executable, "-") if language == "python" else ("node", "-")
         if shutil.which(command[0]) or language == "python":
-            found += objects(await place.run(*command, given=program, HOOK=hook, SECRET=secret))
+            found += objects(await merchant.run(*command, given=program, HOOK=hook, SECRET=secret))
     connector = hook.rpartition("/")[2]
-    test_key = (place.folder / "keys.txt").read_text().split("test key: ")[1].split()[0]
-    names = {"URL": place.url, "TEST": test_key, "CONNECTOR": connector}
-    found += objects(await place.run("sh", "-eu", "-c", last, **names))
+    test_key = (merchant.folder / "keys.txt").read_text().split("test key: ")[1].split()[0]
+    names = {"URL": merchant.url, "TEST": test_key, "CONNECTOR": connector}
+    found += objects(await merchant.run("sh", "-eu", "-c", last, **names))
     return found
 
 

@@ -33,10 +33,10 @@ def test_every_reference_leads_somewhere(document: dict[str, Any]) -> None:
         return []
 
     for reference in references(document):
-        place: Any = document
+        node: Any = document
         for part in reference.removeprefix("#/").split("/"):
-            assert part in place, reference
-            place = place[part]
+            assert part in node, reference
+            node = node[part]
 
 
 def test_every_route_says_what_it_does(document: dict[str, Any]) -> None:

@@ -54,8 +54,8 @@ CLOCKS = {"now", "utcnow", "today", "time", "time_ns", "monotonic", "monotonic_n
 CLOCK_OWNERS = {"datetime", "date", "time"}
 
 
-def _in(path: Path, places: tuple[str, ...]) -> bool:
-    return any(str(path).startswith(place) for place in places)
+def _in(path: Path, prefixes: tuple[str, ...]) -> bool:
+    return any(str(path).startswith(prefix) for prefix in prefixes)
 
 
 def commits(path: Path, node: ast.AST) -> str | None:

@@ -210,7 +210,7 @@ async def make(
     caller.check_source(config.source)
     fresh = None
     if secret is None:
-        # Of a merchant that signs in its own way, the merchant's system may want to be told it.
+        # Of a merchant that signs in its own way, the merchant's system may want it.
         secret = fresh = signing.new_secret()
     check_secret(config, secret)
     random = randomness.token_hex(12)

@@ -80,7 +80,7 @@ async def create(
     now: Now,
     idempotent: Idempotent,
 ) -> Response:
-    """Make an endpoint. What is recorded after this answer is told; the secret is shown once."""
+    """Make an endpoint, which gets what is recorded from now on; its secret is shown once."""
     check_types(caller, wanted.types)
 
     async def write() -> EndpointView:

@@ -51,8 +51,8 @@ def mine(tmp_path: Path) -> Path:
     assert run("methodology", "new", "water.refill", "--folder", str(folder)).exit_code == 0
     factors = folder / "water_refill/v1/factors.yaml"
     factors.write_text(factors.read_text().replace("        flags: [placeholder]\n", ""))
-    place = str(folder / "water_refill/v1")
-    assert run("methodology", "publish", place, "--on", "2026-11-22").exit_code == 0
+    version_folder = str(folder / "water_refill/v1")
+    assert run("methodology", "publish", version_folder, "--on", "2026-11-22").exit_code == 0
     return folder
 
 

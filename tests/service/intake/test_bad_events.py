@@ -22,13 +22,13 @@ async def recorded(app: FastAPI) -> tuple[int, ...]:
     return tuple(row)
 
 
-def with_text(place: str, value: str) -> bytes:
-    """An event as JSON whose `place` holds raw JSON text."""
+def with_text(field: str, value: str) -> bytes:
+    """An event as JSON whose `field` holds raw JSON text."""
     event: dict[str, Any] = an_event()
-    if place == "data":
+    if field == "data":
         event["data"]["distance_km"] = "@here@"
     else:
-        event[place] = "@here@"
+        event[field] = "@here@"
     return json.dumps(event).replace('"@here@"', value).encode()
 
 

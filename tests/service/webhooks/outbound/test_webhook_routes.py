@@ -141,15 +141,15 @@ async def test_another_partners_endpoints_are_not_there(
 
     async with client_of(app, rival.key) as other:
         assert (await other.get(PATH)).json()["data"] == []
-        for verb, place in (
+        for verb, address in (
             ("GET", path), ("PATCH", path), ("DELETE", path), ("POST", f"{path}/rotate"),
             ("POST", f"{path}/test"), ("GET", f"{path}/deliveries"), ("POST", f"{path}/redeliver"),
             ("POST", f"/v1/deliveries/{test}/redeliver"),
             ("POST", f"/v1/deliveries/{NOBODY}/redeliver"),
         ):  # fmt: skip
             body = {"enabled": True} if verb == "PATCH" else {"failed": True}
-            more = {} if verb in ("GET", "DELETE") or "test" in place else {"json": body}
-            assert (await other.request(verb, place, **more)).status_code == 404, (verb, place)
+            more = {} if verb in ("GET", "DELETE") or "test" in address else {"json": body}
+            assert (await other.request(verb, address, **more)).status_code == 404, (verb, address)
 
 
 async def test_webhooks_need_their_scope(app: FastAPI, home: Path) -> None:
