@@ -78,9 +78,9 @@
     - RestatementRefused    a rule of accounting forbids it; the text begins with the rule
     - ActionNotReversible   a refused or unclaimed action gave nothing that could be taken back
     - ActionNotTransferable an action that gave no carbon has none to transfer
+    - PayloadNotMapped      a connector's expressions do not fit the payload that came in
   + TooMany                 your quota; `retry_after_s` says when there is more
     - QuotaExceeded         this caller asked for more than its quota of a minute
-    - PayloadNotMapped      a connector's expressions do not fit the payload that came in
   + Unavailable             our capacity or an outage; `retry_after_s` says when to come back
     - LaneFull              too many events are waiting already
     - ShuttingDown          this process is draining
@@ -644,6 +644,14 @@ class ActionNotTransferable(Invalid):
     title = "There is nothing to transfer"
 
 
+class PayloadNotMapped(Invalid):
+    """The connector's expressions do not fit this payload. It is kept in quarantine: mend the
+    mapping, then replay it."""
+
+    code = "payload-not-mapped"
+    title = "The payload does not fit the connector"
+
+
 class TooMany(ServiceError):
     """More than your quota. Nothing was recorded: send the same request again later."""
 
@@ -666,14 +674,6 @@ class QuotaExceeded(TooMany):
             + (", in smaller batches." if cost > limit else ".")
         )
         self.retry_after_s = retry_after_s
-
-
-class PayloadNotMapped(Invalid):
-    """The connector's expressions do not fit this payload. It is kept in quarantine: mend the
-    mapping, then replay it."""
-
-    code = "payload-not-mapped"
-    title = "The payload does not fit the connector"
 
 
 class Unavailable(ServiceError):

@@ -12,21 +12,28 @@ KINDS = list(dict.fromkeys(all_errors()))
 each_kind = pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.__name__)
 
 
-def drawn() -> dict[str, int]:
-    """Each class in the module's docstring, with its depth."""
-    found = {}
+def drawn() -> dict[str, str | None]:
+    """Each class in the module's docstring, with the one that it is drawn under."""
+    found: dict[str, str | None] = {}
+    above: list[str] = []
     for line in (errors.__doc__ or "").splitlines():
         match = re.match(r"^(?P<indent> *)[*+-] (?P<name>[A-Z]\w+)", line)
         if match:
-            found[match["name"]] = len(match["indent"]) // 2
+            depth = len(match["indent"]) // 2
+            assert depth <= len(above), f"{match['name']} is drawn under nothing"
+            assert match["name"] not in found, f"{match['name']} is drawn twice"
+            del above[depth:]
+            found[match["name"]] = above[-1] if above else None
+            above.append(match["name"])
     return found
 
 
 @each_kind
-def test_it_is_drawn_in_the_docstring_where_it_stands(kind: type[ServiceError]) -> None:
-    depth = len([one for one in kind.__mro__ if issubclass(one, ServiceError)]) - 1
+def test_it_is_drawn_in_the_docstring_under_its_parent(kind: type[ServiceError]) -> None:
+    parent = None if kind is ServiceError else kind.__bases__[0].__name__
 
-    assert drawn().get(kind.__name__) == depth, f"draw {kind.__name__} in service/errors.py"
+    assert kind.__name__ in drawn(), f"draw {kind.__name__} in service/errors.py"
+    assert drawn()[kind.__name__] == parent
 
 
 def test_nothing_is_drawn_that_is_not_there() -> None:
