@@ -1,10 +1,12 @@
 """Receipts: an action's sum, line by line, done again from the published methodology."""
 
+from functools import partial
 from typing import Any
 
 from sqlalchemy import RowMapping
 
 from methodologies.catalogue import Catalogue
+from methodologies.content import canonical_data, content_digest
 from methodologies.contract import DataInvalid
 from methodologies.explanation import Explanation
 from service.intake.outcome import Outcome, leaf_of, local_text
@@ -55,6 +57,8 @@ def receipt_of(catalogue: Catalogue, action: RowMapping) -> dict[str, object]:
     explanation = explain_action(catalogue, action)
     recorded = {name: action[name] for name in Outcome._fields if name in action}
     outcome = Outcome(**recorded, batch_id=action["action_id"])
+    time = local_text(action["occurred_at"], action["utc_offset_min"])
+    assert time is not None
     receipt: dict[str, Any] = {
         "format": FORMAT,
         "action_id": str(action["action_id"]),
@@ -76,15 +80,15 @@ def receipt_of(catalogue: Catalogue, action: RowMapping) -> dict[str, object]:
         ],
         "event": {
             "type": action["activity"],
-            "time": local_text(action["occurred_at"], action["utc_offset_min"]),
+            "time": time,
             "local_day": action["local_day"].isoformat(),
             "region": action["region"],
             "evidence_level": action["evidence_level"],
             "scope": action["scope"],
-            "inventory_overlap": action["inventory_overlap"],
+            "inventory_overlap": _stated(action, time),
             "data": action["data"],
         },
-        "standing": {
+        "status": {
             "held": action["held"],
             "transferred_to": action["transfer_scheme"],
             "reversed": action["reversal_reason"],
@@ -98,6 +102,23 @@ def receipt_of(catalogue: Catalogue, action: RowMapping) -> dict[str, object]:
     }
     receipt["digests"]["receipt"] = digest_of_receipt(receipt)
     return receipt
+
+
+def _stated(action: RowMapping, time: str) -> str | None:
+    """What the event said of inventories: only its digest tells whether it said anything."""
+    digest_with = partial(
+        content_digest,
+        activity=action["activity"],
+        time=time,
+        level=action["evidence_level"],
+        scope=action["scope"],
+        region=action["region"],
+        data=canonical_data(action["data"]),
+    )
+    for stated in (None, str(action["inventory_overlap"])):
+        if digest_with(overlap=stated) == action["digest"]:
+            return stated
+    raise AssertionError(f"{action['action_id']}: its digest is of another event")
 
 
 def _explained(

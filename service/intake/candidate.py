@@ -4,14 +4,11 @@ Nothing is decided here that depends on what is recorded already (repeats, claim
 """
 
 from datetime import date, datetime, timedelta
-from decimal import Decimal
-from hashlib import sha256
 from typing import NamedTuple
 from uuid import UUID
 
-import orjson
-
 from methodologies.catalogue import Catalogue
+from methodologies.content import canonical_data, content_digest, implied_overlap
 from methodologies.contract import Assessment, DataInvalid, Edition, Refusal, UnknownActivity
 from methodologies.exclusive import Exclusions
 from service.errors import ActivityUnknown, EventInFuture, FieldsInvalid
@@ -109,10 +106,15 @@ class Assessor:
             result: Assessment | Refusal = self._too_late
         else:
             result = self.assess(event, region, level, data)
-        stated = event.inventoryoverlap
-        content = f"{activity}\n{at.isoformat()}\n{level}\n{scope}\n{region}\n".encode() + text
-        if stated is not None:
-            content += f"\n{stated}".encode()
+        digest = content_digest(
+            activity=activity,
+            time=at.isoformat(),
+            level=level,
+            scope=scope,
+            region=region,
+            data=text,
+            overlap=event.inventoryoverlap,
+        )
         offset = at.utcoffset()
         assert offset is not None
         return Candidate(
@@ -130,7 +132,7 @@ class Assessor:
             level,
             scope,
             text,
-            sha256(content).digest(),
+            digest,
             overlap,
             self._exclusions.leg_of(activity, int(at.timestamp()), data)
             if activity in self._exclusions.legs and not isinstance(result, Refusal)
@@ -190,7 +192,8 @@ def _scope_of(event: CloudEvent) -> tuple[str, str]:
     """
     scope, overlap = event.scope, event.inventoryoverlap
     if overlap is None:
-        return scope or "3+", "s3" if scope == "3" else "none"
+        scope = scope or "3+"
+        return scope, implied_overlap(scope)
     implied = "3+" if overlap in COUNTED_OVERLAPS else "3"
     if scope not in (None, implied):
         raise FieldsInvalid(
@@ -213,16 +216,11 @@ def split_region(event: CloudEvent) -> tuple[str | None, dict[str, Datum]]:
 
 
 def _canonical(data: dict[str, Datum]) -> bytes:
-    """Data as JSON with sorted names; numbers as decimal strings, so that 12.4 equals "12.4"."""
-    text = orjson.dumps(data, default=_number, option=orjson.OPT_SORT_KEYS)
+    """Data as it is hashed and stored. Raises FieldsInvalid when a text holds NUL."""
+    text = canonical_data(data)
     if b"\\u0000" in text:
         _refuse_nul(data)
     return text
-
-
-def _number(value: object) -> str:
-    assert isinstance(value, Decimal)
-    return format(value, "f") if -30 < value.adjusted() < 30 else str(value)
 
 
 def _refuse_nul(data: dict[str, Datum]) -> None:

@@ -7,6 +7,7 @@ from operator import itemgetter
 from typing import NamedTuple
 from uuid import UUID
 
+from methodologies.leaf import leaf_of_action
 from service.intake.action_row import ActionRow
 
 
@@ -90,35 +91,21 @@ def local_text(at: datetime | None, utc_offset_min: int) -> str | None:
 
 
 def leaf_of(outcome: Outcome, gross_mg: int) -> bytes:
-    """Return the leaf hash of an action (RFC 6962: SHA-256 over a zero byte and the content)."""
-    text = leaf_text(
-        outcome.action_id.hex,
-        outcome.digest.hex(),
-        outcome.methodology,
-        outcome.outcome,
-        gross_mg,
-        outcome.avoided_mg,
-        outcome.points,
+    """Return the leaf hash of an action, as its receipt shows it."""
+    return leaf_of_action(
+        action=outcome.action_id.hex,
+        content=outcome.digest.hex(),
+        methodology=outcome.methodology,
+        outcome=outcome.outcome,
+        gross_mg=gross_mg,
+        avoided_mg=outcome.avoided_mg,
+        points=outcome.points,
     )
-    return sha256(text.encode()).digest()
 
 
 def leaf_of_transfer(action_id: UUID, scheme: str, reference: str) -> bytes:
     """Return the leaf hash of a transfer, made as an action's is."""
     return sha256(f"\0{action_id.hex}|transfer|{scheme}|{reference}".encode()).digest()
-
-
-def leaf_text(
-    action: str,
-    content: str,
-    methodology: object,
-    outcome: object,
-    gross_mg: object,
-    avoided_mg: object,
-    points: object,
-) -> str:
-    """Return what a leaf hash is taken of; ids and digests in hex."""
-    return f"\0{action}|{content}|{methodology}|{outcome}|{gross_mg}|{avoided_mg}|{points}"
 
 
 def leaf_of_reversal(action_id: UUID, reason: str, avoided_mg: int, points: int) -> bytes:

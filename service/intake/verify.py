@@ -6,6 +6,7 @@ Pure: no database, no settings, no clock. `saxaul receipt verify` shows the answ
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date
+from functools import partial
 from hashlib import sha256
 from typing import Any
 from uuid import UUID
@@ -13,10 +14,14 @@ from uuid import UUID
 import orjson
 
 from methodologies.catalogue import Catalogue
+from methodologies.content import canonical_data, content_digest
 from methodologies.contract import DataInvalid, UnknownActivity, UnknownEdition
-from service.intake.outcome import leaf_text
+from methodologies.leaf import leaf_of_action
 
-FORMAT = "saxaul-receipt-1"
+FORMAT = "saxaul-receipt-2"
+# Issued before: `inventory_overlap` is the one that was recorded, stated or implied, and the oldest
+# have none; `status` is called `standing`. Only the digest of the event tells what was stated.
+FORMAT_1 = "saxaul-receipt-1"
 _ABSENT = object()
 _PARTS: Mapping[str, type] = {
     "format": str,
@@ -34,6 +39,10 @@ _EVENT: Mapping[str, tuple[type, ...]] = {
     "evidence_level": (str,),
     "scope": (str,),
     "data": (dict,),
+}
+_OVERLAP: Mapping[str, tuple[type, ...]] = {
+    FORMAT: (str, type(None)),
+    FORMAT_1: (str, type(_ABSENT)),
 }
 # A status may change after a receipt is written; it is told apart, and is no part of the sum.
 _STATUS = "/assessment/methodology/status"
@@ -78,15 +87,18 @@ def read_receipt(content: bytes) -> dict[str, Any]:
                 f"it is not a receipt: {name!r} is missing or of another kind; save the answer of "
                 "GET /v1/actions/{id}/receipt as it came"
             )
-    for name, kinds in _EVENT.items():
+    kinds_of_overlap = _OVERLAP.get(receipt["format"])
+    if kinds_of_overlap is None:
+        raise ReceiptUnreadable(
+            f"its format is {receipt['format']!r}; this program reads {FORMAT} and {FORMAT_1}"
+        )
+    for name, kinds in {**_EVENT, "inventory_overlap": kinds_of_overlap}.items():
         if not isinstance(receipt["event"].get(name, _ABSENT), kinds):
             raise ReceiptUnreadable(f"/event/{name} is missing or of another kind")
     if not isinstance(receipt["recorded"].get("methodology", _ABSENT), str | None):
         raise ReceiptUnreadable("/recorded/methodology is of another kind")
     if not isinstance(receipt.get("assessment", _ABSENT), dict | None):
         raise ReceiptUnreadable("/assessment is missing or of another kind")
-    if receipt["format"] != FORMAT:
-        raise ReceiptUnreadable(f"its format is {receipt['format']!r}; this program reads {FORMAT}")
     return receipt
 
 
@@ -149,18 +161,10 @@ def _again(receipt: Mapping[str, Any], reference: str, catalogue: Catalogue) -> 
 
 def _digests(receipt: Mapping[str, Any]) -> Iterator[Difference]:
     """The hash of the event, the leaf in the journal, and the digest of the whole receipt."""
-    recorded, event, digests = receipt["recorded"], receipt["event"], receipt["digests"]
-    content = content_of(
-        activity=event["type"],
-        time=event["time"],
-        level=event["evidence_level"],
-        scope=event["scope"],
-        region=event["region"],
-        data=orjson.dumps(event["data"], option=orjson.OPT_SORT_KEYS),
-    )
+    recorded, digests = receipt["recorded"], receipt["digests"]
     sheet = (receipt["assessment"] or {}).get("methodology")
     found = {
-        "content": f"sha256:{sha256(content).hexdigest()}",
+        "content": f"sha256:{_content(receipt).hex()}",
         "leaf": _leaf(receipt["action_id"], recorded, digests.get("content")),
         "methodology": sheet.get("digest") if isinstance(sheet, dict) else None,
         "receipt": digest_of_receipt(receipt),
@@ -168,28 +172,41 @@ def _digests(receipt: Mapping[str, Any]) -> Iterator[Difference]:
     yield from _compare("/digests", digests, found)
 
 
+def _content(receipt: Mapping[str, Any]) -> bytes:
+    """The digest of the event; of one of the first format, whichever of its two is said."""
+    event = receipt["event"]
+    digest_with = partial(
+        content_digest,
+        activity=event["type"],
+        time=event["time"],
+        level=event["evidence_level"],
+        scope=event["scope"],
+        region=event["region"],
+        data=canonical_data(event["data"]),
+    )
+    overlap = event.get("inventory_overlap")
+    if receipt["format"] == FORMAT_1 and overlap is not None:
+        said = receipt["digests"].get("content")
+        stated = digest_with(overlap=overlap)
+        return stated if said == f"sha256:{stated.hex()}" else digest_with(overlap=None)
+    return digest_with(overlap=overlap)
+
+
 def _leaf(action_id: str, recorded: Mapping[str, Any], content: object) -> str:
     try:
         action = UUID(action_id).hex
     except ValueError as wrong:
         raise ReceiptUnreadable(f"/action_id is not an id: {wrong}") from wrong
-    text = leaf_text(
-        action,
-        str(content).removeprefix("sha256:"),
-        recorded.get("methodology"),
-        recorded.get("outcome"),
-        recorded.get("gross_mg"),
-        recorded.get("avoided_mg"),
-        recorded.get("points"),
+    leaf = leaf_of_action(
+        action=action,
+        content=str(content).removeprefix("sha256:"),
+        methodology=recorded.get("methodology"),
+        outcome=recorded.get("outcome"),
+        gross_mg=recorded.get("gross_mg"),
+        avoided_mg=recorded.get("avoided_mg"),
+        points=recorded.get("points"),
     )
-    return f"sha256:{sha256(text.encode()).hexdigest()}"
-
-
-def content_of(
-    *, activity: object, time: object, level: object, scope: object, region: object, data: bytes
-) -> bytes:
-    """What the digest of an event is taken of. `data` as JSON with sorted names."""
-    return f"{activity}\n{time}\n{level}\n{scope}\n{region}\n".encode() + data
+    return f"sha256:{leaf.hex()}"
 
 
 def _figures(recorded: Mapping[str, Any], again: Mapping[str, Any]) -> Iterator[Difference]:

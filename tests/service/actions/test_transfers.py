@@ -40,7 +40,7 @@ async def test_a_transfer_is_shown_with_the_action(partner: httpx.AsyncClient) -
     action = (await partner.get(f"/v1/actions/{action_id}")).json()
     assert action["transfer"]["scheme"] == "beijing-maas"
     receipt = (await partner.get(f"/v1/actions/{action_id}/receipt")).json()
-    assert receipt["standing"]["transferred_to"] == "beijing-maas"
+    assert receipt["status"]["transferred_to"] == "beijing-maas"
 
 
 async def test_a_transfer_can_be_sent_again(partner: httpx.AsyncClient) -> None:
