@@ -7,6 +7,7 @@ inputs are drawn anew, within the sheet's limits and beyond them.
 from collections.abc import Callable
 from datetime import UTC, date, datetime, time, timedelta, timezone
 from decimal import Decimal
+from pathlib import Path
 from typing import Any, cast
 from uuid import UUID
 
@@ -26,7 +27,7 @@ from service.intake.extent import YearState
 from service.intake.ids import ActionIds
 from service.intake.outcome import Outcome
 from service.partners.caller import Caller
-from service.partners.people import Hasher
+from service.partners.person_key import hasher_of
 from service.points.policy import load_policy
 
 CATALOGUE = load_catalogue()
@@ -171,9 +172,9 @@ def as_json(event: dict[str, object]) -> bytes:
     return orjson.dumps(event, default=lambda number: orjson.Fragment(format(number, "f")))
 
 
-def an_assessor(tmp_home: Any) -> Assessor:
+def an_assessor(home: Path) -> Assessor:
     """What prepares events, under the settings of the tests."""
-    return Assessor(CATALOGUE, Hasher(bytes(32)), settings_of(tmp_home), EXCLUSIONS)
+    return Assessor(CATALOGUE, hasher_of(settings_of(home)), settings_of(home), EXCLUSIONS)
 
 
 def decided(candidate: Candidate, day: DayState, *, claimed: bool) -> Outcome:

@@ -57,6 +57,21 @@ class Candidate(NamedTuple):
     extent: Extent | None = None
 
 
+class Checked(NamedTuple):
+    """What an event says, once it is known to be the caller's to report and fit to be recorded.
+
+    `text` is its data as it is hashed and stored, without the region.
+    """
+
+    person: PersonId
+    level: str
+    region: str | None
+    data: dict[str, Datum]
+    text: bytes
+    scope: str
+    overlap: str
+
+
 class Assessor:
     """What turning events into candidates needs besides the event."""
 
@@ -81,28 +96,10 @@ class Assessor:
         Raises FieldsInvalid, ActivityUnknown, EventInFuture, or Forbidden's kinds when the event
         is not this caller's to report. An event that is too old is a candidate with a Refusal.
         """
+        person, level, region, data, text, scope, overlap = self.check(event, caller, now)
         activity, source, at = event.type, event.source, event.time
-        caller.check_source(source)
-        level = event.evidencelevel or caller.default_level
-        caller.check_level(level)
-        person = self.hasher.person(caller.subject_for(event.subject))
-        age = now - at
-        if age < self._ahead:
-            raise EventInFuture(
-                f"The event's time {at.isoformat()} is more than {self.settings.ahead_seconds} "
-                f"seconds ahead of ours ({now.isoformat()}).",
-                (("/time", "must not be in the future"),),
-            )
-        if at.year < OLDEST_YEAR:
-            raise FieldsInvalid(
-                f"/time: the year must be {OLDEST_YEAR} or later.",
-                (("/time", f"must be in the year {OLDEST_YEAR} or later"),),
-            )
-        region, data = split_region(event)
-        text = _canonical(data)
         day = at.date()
-        scope, overlap = _scope_of(event)
-        if age > self._late and not caller.may(BACKFILL):
+        if now - at > self._late and not caller.may(BACKFILL):
             result: Assessment | Refusal = self._too_late
         else:
             result = self.assess(event, region, level, data)
@@ -147,6 +144,34 @@ class Assessor:
             else self._extent(result.edition, day, data, person, caller),
         )
 
+    def check(self, event: CloudEvent, caller: Caller, now: datetime) -> Checked:
+        """What both recording an event and estimating it ask of it, before it is assessed.
+
+        Raises FieldsInvalid, EventInFuture, or Forbidden's kinds when the event is not this
+        caller's to report. How old it may be is not asked here: an estimate may be of any day.
+        """
+        caller.check_source(event.source)
+        level = event.evidencelevel or caller.default_level
+        caller.check_level(level)
+        person = self.hasher.person(caller.subject_for(event.subject))
+        self._check_time(event.time, now)
+        region, data = split_region(event)
+        text = _canonical(data)
+        return Checked(person, level, region, data, text, *scope_of(event))
+
+    def _check_time(self, at: datetime, now: datetime) -> None:
+        if now - at < self._ahead:
+            raise EventInFuture(
+                f"The event's time {at.isoformat()} is more than {self.settings.ahead_seconds} "
+                f"seconds ahead of ours ({now.isoformat()}).",
+                (("/time", "must not be in the future"),),
+            )
+        if at.year < OLDEST_YEAR:
+            raise FieldsInvalid(
+                f"/time: the year must be {OLDEST_YEAR} or later.",
+                (("/time", f"must be in the year {OLDEST_YEAR} or later"),),
+            )
+
     def _extent(
         self,
         edition: Edition,
@@ -185,7 +210,7 @@ class Assessor:
             raise FieldsInvalid(f"{errors[0][0]}: {errors[0][1]}.", errors) from error
 
 
-def _scope_of(event: CloudEvent) -> tuple[str, str]:
+def scope_of(event: CloudEvent) -> tuple[str, str]:
     """(scope, overlap): what sits in the operator's own inventory has scope 3, all else 3+.
 
     Raises FieldsInvalid when the two contradict each other.

@@ -179,7 +179,7 @@ class Decider:
                 self._extend(candidate, candidate.extent, result, terms)
         name, detail = "credited" if credited_mg else "zero", None
         if cap is not None:
-            name, detail = "capped", _said_of_points(cap, terms.rule)
+            name, detail = "capped", said_of_points(cap, terms.rule)
         error_mg = half_width_mg(credited_mg, result)
         verdict = _Verdict(name, credited_mg, error_mg, points, cap, detail)
         return verdict, terms.ripens_at if points else None
@@ -379,7 +379,8 @@ def limit_passed(edition: Edition, result: Assessment, day: DayState) -> str | N
     return None
 
 
-def _said_of_points(cap: str, rule: Rule) -> str:
+def said_of_points(cap: str, rule: Rule) -> str:
+    """A sentence about why an action got fewer points, or none."""
     if cap == EVIDENCE:
         return f"Points need the evidence level {rule.evidence} or higher; carbon is counted."
     return f"The points' cap {cap} is reached; carbon is counted."

@@ -116,16 +116,15 @@ def _batch(results: list[Result], counts: Counter[str]) -> Response:
     openapi_extra=EVENT_BODY,
 )
 async def estimate(request: Request, intake: ThisIntake, policy: ThisPolicy) -> Response:
-    """What these events would give. Nothing is recorded; any day of the programme."""
+    """What these events would give. Nothing is recorded; any day of the programme up to now."""
     caller, parsed = await received(request)
-    assessor = intake.assessor
+    assessor, now = intake.assessor, intake.clock()
     answer: object
     if parsed.is_batch:
-        answer = {
-            "results": estimate_batch(parsed.events, caller, assessor=assessor, policy=policy)
-        }
+        results = estimate_batch(parsed.events, caller, assessor=assessor, policy=policy, now=now)
+        answer = {"results": results}
     else:
-        answer = estimate_event(parsed.events[0], caller, assessor=assessor, policy=policy)
+        answer = estimate_event(parsed.events[0], caller, assessor=assessor, policy=policy, now=now)
     return Response(orjson.dumps(answer), media_type=_JSON)
 
 

@@ -42,6 +42,10 @@ class Rule:
             return self.flat_points
         return credited_mg * self.points_per_gram // MG_IN_G
 
+    def takes(self, level: str) -> bool:
+        """Whether points are given at an evidence level."""
+        return level >= self.evidence
+
     def ripe_at(self, acted_at: datetime) -> datetime:
         """When points of an action at the local time `acted_at` ripen."""
         ripens = self.ripens
@@ -80,7 +84,7 @@ def award(rule: Rule, credited_mg: int, so_far: Awarded, *, level: str) -> Award
     """
     day_actions, day_points, month_actions, month_points = so_far
     points, cap = rule.points_for(credited_mg), None
-    if level < rule.evidence:
+    if not rule.takes(level):
         return Award(0, EVIDENCE if points else None)
     for limit, used, name in (
         (rule.actions_per_day, day_actions, "actions_per_day"),

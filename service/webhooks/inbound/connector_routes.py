@@ -370,7 +370,11 @@ def _estimate(
         return None
     try:
         return estimate_event(
-            found, connector.caller, assessor=hooks.intake.assessor, policy=policy
+            found,
+            connector.caller,
+            assessor=hooks.intake.assessor,
+            policy=policy,
+            now=hooks.intake.clock(),
         )
     except ServiceError as error:
         return {"problem": problem_of(error)}

@@ -30,9 +30,9 @@ from hypothesis import assume, event, given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
+from service.actions.receipt import receipt_of
 from service.errors import ServiceError
 from service.intake.decide import DayState
-from service.intake.receipt import receipt_of
 from service.intake.verify import (
     FORMAT_1,
     ReceiptUnreadable,
