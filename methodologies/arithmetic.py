@@ -31,7 +31,7 @@ _CHOICES: dict[str, Callable[[Decimal, Decimal], Decimal]] = {"min": min, "max":
 
 
 def evaluate(text: str) -> Decimal:
-    """The value of a written sum of plain decimal numbers with + - * / ( ), min(,) and max(,).
+    """Return the value of a written sum: plain decimals with + - * / ( ), min(,) and max(,).
 
     ValueError: anything else stands in the text, or it divides by zero.
     """
@@ -59,7 +59,7 @@ def _value(node: ast.expr, text: str) -> Decimal:
 
 
 def plain(number: Decimal) -> str:
-    """The number without exponent and without zeros at its end."""
+    """Return the number as text, without exponent and without zeros at its end."""
     text = format(number, "f")
     text = text.rstrip("0").rstrip(".") if "." in text else text
     return "0" if text in {"-0", ""} else text

@@ -89,18 +89,18 @@ Branches = Mapping[str, Mapping[str, Branch]]  # by region, then by name
 
 
 def is_region(text: str) -> bool:
-    """An ISO 3166-1 alpha-2 or 3166-2 code by its form."""
+    """Return whether the text has the form of an ISO 3166-1 alpha-2 or 3166-2 code."""
     return bool(_REGION.fullmatch(text))
 
 
 def chain_of(region: str) -> tuple[str, ...]:
-    """The regions whose rules are looked for, the nearest first: CN-ZJ, CN, GLOBAL."""
+    """Return the regions whose rules apply, the nearest first: CN-ZJ, CN, GLOBAL."""
     country = region[:2]
     return (region, "GLOBAL") if region == country else (region, country, "GLOBAL")
 
 
 def named_by(reference: str, factors: Iterable[str]) -> list[str]:
-    """The ids of factors that a reference of a rule may mean."""
+    """Return the ids, of those in `factors`, that a reference such as `*.grid.avg_co2` may mean."""
     if not reference.startswith(_NEAREST):
         return [reference]
     family = reference.removeprefix(_NEAREST)
@@ -108,14 +108,14 @@ def named_by(reference: str, factors: Iterable[str]) -> list[str]:
 
 
 def ids_from(reference: str, chain: tuple[str, ...]) -> list[str]:
-    """The ids to look for in a chain of regions, the nearest first."""
+    """Return the ids that a reference means in a chain of regions, the nearest first."""
     if not reference.startswith(_NEAREST):
         return [reference]
     return [f"{region.lower()}.{reference.removeprefix(_NEAREST)}" for region in chain]
 
 
 def multiplier(u_pct: Decimal) -> Decimal:
-    """The conservativeness factor of a relative uncertainty."""
+    """Return the conservativeness factor of a relative uncertainty in percent, by its band."""
     for upper, factor in BANDS:
         if u_pct <= upper:
             return factor
@@ -128,7 +128,10 @@ def read_branches(
     names: Names,
     factors: frozenset[str],
 ) -> Branches:
-    """The block `rules`. CatalogueBroken: an unknown factor or name, or a CF outside its band."""
+    """Read the block `rules`.
+
+    CatalogueBroken: an unknown factor or name, or a CF that is not that of its uncertainty.
+    """
     found: dict[str, Mapping[str, Branch]] = {}
     for key, entry in rules.entries():
         region = key.text()
@@ -184,7 +187,10 @@ def _read_branch(
 
 
 def compiled(branches: Branches, names: Names) -> Branches:
-    """The same rules with formulas that do the sum. CatalogueBroken: a formula is none."""
+    """Return the same rules with formulas that do the sum.
+
+    CatalogueBroken: a formula cannot be compiled; with file, line, character and reason.
+    """
     return {
         region: {name: _compiled(branch, names) for name, branch in rules.items()}
         for region, rules in branches.items()

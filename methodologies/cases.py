@@ -18,7 +18,11 @@ REFUSALS = ("no_methodology", "implausible", "out_of_period", "evidence_too_weak
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """Exactly one of `gross_g` with `credited_mg`, `refused` and `invalid` is given."""
+    """A worked case: an event, its sum by hand, and what must come out.
+
+    Exactly one of three is given: `gross_g` (grams) with `credited_mg`, `refused` (the reason), or
+    `invalid` (the input that cannot be read). What else is None is not compared.
+    """
 
     name: str
     by_hand: str
@@ -37,7 +41,10 @@ class Case:
 
 
 def read_cases(root: Cursor) -> tuple[Case, ...]:
-    """CatalogueBroken: a case that cannot be read, a name twice, or too few cases."""
+    """Read all cases of one cases.yaml, in its order.
+
+    CatalogueBroken: a case that cannot be read, a name twice, or too few cases.
+    """
     cases: dict[str, Case] = {}
     for item in root.items():
         case = _read_case(item)

@@ -61,7 +61,7 @@ def load_catalogue(*folders: Path) -> "Catalogue":
 
 
 def _read(folder: Path) -> tuple[list[Version], Register]:
-    """The versions of one folder, in force and withdrawn as its files say, and its register."""
+    """Read one folder: its versions with their days and withdrawals, and its register."""
     found = read_folder(folder)
     check_lock(folder, published_in(found))
     forces = read_forces(folder, found)
@@ -156,21 +156,24 @@ class Catalogue:
 
     @property
     def resolved_kept(self) -> int:
-        """How many regions and days are held ready; never more than `RESOLVED_MAX`."""
+        """The number of resolved versions that are kept; never more than `RESOLVED_MAX`."""
         return len(self._resolved)
 
     def editions(self) -> tuple[Edition, ...]:
-        """Every version, of every status, by id and version."""
+        """Return every version, of every status, sorted by id and version."""
         return tuple(one.edition for one in sorted(self._versions.values(), key=_age))
 
     def edition(self, id_: str, version: str) -> Edition:
-        """UnknownEdition: there is none."""
+        """Return one version by id and number. UnknownEdition: there is none."""
         return self._version(id_, version).edition
 
     def factors(
         self, *, id_: str | None, region: str | None, on: date | None
     ) -> tuple[Factor, ...]:
-        """The factors of all versions, each value once, by id and day; None: whatever it is."""
+        """Return the factors of all versions, each value once, sorted by id and day.
+
+        Each argument that is not None leaves only factors that match it.
+        """
         found = {
             (factor.id, factor.valid_from, factor.value): factor
             for version in self._versions.values()
@@ -183,7 +186,7 @@ class Catalogue:
         return tuple(factor for _, factor in sorted(found.items()))
 
     def factors_used(self) -> dict[str, tuple[Factor, ...]]:
-        """By id: the values that published versions read, each version's own copy."""
+        """Return, by factor id, the values that published versions carry, one for each version."""
         found: dict[str, tuple[Factor, ...]] = {}
         for version in self._versions.values():
             if version.edition.status == "published":
@@ -192,11 +195,11 @@ class Catalogue:
         return found
 
     def factors_of(self, id_: str, version: str) -> tuple[Factor, ...]:
-        """The values that a version carries, in its order. UnknownEdition: there is none."""
+        """Return the values that a version carries, in its order. UnknownEdition: there is none."""
         return tuple(one for some in self._version(id_, version).factors.values() for one in some)
 
     def cases(self, id_: str, version: str) -> tuple[Case, ...]:
-        """The worked cases of a version. UnknownEdition: there is none."""
+        """Return the worked cases of a version. UnknownEdition: there is none."""
         return self._version(id_, version).cases
 
     def _resolve(self, activity: str, region: str | None, day: date) -> ResolvedVersion:
@@ -233,7 +236,9 @@ class Catalogue:
 
 
 def _usable(versions: tuple[Version, ...]) -> dict[str, tuple[Version, ...]]:
-    """By activity: the published versions, newest first; the newest withdrawn one if there is none.
+    """Return the versions that may assess an activity, by activity, the newest first.
+
+    Those are the published ones; where all are withdrawn, the newest of these.
 
     CatalogueBroken: two methodologies are about the same activity.
     """
@@ -256,7 +261,10 @@ def _usable(versions: tuple[Version, ...]) -> dict[str, tuple[Version, ...]]:
 
 
 def _region(region: str | None) -> str:
-    """DataInvalid: no region, or not the form of an ISO 3166 code. Nothing is assumed."""
+    """Return the region that an event states.
+
+    DataInvalid: it states none, or one without the form of an ISO 3166 code; none is assumed.
+    """
     if region is None or not is_region(region):
         raise DataInvalid(
             ("region", "is required: an ISO 3166-1 or 3166-2 code such as CN or CN-ZJ")
@@ -270,5 +278,5 @@ def _parts(reference: str) -> tuple[str, str]:
 
 
 def _age(version: Version) -> tuple[str, tuple[int, ...]]:
-    """By id, older versions first."""
+    """Return the key by which versions are sorted: by id, older ones first."""
     return version.edition.id, tuple(int(part) for part in version.edition.version.split("."))

@@ -16,7 +16,7 @@ WITHDRAWN = "WITHDRAWN"
 
 
 def digest_of(folder: Path) -> str:
-    """SHA-256 over name, length and bytes of each file of a version folder, sorted by name."""
+    """Return "sha256:..." over name, length and bytes of each file of a folder, sorted by name."""
     digest = hashlib.sha256()
     for path in sorted(folder.iterdir()):
         if path.is_file():
@@ -27,7 +27,10 @@ def digest_of(folder: Path) -> str:
 
 
 def read_lines(file: Path) -> dict[str, tuple[int, str]]:
-    """`id@version` -> (line number, the rest of the line). A missing file has no lines."""
+    """Read lines of `id@version value`: by reference, the line's number and its value.
+
+    A missing file has no lines. CatalogueBroken: a line has not this form, or a reference twice.
+    """
     found: dict[str, tuple[int, str]] = {}
     text = file.read_text(encoding="utf-8") if file.is_file() else ""
     for number, line in enumerate(text.splitlines(), start=1):
@@ -43,7 +46,10 @@ def read_lines(file: Path) -> dict[str, tuple[int, str]]:
 
 
 def check_lock(folder: Path, published: dict[str, str]) -> None:
-    """CatalogueBroken: a published version is not locked, differs from its line, or is gone."""
+    """Compare the digests of published versions, by reference, with LOCK.
+
+    CatalogueBroken: a published version is not locked, differs from its line, or is gone.
+    """
     locked = read_lines(folder / LOCK)
     for reference, digest in published.items():
         if reference not in locked:

@@ -37,7 +37,7 @@ class Cursor:
         return CatalogueBroken(self.file, self._node.start_mark.line + 1, reason, rule)
 
     def entries(self) -> list[tuple["Cursor", "Cursor"]]:
-        """Keys and values of a mapping, in the order written; a key may stand once."""
+        """Return keys and values of a mapping, as written. CatalogueBroken: a key stands twice."""
         if not isinstance(self._node, yaml.MappingNode):
             raise self.broken("a mapping is expected here")
         seen: set[str] = set()
@@ -59,8 +59,10 @@ class Cursor:
         may: Iterable[str] = (),
         rules: Mapping[str, str] = MappingProxyType({}),
     ) -> dict[str, "Cursor"]:
-        """A mapping with exactly the keys of `needs` and any of `may`; `rules` names the rule that
-        a missing key breaks."""
+        """Return a mapping that has all keys of `needs`, any of `may`, and no other.
+
+        CatalogueBroken: otherwise; `rules` names the rule that a missing key breaks.
+        """
         needed, known = set(needs), {*needs, *may}
         found: dict[str, Cursor] = {}
         for key, value in self.entries():
@@ -94,7 +96,7 @@ class Cursor:
         return self._node.tag == _NULL
 
     def number(self) -> Decimal:
-        """A plain decimal number in quotes; binary numbers never enter."""
+        """Return a plain decimal number, exactly. CatalogueBroken: it is none, or not in quotes."""
         value = self._scalar(_STR, 'write a number as a quoted string, such as "0.104"')
         if not _NUMBER.fullmatch(value):
             raise self.broken(f"{value!r} is not a plain decimal number")
@@ -123,7 +125,7 @@ class Cursor:
         return value
 
     def plain(self) -> object:
-        """The whole part as text, true/false, null, lists and mappings; days as ISO text."""
+        """Return the whole part as text, bool, None, lists and dicts, with days as ISO text."""
         if isinstance(self._node, yaml.MappingNode):
             return {key.plain_key(): value.plain() for key, value in self.entries()}
         if isinstance(self._node, yaml.SequenceNode):
@@ -146,7 +148,10 @@ class Cursor:
 
 
 def read_document(path: Path, *, shown_as: str) -> Cursor:
-    """The root of a YAML file; `shown_as` is its name in messages."""
+    """Read a YAML file and return its root; `shown_as` is its name in messages.
+
+    CatalogueBroken: the file cannot be read, is empty or no YAML.
+    """
     try:
         root = yaml.compose(path.read_text(encoding="utf-8"), Loader=_LOADER)
     except yaml.MarkedYAMLError as wrong:

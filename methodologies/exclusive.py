@@ -69,7 +69,7 @@ class Exclusions:
 
 
 def load_exclusions(file: Path = FILE) -> Exclusions:
-    """CatalogueBroken: with file, line and reason, for what is not fit for use."""
+    """Read EXCLUSIVE.yaml. CatalogueBroken: it is not fit for use, with file, line and reason."""
     root = read_document(file, shown_as=file.name).table(needs=["legs", "whole_days", "periods"])
     legs = root["legs"].table(needs=["activities", "why"])
     legs["why"].text()

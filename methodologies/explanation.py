@@ -58,14 +58,14 @@ class Explanation:
     refusal: Refusal | None
 
     def fallbacks(self) -> list[dict[str, str]]:
-        """Where the nearest thing was not there and the next one was used: regions only."""
+        """Return what was asked for and is not there, with what was used instead: regions only."""
         asked = self.region_chain[0]
         if self.region in (None, asked):
             return []
         return [{"what": "rules of the region", "asked": asked, "used": str(self.region)}]
 
     def as_dict(self) -> dict[str, object]:
-        """Ready for JSON; milligrams as strings, since sums of them pass 2^53."""
+        """Return the receipt's block, ready for JSON; milligrams are strings, as sums pass 2^53."""
         return {
             "methodology": {
                 "id": self.edition.id,

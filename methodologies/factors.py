@@ -78,7 +78,7 @@ Factors = Mapping[str, tuple[Factor, ...]]  # by id, in the order of their days
 
 
 def in_force(values: tuple[Factor, ...], day: date) -> Factor | None:
-    """The value that holds on the day. Never the newest, the nearest or another region's."""
+    """Return the value that holds on the day, or None; never another day's or region's."""
     for factor in values:
         if factor.holds_on(day):
             return factor
@@ -86,7 +86,7 @@ def in_force(values: tuple[Factor, ...], day: date) -> Factor | None:
 
 
 def days_covered(values: tuple[Factor, ...]) -> str:
-    """The days on which a factor has a value, in words."""
+    """Return the days on which a factor has a value, in words."""
     return ", ".join(
         f"{factor.valid_from} to {factor.valid_to}"
         if factor.valid_to
@@ -96,7 +96,10 @@ def days_covered(values: tuple[Factor, ...]) -> str:
 
 
 def read_factors(root: Cursor) -> Factors:
-    """All factors of one factors.yaml. CatalogueBroken: see `_read_value` and `_refuse_overlap`."""
+    """Read all factors of one factors.yaml, by id.
+
+    CatalogueBroken: see `_read_value` and `_refuse_overlap`; or a source that no value uses.
+    """
     table = root.table(needs=["factors", "sources"])
     sources = {key.text(): value for key, value in table["sources"].entries()}
     factors: dict[str, tuple[Factor, ...]] = {}
@@ -167,7 +170,10 @@ def _read_value(
 
 
 def refuse_unwaived(factor: Factor, value: Cursor) -> None:
-    """CatalogueBroken: the value is from memory or in conflict, and nobody accepts that."""
+    """Refuse a value that is from memory or in conflict and has no waiver.
+
+    CatalogueBroken: with the line of the value and the rule.
+    """
     if factor.waiver:
         return
     doubts = {
@@ -186,6 +192,7 @@ _TEXTS = ("locator", "notes", "waiver", "derivation", "judgement")
 
 
 def read_source(named: Cursor, locator: str | None, sources: Mapping[str, Cursor]) -> Source:
+    """Return the source that a value names. CatalogueBroken: it is not in the block of sources."""
     key = named.text()
     if key not in sources:
         raise named.broken(
@@ -210,6 +217,10 @@ def _text_or_none(field: Cursor | None) -> str | None:
 
 
 def check_derivation(factor: Factor, value: Cursor) -> None:
+    """Work a derived value out again.
+
+    CatalogueBroken: it has neither derivation nor judgement, or its derivation gives another value.
+    """
     if not factor.derivation:
         if not factor.judgement:
             raise value.broken(

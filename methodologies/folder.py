@@ -66,7 +66,10 @@ class Version:
 
 
 def read_folder(folder: Path) -> tuple[Version, ...]:
-    """Every `<methodology>/v<version>` of a folder, by name. Any other folder is refused."""
+    """Read every `<methodology>/v<version>` of a folder, by name.
+
+    CatalogueBroken: a version is not fit for use, or another folder or file stands there.
+    """
     versions = []
     for methodology in _folders_in(folder):
         inside = _folders_in(methodology)
@@ -82,7 +85,7 @@ def read_folder(folder: Path) -> tuple[Version, ...]:
 
 
 def published_in(versions: tuple[Version, ...]) -> dict[str, str]:
-    """The digest of each published version, by reference."""
+    """Return the digest of each published version, by reference."""
     return {
         version.edition.reference: version.edition.digest
         for version in versions
@@ -96,7 +99,10 @@ def _folders_in(folder: Path) -> list[Path]:
 
 
 def read_version(folder: Path) -> Version:
-    """CatalogueBroken: with the file, the line and the reason, whatever is wrong with it."""
+    """Read one version folder and check it.
+
+    CatalogueBroken: with the file, the line and the reason, whatever is wrong with it.
+    """
     shown = f"{folder.parent.name}/{folder.name}"
     _check_files(folder, shown)
     root = read_document(folder / "methodology.yaml", shown_as=f"{shown}/methodology.yaml")

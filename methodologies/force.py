@@ -17,7 +17,7 @@ NOTICE = timedelta(days=14)  # rule 6.1: a version is announced so long before i
 
 
 def read_forces(folder: Path, versions: Sequence[Version]) -> dict[str, date]:
-    """The first day of each version that IN_FORCE names.
+    """Return the first day of each version that IN_FORCE names, by reference.
 
     CatalogueBroken: with the line, for an unknown version, a draft, a day that is none or outside
     the programme, or one that was announced less than 14 days ahead.
@@ -37,7 +37,7 @@ def read_forces(folder: Path, versions: Sequence[Version]) -> dict[str, date]:
 
 
 def newest_begun(candidates: Sequence[Version], day: date) -> Version:
-    """The first of `candidates`, newest first, that is in force on `day`; else the last of them."""
+    """Return the newest of `candidates` (newest first) that is in force on `day`, else the last."""
     for version in candidates:
         if version.edition.in_force_from <= day:
             return version
@@ -45,7 +45,7 @@ def newest_begun(candidates: Sequence[Version], day: date) -> Version:
 
 
 def spans(editions: Mapping[str, date]) -> dict[str, tuple[date, date | None] | None]:
-    """First and last day of each reference; `editions` are first days, newest version first.
+    """Return first and last day of each reference; `editions` are first days, newest first.
 
     A last day of None: until the programme ends. None as a whole: a newer version has every day.
     """

@@ -28,7 +28,7 @@ class Ratio:
     high: Decimal
 
     def holds(self, over: Decimal, under: Decimal) -> bool:
-        """Cross-multiplied, so that nothing is divided."""
+        """Return whether the ratio is within its limits, cross-multiplied: nothing is divided."""
         return self.low * under <= over * self.times <= self.high * under
 
     def outside(self, over: Decimal, under: Decimal) -> str:
@@ -152,7 +152,10 @@ class InputReader:
         }
 
     def read(self, data: Mapping[str, object]) -> Reading:
-        """DataInvalid: a name, type or value that cannot be read, or an input that is missing."""
+        """Read the data of one event.
+
+        DataInvalid: a name, type or value that cannot be read, or an input that is missing.
+        """
         numbers, texts = self._numbers_default.copy(), self._texts_default.copy()
         inputs = Inputs(numbers, texts, self._switches_default.copy(), {}, {})
         errors: list[tuple[str, str]] = []
@@ -190,7 +193,7 @@ class InputReader:
         return f"is not an input of {self._activity}; its inputs are {known}"
 
     def _claims_of(self, inputs: Inputs, errors: list[tuple[str, str]]) -> tuple[str, ...]:
-        """The underlying things that the event names, each once, sorted."""
+        """Return the claims of the things that the event names, each once, sorted; note errors."""
         claims: tuple[str, ...] = ()
         for name, claim, counts in self._claims:
             if name in inputs.texts:

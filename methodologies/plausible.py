@@ -11,26 +11,26 @@ FILE = Path(__file__).parent / "PLAUSIBLE.yaml"
 
 
 class Means(NamedTuple):
-    """Between which credited means an activity is plausible, in mg CO2e an action."""
+    """The lowest and highest plausible mean of an activity, in mg CO2e credited an action."""
 
     least_mg: int
     most_mg: int
 
     def hold(self, mean_mg: int) -> bool:
-        """Whether a mean lies within, both ends included."""
+        """Return whether a mean lies between the two, both included."""
         return self.least_mg <= mean_mg <= self.most_mg
 
 
 @dataclass(frozen=True, slots=True)
 class Plausible:
-    """The means by activity, and from how many actions on they are asked for."""
+    """The plausible means by activity, and the fewest actions of which a mean is judged."""
 
     least_actions: int
     means: Mapping[str, Means]
 
 
 def load_plausible(file: Path = FILE) -> Plausible:
-    """CatalogueBroken: with file, line and reason, for what is not fit for use."""
+    """Read PLAUSIBLE.yaml. CatalogueBroken: it is not fit for use, with file, line and reason."""
     root = read_document(file, shown_as=file.name).table(
         needs=["least_actions", "why_least", "means_g"]
     )

@@ -12,7 +12,7 @@ from methodologies.review import refuse_overdue
 
 
 def load_all(methodology_path: str, today: date) -> Catalogue:
-    """The packaged methodologies and those of the folders in a search path, under the same checks.
+    """Load the packaged methodologies and those of a search path, under the same checks.
 
     CatalogueBroken: with folder, file, line and reason; the program must not start.
     """
@@ -20,14 +20,17 @@ def load_all(methodology_path: str, today: date) -> Catalogue:
 
 
 def load_checked(folders: Iterable[Path], today: date) -> Catalogue:
-    """The packaged methodologies and those of more folders. Errors as `load_all`."""
+    """Load the packaged methodologies and those of more folders. Errors as `load_all`."""
     catalogue = load_catalogue(PACKAGED, *folders)
     refuse_overdue(catalogue.register, catalogue.factors_used(), today)
     return catalogue
 
 
 def folders_of(methodology_path: str) -> tuple[Path, ...]:
-    """The folders of a search path (separated as PATH is). CatalogueBroken: one is not there."""
+    """Return the folders of a search path, separated as PATH is.
+
+    CatalogueBroken: one is not there.
+    """
     folders = tuple(Path(one) for one in methodology_path.split(os.pathsep) if one.strip())
     for folder in folders:
         if not folder.is_dir():

@@ -31,7 +31,7 @@ class Proof:
 
 
 def prove(version: Version, source: str | None) -> tuple[Proof, ...]:
-    """Everything that can be tried without a service.
+    """Try everything that can be tried without a service, and return each thing tried.
 
     `source` is the text of estimate.py, or None where the formulas do the sum.
     """
@@ -55,7 +55,7 @@ def _silent(edition: Edition) -> str | None:
 
 
 def placeholders(version: Version) -> tuple[str, ...]:
-    """The factors that are still those of the skeleton: such a version is not published."""
+    """Return the ids of factors that still have a value of the skeleton: not to be published."""
     return tuple(
         factor.id
         for values in version.factors.values()

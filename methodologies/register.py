@@ -76,7 +76,7 @@ class Row:
         return f"{self.factor.id}@{self.version}"
 
     def as_dict(self) -> dict[str, object]:
-        """Every field, ready for JSON; null is not known."""
+        """Return every field, ready for JSON; a field that is not known is None."""
         return {
             **self.factor.as_dict(),
             "version": self.version,
@@ -121,7 +121,7 @@ class Register:
                 self._by_name.setdefault(name, []).append(row)
 
     def named(self, name: str) -> tuple[Row, ...]:
-        """The rows of an id or a family, superseded ones too."""
+        """Return the rows of an id or a family, superseded ones too."""
         return tuple(self._by_name.get(name, ()))
 
     def find(self, *, id_: str | None, region: str | None, on: date | None) -> tuple[Row, ...]:
@@ -359,5 +359,5 @@ def refuse_doubtful(register: Register, used: Mapping[str, Iterable[Factor]]) ->
 
 
 def counts(register: Register) -> Counter[str]:
-    """How many rows there are by confidence."""
+    """Return the number of rows by confidence."""
     return Counter(row.factor.confidence for row in register.rows)

@@ -83,7 +83,10 @@ class ResolvedVersion:
         self._enough = frozenset(LEVELS[LEVELS.index(version.edition.minimum_level) :])
 
     def assess(self, level: str, data: Mapping[str, object]) -> Assessment | Refusal:
-        """DataInvalid: the data or the level cannot be read."""
+        """Assess one event of this region and day.
+
+        DataInvalid: the data or the level cannot be read.
+        """
         outer = getcontext()
         setcontext(ARITHMETIC)  # half the time of localcontext(), which copies it
         try:
@@ -98,7 +101,10 @@ class ResolvedVersion:
             setcontext(outer)
 
     def refuse(self, level: str, limit: Refusal | None) -> Refusal | None:
-        """The first reason against a sum: the day, the region, the evidence, then the limits."""
+        """Return the first reason against a sum: day or region, evidence, then the limits; or None.
+
+        DataInvalid: there is no such level.
+        """
         if self.refusal is not None:
             return self.refusal
         if level not in self._enough:
@@ -118,7 +124,7 @@ class ResolvedVersion:
         claims: tuple[str, ...],
         flags: tuple[str, ...],
     ) -> Assessment:
-        """Round once, at the end: the gross towards zero, the credited down, to whole mg."""
+        """Return the assessment: rounded once, the gross towards zero, the credited down, in mg."""
         branch, baseline_g, project_g, leakage_g = estimate
         rule = self.rules[branch]
         gross_mg = (baseline_g - project_g - leakage_g) * MG_PER_G
@@ -137,7 +143,7 @@ class ResolvedVersion:
 
 
 def _by_formulas(version: Version, rules: Mapping[str, Rule]) -> Estimator:
-    """The sum by formulas: of these rules, in the order in which the sheet names its rules."""
+    """Return the sum by formulas of these rules, in the order in which the sheet has its rules."""
     sheet = {name: one for region in version.branches.values() for name, one in region.items()}
     chosen = {name: rules[name].branch if name in rules else one for name, one in sheet.items()}
     return estimator_of({name: one.compiled for name, one in chosen.items() if one.compiled}, rules)
@@ -208,7 +214,7 @@ def _region_of(branch: Branch, found: Mapping[str, Factor], chain: tuple[str, ..
 
 
 def _doubts(factors: Mapping[str, Factor], chain: tuple[str, ...]) -> tuple[str, ...]:
-    """What a reader of the result must know about the factors behind it."""
+    """Return flags for doubts about the factors behind a result."""
     doubts = {
         "proxy_region": any(factor.region not in chain for factor in factors.values()),
         "secondary_source": any("secondary" in factor.flags for factor in factors.values()),

@@ -52,12 +52,15 @@ def due(register: Register, used: Iterable[str], today: date) -> tuple[Row, ...]
 
 
 def is_refused(row: Row, today: date) -> bool:
-    """Whether the grace period after the review day is over, too."""
+    """Return whether the grace period after the review day is over, too."""
     return row.review_by + GRACE < today
 
 
 def refuse_overdue(register: Register, used: Iterable[str], today: date) -> None:
-    """CatalogueBroken: a row in use was to be reviewed and the grace period is over."""
+    """Refuse rows in use whose review is overdue, grace period included.
+
+    CatalogueBroken: with file, line and rule, at the first of them.
+    """
     for row in due(register, used, today):
         if is_refused(row, today):
             raise row.at.broken(
@@ -68,7 +71,7 @@ def refuse_overdue(register: Register, used: Iterable[str], today: date) -> None
 
 
 def unused(register: Register, used: Iterable[str]) -> tuple[Row, ...]:
-    """The rows that no version reads. They are known, and that is all."""
+    """Return the rows that no version reads."""
     names = set(used)
     return tuple(row for row in register.rows if not {row.factor.id, row.family} & names)
 
@@ -122,7 +125,7 @@ def _difference(copy: Factor, row: Factor) -> str:
 
 
 def broken_copies(compared: Iterable[Compared]) -> tuple[CatalogueBroken, ...]:
-    """What a gate refuses, one error a value."""
+    """Return an error for each value that differs from its row, or has none, undeclared."""
     return tuple(
         CatalogueBroken(
             f"{one.methodology}/factors.yaml", 1, f"{one.factor.id}: {one.why}", "copy-is-the-row"

@@ -8,6 +8,7 @@ from methodologies.values import KINDS, LISTS, NUMERIC, Input
 
 
 def read_inputs(block: Cursor) -> tuple[Input, ...]:
+    """Read the declared inputs, or the columns of a list. CatalogueBroken: one makes no sense."""
     return tuple(_read_input(key.text(), entry) for key, entry in block.entries())
 
 
@@ -88,6 +89,7 @@ def _as_list(one: Input, given: dict[str, Cursor]) -> Input:
 
 
 def read_ratios(block: Cursor | None, inputs: tuple[Input, ...]) -> tuple[Ratio, ...]:
+    """Read the limits between two number inputs. CatalogueBroken: one is no such input."""
     if block is None:
         return ()
     numbers = [one.name for one in inputs if one.low is not None]
@@ -109,6 +111,7 @@ def read_ratios(block: Cursor | None, inputs: tuple[Input, ...]) -> tuple[Ratio,
 
 
 def read_conditions(block: Cursor | None, inputs: tuple[Input, ...]) -> tuple[Condition, ...]:
+    """Read what must hold beside limits. CatalogueBroken: one names no input of its kind."""
     if block is None:
         return ()
     choices = {one.name: one.choices for one in inputs if one.kind == "choice"}
@@ -136,7 +139,10 @@ def read_conditions(block: Cursor | None, inputs: tuple[Input, ...]) -> tuple[Co
 
 
 def read_together(block: Cursor | None, inputs: tuple[Input, ...]) -> tuple[tuple[str, ...], ...]:
-    """Groups of inputs that are given together or not at all."""
+    """Read the groups of inputs that are given together or not at all.
+
+    CatalogueBroken: a group has fewer than two.
+    """
     groups = tuple(read_names(group, inputs) for group in block.items()) if block else ()
     if block is not None and any(len(group) < 2 for group in groups):
         raise block.broken("a group of inputs that belong together has two or more")
@@ -144,7 +150,7 @@ def read_together(block: Cursor | None, inputs: tuple[Input, ...]) -> tuple[tupl
 
 
 def check_attribution(block: Cursor | None) -> None:
-    """How one result is shared: in words, or as a share for each actor.
+    """Check how one result is shared: in words, or as a share for each actor.
 
     CatalogueBroken: the shares are more than the whole.
     """
@@ -156,6 +162,7 @@ def check_attribution(block: Cursor | None) -> None:
 
 
 def read_bands(block: Cursor | None, inputs: tuple[Input, ...]) -> tuple[Band, ...]:
+    """Read the classes of number inputs. CatalogueBroken: edges fall, or leave values out."""
     if block is None:
         return ()
     highest = {one.name: one.high for one in inputs if one.high is not None}
@@ -175,6 +182,7 @@ def read_bands(block: Cursor | None, inputs: tuple[Input, ...]) -> tuple[Band, .
 
 
 def read_names(block: Cursor | None, inputs: tuple[Input, ...]) -> tuple[str, ...]:
+    """Read a list of names of inputs. CatalogueBroken: one is none."""
     if block is None:
         return ()
     return tuple(item.one_of([one.name for one in inputs]) for item in block.items())

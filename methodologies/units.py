@@ -83,7 +83,7 @@ def registry() -> "pint.UnitRegistry[Any]":
 
 
 def refusal_of(unit: str) -> str | None:
-    """What is wrong with a unit; None when it parses."""
+    """Return what is wrong with a unit, or None when it parses. PintMissing: see there."""
     text = _QUALIFIER.sub("", unit)
     for word, name in _WORDS:
         text = text.replace(word, name)

@@ -81,6 +81,7 @@ class NumberRule:
 
 
 def number_rule(one: Input) -> NumberRule:
+    """Return what reads and limits the numbers of a number or count input."""
     assert one.low is not None
     assert one.high is not None
     return NumberRule(
@@ -95,14 +96,14 @@ def number_rule(one: Input) -> NumberRule:
 
 
 def putter(one: Input) -> Put:
-    """The function that files a value of an input which is not a number."""
+    """Return the function that files a value of an input which is not a number."""
     if one.kind == "choice":
         return partial(_put_choice, one.choices)
     return {"text": _put_text, "switch": _put_switch, "id": _put_id, "ids": _put_ids}[one.kind]
 
 
 def _number(raw: object) -> Decimal:
-    """A Decimal, an int or a plain decimal string, exactly."""
+    """Return a Decimal, an int or a plain decimal string as an exact number."""
     if isinstance(raw, str):
         if not _is_plain(raw):
             raise ValueError(_NO_NUMBER)

@@ -48,7 +48,7 @@ def make_skeleton(id_: str, folder: Path, today: date) -> Path:
 
 
 def versions_below(path: Path) -> tuple[Path, ...]:
-    """The version folders of a path: one itself, a methodology, or a whole collection.
+    """Return the version folders of a path: itself, a methodology's, or a whole collection's.
 
     AuthorRefused: there are none.
     """
@@ -63,7 +63,7 @@ def versions_below(path: Path) -> tuple[Path, ...]:
 
 
 def check_versions(path: Path) -> Iterator[tuple[Version, tuple[Proof, ...]]]:
-    """Each version below a path, and all that was tried with it.
+    """Read each version below a path and try all that it says about itself.
 
     CatalogueBroken: a folder cannot be read at all.
     """

@@ -37,7 +37,7 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """By area: the number of rows by confidence, `rows` of them, `used` of those."""
+    """Counts of rows by area (by confidence, all `rows`, those `used`), and what was found."""
 
     today: date
     rows: int
@@ -46,7 +46,7 @@ class State:
 
 
 def state_of(catalogue: Catalogue, today: date) -> State:
-    """Everything about the register on a day."""
+    """Return counts and findings about the register on a day. PintMissing: pint is missing."""
     register, used = catalogue.register, catalogue.factors_used()
     idle = {row.key for row in unused(register, used)}
     by_area = {

@@ -11,7 +11,7 @@ from methodologies.register import ROW_FIELDS, Row
 
 
 def head_of(edition: Edition) -> dict[str, Any]:
-    """What a list says about a version."""
+    """Return what a list of versions says about one, ready for JSON."""
     return {
         "id": edition.id,
         "version": edition.version,
@@ -27,7 +27,7 @@ def head_of(edition: Edition) -> dict[str, Any]:
 
 
 def sheet_of(catalogue: Catalogue, edition: Edition) -> dict[str, Any]:
-    """One version whole: its sheet as published, its factors as frozen, and its worked cases."""
+    """Return one version whole, ready for JSON: sheet, factors as frozen, worked cases."""
     return {
         **head_of(edition),
         "sheet": edition.sheet,
@@ -37,7 +37,7 @@ def sheet_of(catalogue: Catalogue, edition: Edition) -> dict[str, Any]:
 
 
 def case_of(case: Case) -> dict[str, Any]:
-    """A worked case as its file has it; what is not expected is left out."""
+    """Return a worked case as its file has it; what is not expected is left out."""
     expect = {
         "gross_g": None if case.gross_g is None else str(case.gross_g),
         "credited_mg": None if case.credited_mg is None else str(case.credited_mg),
@@ -64,7 +64,7 @@ def case_of(case: Case) -> dict[str, Any]:
 def rows_of(
     catalogue: Catalogue, *, id_: str | None, region: str | None, on: date | None
 ) -> list[dict[str, Any]]:
-    """Register rows, and values that only a version folder has (of others), by id and version."""
+    """Return register rows, and values that only folders of others have, by id and version."""
     readers = readers_of(catalogue)
     rows = [
         {**row.as_dict(), "used_by": _readers(row, readers)}
@@ -84,7 +84,7 @@ def index_of_row(row: dict[str, Any]) -> tuple[str, int, str]:
 
 
 def readers_of(catalogue: Catalogue) -> dict[str, tuple[str, ...]]:
-    """By factor id: the versions that carry it."""
+    """Return the versions that carry each factor, by factor id."""
     found: dict[str, tuple[str, ...]] = {}
     for edition in catalogue.editions():
         for id_ in dict.fromkeys(
