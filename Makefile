@@ -6,8 +6,9 @@ BIN := .venv/bin
 RUNTIME := .venv/.runtime-installed
 DEV := .venv/.dev-installed
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --require-hashes
-# A process for each processor, each with servers of its own; who is done takes over from the others.
-PYTEST := $(BIN)/python -m pytest --numprocesses logical --maxprocesses 8 --dist worksteal --durations 10
+# A process for each processor, each with servers of its own; tests/order.py says what runs on one.
+PYTEST = $(BIN)/python -m pytest --numprocesses logical --maxprocesses 8 --dist loadgroup \
+	--no-loadscope-reorder --durations 10 $(if $(SEED),--randomly-seed $(SEED))
 # Universal: one lock for every system and every Python from 3.11.0 on.
 COMPILE := $(UV) pip compile pyproject.toml --universal --python-version 3.11 --extra embedded \
 	--generate-hashes --no-header --no-annotate --no-emit-index-url --quiet \
@@ -17,7 +18,7 @@ COMPILE := $(UV) pip compile pyproject.toml --universal --python-version 3.11 --
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help up test mutants check fix load bench docs lock clean
+.PHONY: help up test suite soak mutants check format types fix load bench docs lock clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-7s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -25,18 +26,31 @@ help: ## List the targets
 up: $(RUNTIME) ## Run everything here: PostgreSQL, Valkey, API and worker (Ctrl-C stops it)
 	@exec $(BIN)/python -m service.cli up $(ARGS)
 
-test: check ## All gates, then all tests
-	@$(PYTEST) --ignore tests/architecture $(ARGS)
+test: format ## All gates and all tests; SEED=... for the order of an earlier run
+	@echo "Types, import contracts and tests, side by side ..."
+	@$(MAKE) --no-print-directory --jobs 2 types suite
+
+suite: $(DEV)
+	@$(PYTEST) $(ARGS)
+
+soak: SEED := $(or $(SEED),$(shell date +%s))
+soak: $(DEV) ## The long, random run: every fault, every victim, ten times the examples; SEED=...
+	@echo "To run this again: make soak SEED=$(SEED)"
+	@SOAK=1 $(PYTEST) --hypothesis-seed $(SEED) $(ARGS)
 
 mutants: $(DEV) ## Put faults into a copy of the code, one at a time: does a test catch each?
 	@PYTHONPATH=tests $(BIN)/python -m mutants $(ARGS)
 
-check: $(DEV) ## Format, lint, types, import contracts and the rules of the house
+check: format types ## Format, lint, types, import contracts and the rules of the house
+	@$(PYTEST) --quiet tests/architecture
+
+format: $(DEV)
 	@$(BIN)/ruff format --check --quiet .
 	@$(BIN)/ruff check --quiet .
+
+types: $(DEV)
 	@$(BIN)/mypy
-	@$(BIN)/lint-imports
-	@$(PYTEST) --quiet tests/architecture
+	@$(BIN)/lint-imports --no-logo
 
 fix: $(DEV) ## Format, and repair what the linter can repair
 	@$(BIN)/ruff format .

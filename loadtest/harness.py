@@ -52,8 +52,8 @@ class SystemUnderTest:
 
     home: Path
     environment: Mapping[str, str]
-    starter: Sequence[str] = SAXAUL
     demo: dict[str, Any] = field(default_factory=dict)
+    starter: Sequence[str] = SAXAUL
     _process: subprocess.Popen[bytes] | None = None
     _output_from: int = 0
 

@@ -29,13 +29,16 @@ from builders import (
 )
 from builders import running_app as run_app
 from fastapi import FastAPI
+from order import pytest_collection_modifyitems  # noqa: F401  (pytest calls it)
 from prepared import TEMPLATE, not_durable, prepare_home
 from redis.asyncio import Redis
+from soak import load_profile
 
 from service.embedded.servers import Servers, embedded_servers
 from service.partners.issuer import make_issuer
 from service.settings import Settings
 
+load_profile()
 # The programs that tests start keep what they compile: else each compiles all of it again.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 # The sheets are read some hundred times, and what a text is parsed to depends on the text alone.

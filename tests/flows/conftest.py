@@ -12,6 +12,8 @@ from prepared import prepare_home
 
 from service.settings import Settings
 
+TIMEOUT_S = 0.5  # leases of dead senders of webhooks end after four of these
+
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Only Linux ends all programs of a system with a supervisor that is killed."""
@@ -38,10 +40,14 @@ def system(tmp_path_factory: pytest.TempPathFactory, cache: Path) -> Iterator[Sy
 
 @pytest.fixture(scope="session")
 async def fragile(tmp_path_factory: pytest.TempPathFactory, cache: Path) -> AsyncIterator[System]:
-    """A system that comes back after each test's fault. Its API keeps no totals in its memory."""
+    """A system that comes back after each test's fault.
+
+    Its API keeps no totals in its memory, and webhook endpoints have to be quick.
+    """
     home = tmp_path_factory.mktemp("fragile")
     prepare_home(home, cache)
-    with running_system(home, totals_cache_seconds=0) as running:
+    quick = {"totals_cache_seconds": 0, "webhook_timeout_seconds": TIMEOUT_S}
+    with running_system(home, **quick) as running:
         await running.assert_durable()
         yield running
 

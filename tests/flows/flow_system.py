@@ -140,7 +140,7 @@ def running_system(
     home: Path, starter: Sequence[str] = SAXAUL, **settings: object
 ) -> Iterator[System]:
     """`saxaul up`, ready; stopped with SIGTERM at the end, which must be a clean stop."""
-    system = System(home, environment(home, port=0, **settings), starter)
+    system = System(home, environment(home, port=0, **settings), starter=starter)
     system.start()
     try:
         assert "Saxaul is running" in system.output

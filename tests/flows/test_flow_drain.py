@@ -3,12 +3,13 @@
 import signal
 from pathlib import Path
 
+import psutil
 from builders import unique
 from flow_clients import Seen, load
 from flow_system import System, environment, running_system, until
 from prepared import prepare_home
 
-from loadtest.harness import HANG_S
+from loadtest.harness import HANG_S, PROGRAMS, running_of
 from service.embedded.servers import embedded_servers
 
 CLIENTS = 12
@@ -38,12 +39,17 @@ async def test_a_stopped_system_answers_what_it_took(tmp_path: Path, cache: Path
     prepare_home(tmp_path, cache)
     with running_system(tmp_path, workers=2) as stopping:
         await stopping.assert_durable()
+        programs = [pid for program in PROGRAMS for pid in stopping.pids(program)]
+        assert len(programs) == len(PROGRAMS) + 1  # two of them are the API's
         async with load(stopping, clients=CLIENTS, name=unique("stop"), insist=False) as seen:
             await _under_load(seen)
             stopping.process.send_signal(signal.SIGTERM)
             await until(_ended(stopping), lambda: stopping.output)
         assert stopping.process.wait(timeout=HANG_S) == 0
         assert "Stopped" in stopping.output
+        assert not any(psutil.pid_exists(pid) for pid in programs)
+        assert running_of(tmp_path) == {}
+        assert "database system is shut down" in (tmp_path / "logs/postgres.log").read_text()
 
     assert {status for status, _ in seen.refusals} <= {503}, seen.refusals
     with embedded_servers(tmp_path) as servers:

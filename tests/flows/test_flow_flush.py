@@ -1,15 +1,16 @@
 """What is in Valkey is lost during a replay: the totals come back, and never fall meanwhile."""
 
 import signal
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 
 import pytest
 from builders import unique
-from flow_clients import load, replaying, some_events, watching
+from flow_clients import in_parts, load, replaying, some_events, watching
 from flow_system import System
 from redis.asyncio import Redis
 
 EVENTS = 1_200
+Loss = Callable[[System], Awaitable[None]]
 
 
 async def flush_all(system: System) -> None:
@@ -26,23 +27,32 @@ async def restart(system: System) -> None:
     assert system.send_signal("valkey", signal.SIGTERM)
 
 
-@pytest.mark.parametrize("lose", [flush_all, forget_functions, restart])
-async def test_totals_survive_a_loss_in_valkey(
-    fragile: System, lose: Callable[[System], Awaitable[None]]
-) -> None:
+LOSSES: tuple[Loss, ...] = (flush_all, forget_functions, restart)
+
+
+@pytest.mark.parametrize(
+    "losses",
+    [
+        pytest.param(LOSSES, id="one after the other"),
+        *(pytest.param((one,), id=one.__name__, marks=pytest.mark.soak) for one in LOSSES),
+    ],
+)
+async def test_totals_survive_a_loss_in_valkey(fragile: System, losses: Sequence[Loss]) -> None:
     name = unique("flush")
-    events = some_events(EVENTS, people=100, name=name)
+    first, *others = in_parts(some_events(EVENTS, people=100, name=name), len(losses) + 1)
     before = await fragile.settled()
 
     async with (
         watching(fragile) as watch,
         load(fragile, clients=2, name=f"{name}-workload", insist=True) as seen,
-        replaying(fragile, name) as replay,
+        replaying(fragile) as replay,
     ):
-        await replay.feed(events[: EVENTS // 2])
-        await replay.under_way()
-        await lose(fragile)
-        await replay.feed(events[EVENTS // 2 :])
+        await replay.feed(first)
+        await replay.under_way(first)
+        for lose, part in zip(losses, others, strict=True):
+            await lose(fragile)
+            await replay.feed(part)
+            await replay.under_way(part)
         done = await replay.end()
 
     assert done.code == 0, done.text

@@ -10,32 +10,49 @@ from pathlib import Path
 
 import pytest
 from builders import unique
-from flow_clients import Event, as_lines, load, replaying, some_events
-from flow_system import System, outcomes_of, running_system
-from prepared import prepare_home
+from flow_clients import Event, as_lines, in_parts, load, replaying, some_events
+from flow_system import System, outcomes_of
 
 from loadtest.harness import PROGRAMS
 
-EVENTS = 2_000
+EVENTS = 1_800
 PEOPLE = 120
 CLIENTS = 4
+Death = tuple[str, signal.Signals]
+# SIGINT is how PostgreSQL is told to restart in a hurry: sessions are ended, and told so.
+DEATHS: tuple[Death, ...] = (
+    *((program, signal.SIGKILL) for program in PROGRAMS),
+    ("postgres", signal.SIGINT),
+)
 
 
-@pytest.mark.parametrize("victim", PROGRAMS)
+@pytest.mark.parametrize(
+    "deaths",
+    [
+        pytest.param(DEATHS, id="one after the other"),
+        *(
+            pytest.param((one,), id=f"{one[0]} {one[1].name}", marks=pytest.mark.soak)
+            for one in DEATHS
+        ),
+    ],
+)
 async def test_a_kill_in_the_middle_of_a_replay_loses_nothing(
-    fragile: System, victim: str, tmp_path: Path
+    fragile: System, deaths: Sequence[Death], tmp_path: Path
 ) -> None:
-    name = unique(victim)
+    name = unique("kill")
     events = some_events(EVENTS, people=PEOPLE, name=name)
+    first, *others = in_parts(events, len(deaths) + 1)
 
     async with (
         load(fragile, clients=CLIENTS, name=f"{name}-workload", insist=True) as seen,
-        replaying(fragile, name) as replay,
+        replaying(fragile) as replay,
     ):
-        await replay.feed(events[: EVENTS // 2])
-        await replay.under_way()
-        assert fragile.send_signal(victim, signal.SIGKILL)
-        await replay.feed(events[EVENTS // 2 :])
+        await replay.feed(first)
+        await replay.under_way(first)
+        for (program, number), part in zip(deaths, others, strict=True):
+            assert fragile.send_signal(program, number)
+            await replay.feed(part)
+            await replay.under_way(part)
         done = await replay.end()
 
     assert done.code == 0, done.text
@@ -46,30 +63,31 @@ async def test_a_kill_in_the_middle_of_a_replay_loses_nothing(
     await _assert_again_changes_nothing(fragile, events, tmp_path)
 
 
-async def test_a_killed_system_goes_on_where_it_was(tmp_path: Path, cache: Path) -> None:
+async def test_a_killed_system_goes_on_where_it_was(fragile: System, tmp_path: Path) -> None:
     name = unique("whole")
     events = some_events(EVENTS, people=PEOPLE, name=name)
-    prepare_home(tmp_path, cache)
-    with running_system(tmp_path) as killed:
-        await killed.assert_durable()
-        async with replaying(killed, name) as replay:
-            await replay.feed(events[: EVENTS // 2])
-            await replay.under_way()
-            killed.kill()
-        known = "SELECT action_id, event_id, outcome, avoided_mg, points FROM action"
+    known = "SELECT action_id, event_id, outcome, avoided_mg, points FROM action"
+    ours = f"{known} WHERE event_id LIKE '{name}-%'"
+    async with replaying(fragile) as replay:
+        await replay.feed(events[: EVENTS // 2])
+        await replay.under_way(events)
+        fragile.kill()
 
-    with running_system(tmp_path) as again:
-        before = {row["action_id"]: row for row in await again.fetch(known)}
-        file = _written(events, tmp_path)
-        done = await again.saxaul("replay", str(file), "--format", "cloudevents")
-        after = {row["action_id"]: row for row in await again.fetch(known)}
+    fragile.start()
 
-        assert done.code == 0, done.text
-        assert before
-        assert {name: after[name] for name in before} == before
-        assert len(after) == EVENTS
-        await again.assert_reconciled()
-        await _assert_again_changes_nothing(again, events, tmp_path)
+    everything = {row["action_id"]: row for row in await fragile.fetch(known)}
+    before = {row["action_id"]: row for row in await fragile.fetch(ours)}
+    file = _written(events, tmp_path)
+    done = await fragile.saxaul("replay", str(file), "--format", "cloudevents")
+    after = {row["action_id"]: row for row in await fragile.fetch(known)}
+    added = await fragile.count(f"SELECT count(*) FROM ({ours}) AS ours")
+
+    assert done.code == 0, done.text
+    assert before
+    assert {name: after[name] for name in everything} == everything
+    assert added == EVENTS == len(after) - len(everything) + len(before)
+    await fragile.assert_reconciled()
+    await _assert_again_changes_nothing(fragile, events, tmp_path)
 
 
 async def _assert_again_changes_nothing(

@@ -5,7 +5,6 @@ orders, refunds, pools and lots.
 """
 
 import asyncio
-import os
 import sys
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -50,6 +49,7 @@ from hypothesis.stateful import (
     rule,
     run_state_machine_as_test,
 )
+from soak import examples
 
 from methodologies.catalogue import load_catalogue
 from service.points.policy import POLICY_FILE
@@ -551,11 +551,9 @@ def test_everything_is_as_in_the_model(own_settings: Settings) -> None:
         run_state_machine_as_test(
             lambda: EverythingMachine(running, Ledger(catalogue, policies)),
             settings=settings(
-                max_examples=8,
+                max_examples=examples(8),
                 stateful_step_count=24,
                 phases=[Phase.reuse, Phase.generate],  # making it smaller would take minutes
-                deadline=None,
-                derandomize="CI" in os.environ,
                 suppress_health_check=list(HealthCheck),
             ),
         )

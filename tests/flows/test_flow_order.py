@@ -1,6 +1,5 @@
 """Order, repeats and cuts of the same events make no difference; nor does a crash in the middle."""
 
-import os
 from collections.abc import Sequence
 from typing import Any
 
@@ -26,6 +25,7 @@ from flow_clients import Event
 from flow_system import SUMMED, summed
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from soak import examples
 
 from service.journal.take import forget, take
 from service.reconciliation.reconcile import reconcile
@@ -82,9 +82,7 @@ def test_repeated_reordered_and_overlapping_batches_give_the_same_totals(
     ):
 
         @settings(
-            max_examples=12,
-            deadline=None,
-            derandomize="CI" in os.environ,
+            max_examples=examples(12),
             suppress_health_check=list(HealthCheck),
         )
         @given(deliveries())

@@ -14,6 +14,7 @@ SMALL = ("--seconds", "2", "--queue", "1000")
 VOID = 3  # a slow machine's generator cannot send so fast; the checks hold all the same
 
 
+@pytest.mark.soak  # tests/service/intake/test_lane.py holds the limits of one lane
 @pytest.mark.timeout(LIMIT_S)
 async def test_at_four_times_the_capacity_the_system_stays_up_and_balances(tmp_path: Path) -> None:
     command = (sys.executable, "-m", "loadtest.overload", *SMALL, "--factor", "4", "--p99", "60")

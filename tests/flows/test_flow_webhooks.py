@@ -3,28 +3,18 @@
 import asyncio
 import json
 import signal
-from collections.abc import Iterator
 
 import httpx
 import pytest
 from builders import BATCH
-from flow_system import System, running_system, until
+from flow_system import System, until
 from webhook_receiver import OK, Got, a_ride_now, an_endpoint, receiving
 
 from loadtest.harness import HANG_S, finished
 from service.clock import system_clock
 from service.webhooks.signing import verify
 
-TIMEOUT_S = 0.5  # leases of dead senders end after four of these
 EVENTS = 300
-
-
-@pytest.fixture(scope="module")
-def merchants(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
-    """A system whose endpoints have to be quick."""
-    home = tmp_path_factory.mktemp("merchants")
-    with running_system(home, webhook_timeout_seconds=TIMEOUT_S) as running:
-        yield running
 
 
 async def _report(client: httpx.AsyncClient, count: int) -> set[str]:
@@ -33,21 +23,21 @@ async def _report(client: httpx.AsyncClient, count: int) -> set[str]:
     return {one["action_id"] for one in answer.raise_for_status().json()["results"]}
 
 
-async def test_a_kill_of_the_worker_in_the_middle_loses_no_delivery(merchants: System) -> None:
+async def test_a_kill_of_the_worker_in_the_middle_loses_no_delivery(fragile: System) -> None:
     async def answer(_: Got) -> bytes:
         await asyncio.sleep(0.05)
         return OK
 
     async with (
         receiving(answer) as shop,
-        merchants.client("webhooks_key") as manager,
-        merchants.client() as client,
+        fragile.client("webhooks_key") as manager,
+        fragile.client() as client,
     ):
         endpoint = await an_endpoint(manager, shop.url, batch_max=1)
         recorded = await _report(client, EVENTS)
         for number in (30, 120):
             await shop.until(number)
-            assert merchants.send_signal("worker", signal.SIGKILL)
+            assert fragile.send_signal("worker", signal.SIGKILL)
         recorded |= await _report(client, EVENTS)
 
         def heard() -> set[str]:
@@ -67,12 +57,12 @@ async def test_a_kill_of_the_worker_in_the_middle_loses_no_delivery(merchants: S
         verify([endpoint["secret"]], headers=got.headers, body=got.body, now=system_clock())
 
 
-async def test_a_terminal_listens_and_cleans_up(merchants: System) -> None:
-    async with merchants.command("listen", "--count", "3", "--json") as listener:
+async def test_a_terminal_listens_and_cleans_up(fragile: System) -> None:
+    async with fragile.command("listen", "--count", "3", "--json") as listener:
         assert listener.stderr is not None
         async with asyncio.timeout(HANG_S):
             said = await listener.stderr.readline()
-        async with merchants.client() as client:
+        async with fragile.client() as client:
             recorded = await _report(client, 3)
         done = await finished(listener)
 
@@ -80,16 +70,16 @@ async def test_a_terminal_listens_and_cleans_up(merchants: System) -> None:
     assert b"Listening at http://127.0.0.1:" in said
     assert done.code == 0, done.text
     assert {line["data"]["action_id"] for line in lines} == recorded
-    async with merchants.client("webhooks_key") as manager:
+    async with fragile.client("webhooks_key") as manager:
         assert (await manager.get("/v1/webhook-endpoints")).json()["data"] == []
 
 
-async def test_an_interrupted_listener_removes_its_endpoint(merchants: System) -> None:
-    async with merchants.command("listen") as listener:
+async def test_an_interrupted_listener_removes_its_endpoint(fragile: System) -> None:
+    async with fragile.command("listen") as listener:
         assert listener.stderr is not None
         async with asyncio.timeout(HANG_S):
             await listener.stderr.readline()
-        async with merchants.client("webhooks_key") as manager:
+        async with fragile.client("webhooks_key") as manager:
             before = (await manager.get("/v1/webhook-endpoints")).json()["data"]
             listener.send_signal(signal.SIGINT)
             done = await finished(listener)
@@ -109,9 +99,9 @@ async def test_an_interrupted_listener_removes_its_endpoint(merchants: System) -
     ],
 )
 async def test_a_listener_that_cannot_listen_says_why(
-    merchants: System, arguments: tuple[str, ...], said: str
+    fragile: System, arguments: tuple[str, ...], said: str
 ) -> None:
-    done = await merchants.saxaul("listen", *arguments)
+    done = await fragile.saxaul("listen", *arguments)
 
     assert done.code == 1
     assert said in " ".join(done.text.split())

@@ -4,13 +4,8 @@ import shutil
 from pathlib import Path
 
 import pytest
-from hypothesis import settings
 
 from methodologies.folder import PACKAGED, PACKAGED_CODE
-
-# A slow machine is no failure, and nothing is kept between runs.
-settings.register_profile("methodologies", deadline=None, database=None)
-settings.load_profile("methodologies")
 
 
 @pytest.fixture

@@ -76,6 +76,7 @@ def test_it_shows_no_password(up: SystemUnderTest) -> None:
         assert kept["password"] not in up.output
 
 
+@pytest.mark.soak  # tests/flows/test_flow_kill.py kills each of them, too
 @pytest.mark.parametrize("program", PROGRAMS)
 def test_a_killed_program_comes_back(up: SystemUnderTest, program: str) -> None:
     # The program killed before may have taken this one with it for a moment.
@@ -110,6 +111,7 @@ async def test_a_second_up_is_told_where_the_first_is(up: SystemUnderTest) -> No
     assert printed_url(up) in second.text
 
 
+@pytest.mark.soak  # test_flow_kill.py starts one again, test_flow_drain.py stops one cleanly
 def test_a_killed_up_starts_again_with_everything_and_stops_cleanly(tmp_path: Path) -> None:
     with running_up(tmp_path) as killed:
         curl = printed_curl(killed).replace(killed.url, "URL")

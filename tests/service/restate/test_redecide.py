@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
+from soak import examples
 
 from methodologies.catalogue import load_catalogue
 from methodologies.contract import Assessment, Refusal
@@ -182,7 +183,7 @@ def recorded(rides: list[tuple[int, int]], assess: Any) -> list[Past]:
 
 
 @given(days, st.integers(1, 12), st.integers(1, 30), st.integers(1, 12), st.integers(1, 30))
-@hypothesis_settings(deadline=None, max_examples=200)
+@hypothesis_settings(max_examples=examples(200))
 def test_there_and_back_is_where_it_was(
     rides: list[tuple[int, int]], actions: int, trips: int, fewer: int, less: int
 ) -> None:
