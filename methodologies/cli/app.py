@@ -7,6 +7,7 @@ import typer
 from methodologies.cli.authoring import check, new, publish_draft, try_event
 from methodologies.cli.catalogue_site import site
 from methodologies.cli.factors import check_register
+from methodologies.cli.receipt import verify_receipt
 
 COMMANDS: dict[str, Callable[..., None]] = {
     "new": new,
@@ -33,6 +34,10 @@ methodology_app = _group("Write, check, publish and show methodologies.")
 for _name, _command in COMMANDS.items():
     app.command(_name)(_command)
     methodology_app.command(_name)(_command)
+app.command("verify")(verify_receipt)
+
+receipt_app = _group("Receipts of actions.")
+receipt_app.command("verify")(verify_receipt)
 
 factors_app = _group("The register of factors.")
 factors_app.command("check")(check_register)

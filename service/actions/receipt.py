@@ -9,8 +9,8 @@ from methodologies.catalogue import Catalogue
 from methodologies.content import canonical_data, content_digest
 from methodologies.contract import DataInvalid
 from methodologies.explanation import Explanation
+from methodologies.verify import FORMAT, digest_of_receipt
 from service.intake.outcome import Outcome, leaf_of, local_text
-from service.intake.verify import FORMAT, digest_of_receipt
 
 
 def explain_action(catalogue: Catalogue, action: RowMapping) -> Explanation | None:

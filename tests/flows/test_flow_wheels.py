@@ -188,6 +188,26 @@ def test_an_auditor_installs_five_small_distributions(
         assert "ModuleNotFoundError" in made.run("python", "-c", f"import {name}").stderr
 
 
+def test_an_auditor_verifies_a_receipt_offline_and_finds_an_altered_one(
+    auditor: tuple[Environment, set[str]], receipt: Path, tmp_path: Path
+) -> None:
+    made, _ = auditor
+    forged = json.loads(receipt.read_bytes())
+    forged["recorded"]["avoided_mg"] = "999999999"
+    altered = tmp_path / "altered.json"
+    altered.write_text(json.dumps(forged))
+
+    equal = made.run("saxaul-methodologies", "verify", str(receipt))
+    found = made.run("saxaul-methodologies", "verify", str(altered))
+
+    assert equal.returncode == 0, equal.stderr
+    assert "equal" in equal.stdout
+    assert "794,592 mg" in equal.stdout
+    assert found.returncode == 1
+    assert "differs /recorded/avoided_mg" in found.stderr
+    assert "does not hold" in found.stderr
+
+
 def test_an_auditor_builds_the_site_and_tries_a_sum(
     auditor: tuple[Environment, set[str]], tmp_path: Path
 ) -> None:

@@ -30,16 +30,16 @@ from hypothesis import assume, event, given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from service.actions.receipt import receipt_of
-from service.errors import ServiceError
-from service.intake.decide import DayState
-from service.intake.verify import (
+from methodologies.verify import (
     FORMAT_1,
     ReceiptUnreadable,
     digest_of_receipt,
     read_receipt,
     verify,
 )
+from service.actions.receipt import receipt_of
+from service.errors import ServiceError
+from service.intake.decide import DayState
 
 ISSUED = sorted((Path(__file__).parent / "receipts").glob("*.json"))
 PUNCTUAL = dataclasses.replace(REPORTER, scopes=frozenset({"events:write"}))

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from methodologies.catalogue import load_catalogue
 from methodologies.folder import PACKAGED, PACKAGED_CODE
-from service.intake.verify import (
+from methodologies.verify import (
     ReceiptUnreadable,
     digest_of_receipt,
     read_receipt,

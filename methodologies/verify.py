@@ -1,6 +1,6 @@
 """Does a receipt hold? Everything in it is made again from the published folder, and compared.
 
-Pure: no database, no settings, no clock. `saxaul receipt verify` shows the answer.
+Pure: no files, no settings, no clock. `saxaul-methodologies verify` shows the answer.
 """
 
 from collections.abc import Iterator, Mapping
@@ -54,7 +54,7 @@ class ReceiptUnreadable(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """One place of a receipt (a JSON pointer) that says other than the sum done again."""
+    """A value of a receipt, by its JSON pointer, that is not what the sum gives when done again."""
 
     pointer: str
     said: object
@@ -74,7 +74,7 @@ class Verdict:
 
 
 def read_receipt(content: bytes) -> dict[str, Any]:
-    """A receipt from its JSON. Raises ReceiptUnreadable."""
+    """Read a receipt from its JSON. ReceiptUnreadable: it is none, or of an unknown format."""
     try:
         receipt = orjson.loads(content)
     except orjson.JSONDecodeError as wrong:
@@ -103,9 +103,9 @@ def read_receipt(content: bytes) -> dict[str, Any]:
 
 
 def verify(receipt: Mapping[str, Any], catalogue: Catalogue) -> Verdict:
-    """Do the sum, the digests and the figures again.
+    """Do the sum, the digests and the figures of a receipt again, and return what differs.
 
-    Raises ReceiptUnreadable when its methodology version is not here, or its event is none.
+    ReceiptUnreadable: its version is not in the catalogue, or its event cannot be assessed.
     """
     reference = receipt["recorded"]["methodology"]
     differences = [*_digests(receipt)]
@@ -128,7 +128,7 @@ def verify(receipt: Mapping[str, Any], catalogue: Catalogue) -> Verdict:
 
 
 def digest_of_receipt(receipt: Mapping[str, Any]) -> str:
-    """SHA-256 over the receipt as JSON with sorted names, without this digest itself."""
+    """Return "sha256:..." of the receipt as JSON with sorted names, without this digest."""
     digests = {name: one for name, one in receipt["digests"].items() if name != "receipt"}
     text = orjson.dumps({**receipt, "digests": digests}, option=orjson.OPT_SORT_KEYS)
     return f"sha256:{sha256(text).hexdigest()}"
@@ -230,8 +230,8 @@ def _compare(at: str, said: object, found: object) -> Iterator[Difference]:
     """Every leaf in which two JSON values differ."""
     if isinstance(said, Mapping) and isinstance(found, Mapping):
         for name in [*found, *(name for name in said if name not in found)]:
-            place = f"{at}/{str(name).replace('~', '~0').replace('/', '~1')}"
-            yield from _compare(place, said.get(name, _ABSENT), found.get(name, _ABSENT))
+            pointer = f"{at}/{str(name).replace('~', '~0').replace('/', '~1')}"
+            yield from _compare(pointer, said.get(name, _ABSENT), found.get(name, _ABSENT))
     elif isinstance(said, list) and isinstance(found, list):
         for number in range(max(len(said), len(found))):
             yield from _compare(
