@@ -16,6 +16,7 @@ from service.clock import seconds
 from service.webhooks.outbound.address import (
     AddressFilter,
     AddressRefused,
+    CheckedResolver,
     UrlRefused,
     check_url,
     is_public,
@@ -156,6 +157,16 @@ async def test_a_name_with_any_private_answer_gets_nothing(answers: list[str]) -
 
     assert answer.result == "address"
     assert "not public" in answer.error
+
+
+@pytest.mark.parametrize(
+    "answers", [["8.8.8.8", "127.0.0.1"], ["127.0.0.1", "8.8.8.8"], ["2606:4700:4700::1111", "::1"]]
+)
+async def test_one_private_answer_refuses_a_name_before_any_connection(answers: list[str]) -> None:
+    resolver = CheckedResolver(AddressFilter(loopback=False), Told(answers))
+
+    with pytest.raises(AddressRefused, match="not public"):
+        await resolver.resolve("name.example", 443)
 
 
 async def test_an_address_in_the_url_is_checked_when_connecting_too() -> None:
