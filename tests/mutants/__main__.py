@@ -16,7 +16,7 @@ from rich.table import Table
 
 from mutants.kept import Kept
 from mutants.listed import ROOT, Mutant, read_mutants
-from mutants.run import CAUGHT, Verdict, copied, run_tests, try_mutant, unsound
+from mutants.run import CAUGHT, Verdict, running, try_mutant, unsound
 from service.terminal import err, fail, out, progress
 
 SHOWN = ("pytest", "hypothesis", "pytest-randomly")
@@ -63,18 +63,18 @@ def _chosen(mutants: Sequence[Mutant], only: Sequence[str] | None) -> Sequence[M
 
 def _try(left: Sequence[Mutant], kept: Kept, seed: int) -> dict[str, Verdict]:
     found = {}
-    with copied(ROOT) as tree, progress() as bar:
+    with running(ROOT, seed=seed) as runner, progress() as bar:
         tests = sorted({test for one in left for test in one.tests} - kept.sound)
         task = bar.add_task("tests without any mutant", total=len(left))
         if tests:
-            wrong = unsound(run_tests(tree, tests, seed=seed, stop=False), tests)
+            wrong = unsound(runner.run(tests, stop=False), tests)
             if wrong:
                 raise fail("\n".join(wrong))
             kept.sound |= set(tests)
             kept.write()
         for one in left:
             bar.update(task, description=one.name)
-            found[one.name] = try_mutant(tree, ROOT, one, seed=seed)
+            found[one.name] = try_mutant(runner, ROOT, one)
             kept.keep(one, found[one.name])
             bar.advance(task)
     return found

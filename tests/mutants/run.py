@@ -2,10 +2,11 @@
 
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -44,48 +45,80 @@ class Verdict:
 
 
 @contextmanager
-def copied(root: Path) -> Iterator[Path]:
-    """A throw-away copy of the tree: mutants are never put into the tree itself."""
+def running(root: Path, *, seed: int) -> Iterator["Runner"]:
+    """A runner over a throw-away copy: mutants are never put into the tree itself."""
     with TemporaryDirectory(prefix="mutants-") as folder:
         copy = Path(folder) / "tree"
         shutil.copytree(root, copy, ignore=LEFT_OUT)
-        yield copy
-
-
-def run_tests(tree: Path, tests: Iterable[str], *, seed: int, stop: bool) -> Ran:
-    """Run tests in the order given, over the code in `tree`; with `stop` only to the first failure.
-
-    Programs that the tests start get their code from `tree`, too.
-    """
-    report = tree.parent / "report.json"
-    report.unlink(missing_ok=True)
-    command = [
-        sys.executable, "-m", "pytest", *(["-x"] if stop else []), "--tb=short", "--quiet",
-        "-p", "mutants.recorder", "-p", "no:cacheprovider", "--randomly-dont-reorganize",
-        f"--randomly-seed={seed}", f"--timeout={TEST_LIMIT_S}", *tests,
-    ]  # fmt: skip
-    environment = {
-        **os.environ,
-        "PYTHONPATH": f"{tree}{os.pathsep}{tree / 'tests'}",
-        REPORT: str(report),
-    }
-    with subprocess.Popen(
-        command, cwd=tree, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
-    ) as process:
+        runner = Runner(copy, seed)
         try:
-            output, _ = process.communicate()
+            yield runner
         finally:
-            process.terminate()  # when we are stopped; its servers end with it
-    found = orjson.loads(report.read_bytes()) if report.exists() else {"passed": (), "failed": ()}
-    return Ran(tuple(found["passed"]), tuple(found["failed"]), output.decode(errors="replace"))
+            runner.close()
 
 
-def try_mutant(tree: Path, root: Path, mutant: Mutant, *, seed: int) -> Verdict:
-    """Put a mutant into the copy `tree` of `root`, run its tests, and take it out again."""
-    path = tree / mutant.file
-    path.write_text(mutant.applied(tree))
+class Runner:
+    """Runs tests over the code in a copy of the tree, each time in a process of its own."""
+
+    def __init__(self, tree: Path, seed: int) -> None:
+        self.tree = tree
+        self._seed = seed
+        environment = {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"}
+        self._warm = subprocess.Popen(
+            [sys.executable, "-m", "mutants.warm"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            env={**environment, "PYTHONPATH": str(Path(__file__).parents[1])},
+            cwd=tree.parent,
+            start_new_session=True,
+        )
+
+    def close(self) -> None:
+        """End what runs; a server ends with the process that started it."""
+        with suppress(ProcessLookupError):
+            os.killpg(self._warm.pid, signal.SIGTERM)
+        self._warm.wait()
+
+    def run(self, tests: Iterable[str], *, stop: bool) -> Ran:
+        """Run tests in the order given; with `stop` only to the first failure.
+
+        Programs that the tests start get their code from the copy, too.
+        """
+        report, output = self.tree.parent / "report.json", self.tree.parent / "output"
+        report.unlink(missing_ok=True)
+        arguments = [
+            *(["-x"] if stop else []), "--tb=short", "--quiet", "-p", "mutants.recorder",
+            "-p", "no:cacheprovider", "-W", "ignore::pytest.PytestAssertRewriteWarning",
+            "--randomly-dont-reorganize", f"--randomly-seed={self._seed}",
+            f"--timeout={TEST_LIMIT_S}", *tests,
+        ]  # fmt: skip
+        asked = {
+            "tree": str(self.tree),
+            "arguments": arguments,
+            "output": str(output),
+            "environment": {
+                "PYTHONPATH": f"{self.tree}{os.pathsep}{self.tree / 'tests'}",
+                REPORT: str(report),
+            },
+        }
+        assert self._warm.stdin is not None
+        assert self._warm.stdout is not None
+        self._warm.stdin.write(orjson.dumps(asked) + b"\n")
+        self._warm.stdin.flush()
+        assert self._warm.stdout.readline(), "the process that runs the tests has ended"
+        found = {"passed": (), "failed": ()}
+        if report.exists():
+            found = orjson.loads(report.read_bytes())
+        text = output.read_text(errors="replace")
+        return Ran(tuple(found["passed"]), tuple(found["failed"]), text)
+
+
+def try_mutant(runner: Runner, root: Path, mutant: Mutant) -> Verdict:
+    """Put a mutant into the runner's copy of `root`, run its tests, and take it out again."""
+    path = runner.tree / mutant.file
+    path.write_text(mutant.applied(runner.tree))
     try:
-        return judged(run_tests(tree, mutant.tests, seed=seed, stop=True))
+        return judged(runner.run(mutant.tests, stop=True))
     finally:
         shutil.copy2(root / mutant.file, path)
 
