@@ -165,6 +165,22 @@ async def test_a_reversal_takes_back_the_newest_value(
     assert (await totals(reporter))["avoided_mg"] == "0"
 
 
+async def test_a_reversal_after_two_restatements_takes_back_the_last_value(
+    programme: FastAPI, reporter: httpx.AsyncClient
+) -> None:
+    (recorded,) = await send(reporter, rides(1))
+    await restated(programme, "1.0.0", "3.0.0")
+    await restated(programme, "3.0.0", "1.0.0")
+
+    answer = await reporter.post(
+        f"/v1/actions/{recorded['action_id']}/reversal", json={"reason": "refund"}
+    )
+
+    assert answer.json()["avoided_mg"] == str(OLD_MG)
+    await assert_reconciled(programme)
+    assert (await totals(reporter))["avoided_mg"] == "0"
+
+
 async def test_a_reversed_action_is_not_restated(
     programme: FastAPI, reporter: httpx.AsyncClient
 ) -> None:

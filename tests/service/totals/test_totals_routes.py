@@ -106,15 +106,18 @@ async def test_totals_say_everything_about_what_was_avoided(world: World) -> Non
 
 
 async def test_what_does_not_count_is_in_no_carbon_total(world: World) -> None:
-    await report_all(
+    invoice, person = unique("invoice"), unique("person")
+    results = await report_all(
         world.client,
         [
             an_event(evidencelevel="L0"),
             a_bike_ride(scope="3"),
             an_event({"region": "FR"}),
-            an_invoice(),
+            an_invoice({"invoice_id": invoice}, subject=person),
+            an_invoice({"invoice_id": invoice}, subject=person),
         ],
     )
+    assert [one["outcome"] for one in results[2:]] == ["refused", "zero", "already_claimed"]
     await catch_up(world.app)
 
     totals = await world.totals()
