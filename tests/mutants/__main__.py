@@ -12,6 +12,7 @@ from importlib.metadata import version
 from typing import Annotated
 
 import typer
+from rich.markup import escape
 from rich.table import Table
 
 from mutants.kept import Kept
@@ -93,7 +94,8 @@ def _report(mutants: Sequence[Mutant], verdicts: dict[str, Verdict]) -> None:
         verdict = verdicts[one.name]
         is_caught = verdict.outcome == CAUGHT
         shown = verdict.by if is_caught else f"{verdict.by} {verdict.said}".strip()
-        table.add_row(one.name, f"[{'green' if is_caught else 'red'}]{verdict.outcome}", shown)
+        colour = "green" if is_caught else "red"
+        table.add_row(one.name, f"[{colour}]{verdict.outcome}", escape(shown))
     out.print(table)
     caught = sum(verdict.outcome == CAUGHT for verdict in verdicts.values())
     out.print(f"{caught} of {len(mutants)} are caught.")

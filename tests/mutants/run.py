@@ -90,6 +90,7 @@ class Runner:
             *(["-x"] if stop else []), "--tb=short", "--quiet", "-p", "mutants.recorder",
             "-p", "no:cacheprovider", "-W", "ignore::pytest.PytestAssertRewriteWarning",
             "--randomly-dont-reorganize", f"--randomly-seed={self._seed}",
+            f"--hypothesis-seed={self._seed}",
             f"--timeout={TEST_LIMIT_S}", *tests,
         ]  # fmt: skip
         asked = {

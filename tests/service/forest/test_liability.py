@@ -16,7 +16,11 @@ async def test_outstanding_points_are_valued_in_trees_and_money(
             alice = await with_points(app, 600)
             placed = await ordered(admin, project, alice)
             await admin.post(f"/v1/admin/lots/{placed['lot']}/fund")
-            await insist(admin, "/v1/pools", {"project_id": project, "subject": alice, "name": "x"})
+            pooled = {"project_id": project, "subject": alice, "name": "x"}
+            pool = (await insist(admin, "/v1/pools", pooled)).json()
+            poured = {"subject": alice, "points": 50}  # still promised, and out of the balance
+            path = f"/v1/pools/{pool['pool_id']}/contributions"
+            assert (await insist(admin, path, poured)).is_success
 
             async def found() -> dict:
                 return (await admin.get("/v1/admin/liability")).json()

@@ -328,6 +328,15 @@ def test_the_owner_keeps_most(points: int, gone: int, others: int, collected: in
     assert (points - gone) - (others + share) >= 0.6 * (points - gone)
 
 
+@pytest.mark.parametrize(("before", "share"), [(0, 100), (300, 70), (380, 20), (400, 0)])
+def test_what_friends_took_before_counts_against_the_next(before: int, share: int) -> None:
+    uncollected = 1_000 - before
+
+    taken = share_of(points=1_000, gone=0, to_friends=before, uncollected=uncollected, rules=RULES)
+
+    assert taken == share
+
+
 async def test_many_water_one_at_the_same_moment(people: People) -> None:
     """Everybody waters everybody: balances and sums hold, and nobody waits for ever."""
     ann, *rest = await people.friends("ann", *("friend",) * 5)

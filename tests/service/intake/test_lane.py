@@ -133,6 +133,8 @@ async def test_what_waits_behind_a_commit_is_answered_before_the_end() -> None:
     )  # fmt: skip
     replies = [lane.put([cast("Candidate", None)]) for _ in range(3)]
     lane.close()
+    with pytest.raises(ShuttingDown):
+        lane.put([cast("Candidate", None)])
     await lane.run()
 
     assert [reply.done() for reply in replies] == [True] * 3
