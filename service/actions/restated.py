@@ -6,6 +6,7 @@ from sqlalchemy import RowMapping, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from service.intake.outcome import is_limited
+from service.journal.cell import Amounts, Cell
 
 _NEWEST = text("""
     SELECT methodology, region, gross_mg, avoided_mg, uncertainty_mg, outcome, reason
@@ -26,10 +27,28 @@ class CurrentValue(NamedTuple):
     outcome: str
     reason: str | None
 
-    @property
-    def limited(self) -> int:
-        """1 for an action that a limit, or another one, left no room for."""
-        return int(is_limited(self.outcome, self.reason))
+    def cell(self, action: RowMapping, scope: str) -> Cell:
+        """Return the cell of the totals that the value is in; `scope` says how it is counted."""
+        return Cell.under(
+            self.methodology,
+            local_day=action["local_day"],
+            activity=action["activity"],
+            partner=action["partner"],
+            region=self.region,
+            evidence_level=action["evidence_level"],
+            scope=scope,
+        )
+
+    def amounts(self, points: int) -> Amounts:
+        """Return what the value adds to its cell, with the points of its action."""
+        return Amounts(
+            actions=1,
+            limited=int(is_limited(self.outcome, self.reason)),
+            gross_mg=self.gross_mg,
+            avoided_mg=self.avoided_mg,
+            uncertainty_mg=self.uncertainty_mg,
+            points=points,
+        )
 
 
 async def current_value_of(session: AsyncSession, action: RowMapping, region: str) -> CurrentValue:

@@ -12,7 +12,7 @@ from service.actions.transfer import scope_now
 from service.clock import uuid7
 from service.errors import ActionNotReversible, ReversalConflict
 from service.intake.outcome import leaf_of_reversal
-from service.journal.append import JournalRow, append, delta
+from service.journal.append import JournalRow, append
 from service.partners.person import PersonId
 from service.points.store import lock_account
 from service.points.take_back import take_back_points
@@ -116,22 +116,6 @@ def _journal_row(
         kind="reversal",
         actions=1,
         people=0,
-        deltas=[
-            delta(
-                local_day=action["local_day"].isoformat(),
-                activity=action["activity"],
-                methodology=current.methodology,
-                partner=action["partner"],
-                region=current.region,
-                evidence_level=action["evidence_level"],
-                scope=scope,
-                actions=-1,
-                limited=-current.limited,
-                gross_mg=-current.gross_mg,
-                avoided_mg=-current.avoided_mg,
-                uncertainty_mg=-current.uncertainty_mg,
-                points=-done.points,
-            )
-        ],
+        deltas={current.cell(action, scope): -current.amounts(done.points)},
         leaves=leaf_of_reversal(action["action_id"], done.reason, done.avoided_mg, done.points),
     )

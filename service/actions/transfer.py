@@ -9,11 +9,11 @@ from datetime import datetime
 from sqlalchemy import RowMapping, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from service.actions.restated import CurrentValue, current_value_of
+from service.actions.restated import current_value_of
 from service.clock import uuid7
 from service.errors import ActionNotTransferable, TransferConflict
 from service.intake.outcome import leaf_of_transfer
-from service.journal.append import JournalRow, append, delta
+from service.journal.append import JournalRow, append
 from service.partners.person import PersonId
 from service.points.store import lock_account
 
@@ -91,6 +91,7 @@ async def transfer_action(
             "now": now,
         },
     )
+    amounts = current.amounts(action["points"])
     await append(
         session,
         JournalRow(
@@ -99,10 +100,10 @@ async def transfer_action(
             kind="transfer",
             actions=0,
             people=0,
-            deltas=[
-                _delta(action, current, action["scope"], -1),
-                _delta(action, current, TRANSFERRED, 1),
-            ],
+            deltas={
+                current.cell(action, action["scope"]): -amounts,
+                current.cell(action, TRANSFERRED): amounts,
+            },
             leaves=leaf_of_transfer(action["action_id"], scheme, reference),
         ),
     )
@@ -116,21 +117,3 @@ async def scope_now(session: AsyncSession, action: RowMapping) -> str:
     }  # fmt: skip
     moved = (await session.execute(_FIND, named)).one_or_none()
     return str(action["scope"]) if moved is None else TRANSFERRED
-
-
-def _delta(action: RowMapping, current: CurrentValue, scope: str, sign: int) -> dict[str, object]:
-    return delta(
-        local_day=action["local_day"].isoformat(),
-        activity=action["activity"],
-        methodology=current.methodology,
-        partner=action["partner"],
-        region=current.region,
-        evidence_level=action["evidence_level"],
-        scope=scope,
-        actions=sign,
-        limited=sign * current.limited,
-        gross_mg=sign * current.gross_mg,
-        avoided_mg=sign * current.avoided_mg,
-        uncertainty_mg=sign * current.uncertainty_mg,
-        points=sign * action["points"],
-    )

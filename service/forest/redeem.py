@@ -158,7 +158,7 @@ async def announce(
             kind=kind,
             actions=0,
             people=0,
-            deltas=[],
+            deltas={},
             leaves=b"",
             notices=notices,
         ),

@@ -83,7 +83,7 @@ def _journal_row(order: Order, now: datetime) -> JournalRow:
         kind="refund",
         actions=0,
         people=0,
-        deltas=[],
+        deltas={},
         leaves=b"",
         notices=[Notice("order.refunded", order.partner, order.person_id, data)],
     )

@@ -2,16 +2,17 @@
 
 from collections.abc import Sequence
 from datetime import date, datetime
+from typing import Any
 
-from sqlalchemy import RowMapping, text
+from sqlalchemy import Row, RowMapping, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from service.journal.cell import FIGURES, Amounts, Cell
+
 GUARD_LOCK = 0x5A78_0004  # one guard at a time: two would move the same carbon twice
-_CELL = (
-    "total_day.local_day, total_day.activity, methodology, version, total_day.partner, region, "
-    "evidence_level, scope"
-)
-_WHATS = "total_day.actions, limited, gross_mg, avoided_mg, uncertainty_mg, points"
+_CELL = ", ".join(f"total_day.{name}" for name in Cell._fields)
+_FIGURES = ", ".join(f"total_day.{name}" for name in FIGURES)
+_IS_EMPTY = " AND ".join(f"total_day.{name} = 0" for name in FIGURES)
 _ORDER = "opened_at DESC, partner DESC, activity DESC, local_day DESC"
 
 _TRY_LOCK = text("SELECT pg_try_advisory_xact_lock(:lock)")
@@ -39,15 +40,15 @@ _OPEN = text("""
     ON CONFLICT DO NOTHING
 """)
 _TO_HOLD = text(f"""
-    SELECT {_CELL}, {_WHATS} FROM total_day JOIN hold USING (partner, activity, local_day)
+    SELECT {_CELL}, {_FIGURES} FROM total_day JOIN hold USING (partner, activity, local_day)
     WHERE released_at IS NULL AND scope = '3+' AND evidence_level <> 'L0'
-      AND ({_WHATS}) <> (0, 0, 0, 0, 0, 0)
+      AND NOT ({_IS_EMPTY})
     LIMIT :limit
 """)
 _TO_RELEASE = text(f"""
-    SELECT {_CELL}, {_WHATS} FROM total_day JOIN hold USING (partner, activity, local_day)
+    SELECT {_CELL}, {_FIGURES} FROM total_day JOIN hold USING (partner, activity, local_day)
     WHERE released_at IS NOT NULL AND scope = 'held'
-      AND ({_WHATS}) <> (0, 0, 0, 0, 0, 0)
+      AND NOT ({_IS_EMPTY})
     LIMIT :limit
 """)
 _RELEASE = text("""
@@ -101,14 +102,19 @@ async def open_hold(session: AsyncSession, row: RowMapping, *, bounds: tuple[int
     await session.execute(_OPEN, named)
 
 
-async def cells_to_hold(session: AsyncSession, limit: int) -> Sequence[RowMapping]:
+async def cells_to_hold(session: AsyncSession, limit: int) -> list[tuple[Cell, Amounts]]:
     """Return cells of the total that belong to a hold."""
-    return (await session.execute(_TO_HOLD, {"limit": limit})).mappings().all()
+    return [_cell(row) for row in await session.execute(_TO_HOLD, {"limit": limit})]
 
 
-async def cells_to_release(session: AsyncSession, limit: int) -> Sequence[RowMapping]:
-    """Held cells whose hold was released."""
-    return (await session.execute(_TO_RELEASE, {"limit": limit})).mappings().all()
+async def cells_to_release(session: AsyncSession, limit: int) -> list[tuple[Cell, Amounts]]:
+    """Return held cells whose hold was released."""
+    return [_cell(row) for row in await session.execute(_TO_RELEASE, {"limit": limit})]
+
+
+def _cell(row: Row[Any]) -> tuple[Cell, Amounts]:
+    dimensions = len(Cell._fields)
+    return Cell(*row[:dimensions]), Amounts(*row[dimensions:])
 
 
 async def release(

@@ -7,20 +7,19 @@ each look moves what differs, so a look that was lost, or is repeated, changes n
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 
-from sqlalchemy import RowMapping
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from methodologies.plausible import Plausible, load_plausible
 from service.clock import uuid7
 from service.guards import store
-from service.journal.append import JournalRow, append, delta
+from service.journal.append import JournalRow, append
+from service.journal.cell import Amounts, Cell, summed_cells
 
 __all__ = ["load_plausible", "watch"]
 
 COUNTED, HELD = "3+", "held"
 MOVES_MAX = 500  # cells in one journal row
 LOOK_BACK = timedelta(hours=1)  # longer than any transaction that counts may run
-_WHATS = ("actions", "limited", "gross_mg", "avoided_mg", "uncertainty_mg", "points")
 
 
 async def watch(
@@ -44,7 +43,7 @@ async def watch(
             await store.open_hold(session, row, bounds=means, now=now)
     to_hold = await store.cells_to_hold(session, MOVES_MAX)
     to_release = await store.cells_to_release(session, MOVES_MAX)
-    deltas = [*_moved(to_hold, HELD), *_moved(to_release, COUNTED)]
+    deltas = summed_cells([*_moved(to_hold, HELD), *_moved(to_release, COUNTED)])
     if deltas:
         await append(
             session,
@@ -58,24 +57,11 @@ async def watch(
                 leaves=b"",
             ),
         )
-    return len(deltas) // 2
+    return len(to_hold) + len(to_release)
 
 
-def _moved(cells: Iterable[RowMapping], scope: str) -> Iterable[dict[str, object]]:
-    """Return deltas that move each cell from its scope to another."""
-    for cell in cells:
-        yield _delta(cell, cell["scope"], -1)
-        yield _delta(cell, scope, 1)
-
-
-def _delta(cell: RowMapping, scope: str, sign: int) -> dict[str, object]:
-    return delta(
-        local_day=cell["local_day"].isoformat(),
-        activity=cell["activity"],
-        methodology=f"{cell['methodology']}@{cell['version']}",
-        partner=cell["partner"],
-        region=cell["region"],
-        evidence_level=cell["evidence_level"],
-        scope=scope,
-        **{what: sign * cell[what] for what in _WHATS},
-    )
+def _moved(cells: Iterable[tuple[Cell, Amounts]], scope: str) -> Iterable[tuple[Cell, Amounts]]:
+    """Return what moves each cell from its scope to another."""
+    for cell, amounts in cells:
+        yield cell, -amounts
+        yield cell._replace(scope=scope), amounts

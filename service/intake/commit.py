@@ -23,7 +23,7 @@ from service.intake.extent import YearKey, YearState, ranges_text
 from service.intake.ids import ActionIds
 from service.intake.legs import legs_of, legs_text
 from service.intake.outcome import Answer, Outcome
-from service.journal.append import APPEND, JournalRow, delta
+from service.journal.append import APPEND, JournalRow
 from service.points.policy import Policy
 
 KNOWN_PEOPLE_MAX = 500_000  # about 100 MB; forgetting one costs an INSERT that does nothing
@@ -141,24 +141,7 @@ class Committer:
             kind="intake",
             actions=len(new),
             people=len(people),
-            deltas=[
-                delta(
-                    local_day=key[0].isoformat(),
-                    activity=key[1],
-                    methodology=key[2],
-                    partner=key[3],
-                    region=key[4],
-                    evidence_level=key[5],
-                    scope=key[6],
-                    actions=cell.actions,
-                    limited=cell.limited,
-                    gross_mg=cell.gross_mg,
-                    avoided_mg=cell.avoided_mg,
-                    uncertainty_mg=cell.uncertainty_mg,
-                    points=cell.points,
-                )
-                for key, cell in decided.deltas.items()
-            ],
+            deltas=decided.deltas,
             leaves=b"".join(decided.leaves),
         )
         await connection.execute(APPEND, *row.values())

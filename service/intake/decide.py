@@ -3,7 +3,6 @@
 Events are decided in their order; each sees what the ones before it in the batch took.
 """
 
-from collections import defaultdict
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from decimal import Decimal
@@ -18,10 +17,10 @@ from service.intake.candidate import Candidate
 from service.intake.extent import Extent, YearKey, YearState
 from service.intake.legs import Leg
 from service.intake.outcome import Outcome, is_limited, leaf_of, outcome_of
+from service.journal.cell import Amounts, Cell
 from service.points.policy import EVIDENCE, Awarded, Policy, Rule, award
 
 DayKey = tuple[int, UUID, date, str]  # bucket, person, local day, activity
-DeltaKey = tuple[date, str, str, str, str, str, str]
 ALREADY_CLAIMED = "already_claimed"
 
 
@@ -58,25 +57,13 @@ class DayState:
 
 
 @dataclass(slots=True)
-class Delta:
-    """What a batch adds to one cell of the totals."""
-
-    actions: int = 0
-    limited: int = 0
-    gross_mg: int = 0
-    avoided_mg: int = 0
-    uncertainty_mg: int = 0
-    points: int = 0
-
-
-@dataclass(slots=True)
 class Decided:
     """The facts of a batch, ready to be written."""
 
     outcomes: list[Outcome] = field(default_factory=list)
     rows: list[ActionRow] = field(default_factory=list)
     days: dict[DayKey, DayState] = field(default_factory=dict)
-    deltas: dict[DeltaKey, Delta] = field(default_factory=lambda: defaultdict(Delta))
+    deltas: dict[Cell, Amounts] = field(default_factory=dict)
     leaves: list[bytes] = field(default_factory=list)
     counted: dict[UUID, int] = field(default_factory=dict)
 
@@ -134,6 +121,7 @@ class Decider:
         self._now = now
         self._months: dict[tuple[UUID, str, int], list[int]] = {}
         self._terms: dict[tuple[str, date, int], _Terms] = {}
+        self._amounts: dict[tuple[object, ...], Amounts] = {}
         self.decided = Decided(days=days)
 
     def decide(self, candidate: Candidate, action_id: UUID, *, claimed: bool) -> Outcome:
@@ -285,6 +273,18 @@ class Decider:
         return found
 
     def _count(self, candidate: Candidate, result: Assessment, verdict: _Verdict) -> None:
+        self._amounts_of(candidate, result).count(
+            limited=is_limited(verdict.outcome, verdict.reason),
+            gross_mg=result.gross_mg,
+            avoided_mg=verdict.avoided_mg,
+            uncertainty_mg=verdict.error_mg,
+            points=verdict.points,
+        )
+        self.decided.counted[candidate.person_id] = candidate.bucket
+
+    def _amounts_of(self, candidate: Candidate, result: Assessment) -> Amounts:
+        """Return what the batch adds to a candidate's cell, so far."""
+        # A plain tuple is looked up at a third of what making a cell costs for each event.
         key = (
             candidate.local_day,
             candidate.activity,
@@ -294,14 +294,20 @@ class Decider:
             candidate.evidence_level,
             candidate.scope,
         )
-        delta = self.decided.deltas[key]
-        delta.actions += 1
-        delta.limited += is_limited(verdict.outcome, verdict.reason)
-        delta.gross_mg += result.gross_mg
-        delta.avoided_mg += verdict.avoided_mg
-        delta.uncertainty_mg += verdict.error_mg
-        delta.points += verdict.points
-        self.decided.counted[candidate.person_id] = candidate.bucket
+        found = self._amounts.get(key)
+        if found is None:
+            found = self._amounts[key] = Amounts()
+            cell = Cell.under(
+                result.methodology,
+                local_day=candidate.local_day,
+                activity=candidate.activity,
+                partner=candidate.partner,
+                region=result.region,
+                evidence_level=candidate.evidence_level,
+                scope=candidate.scope,
+            )
+            self.decided.deltas[cell] = found
+        return found
 
     def _record(
         self,

@@ -7,6 +7,8 @@ from uuid import UUID
 import orjson
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from service.journal.cell import Amounts, Cell
+
 # Every projector that reads the journal. A new one is added here and back-filled by a migration.
 PROJECTORS = ("total_day", "totals")
 # Reads only what is marked for it, and rows are marked only while some endpoint listens.
@@ -39,7 +41,7 @@ class JournalRow:
     kind: str
     actions: int
     people: int
-    deltas: Sequence[dict[str, object]]
+    deltas: Mapping[Cell, Amounts]
     leaves: bytes
     notices: Sequence[Notice] = ()
 
@@ -51,7 +53,9 @@ class JournalRow:
             self.kind,
             self.actions,
             self.people,
-            orjson.dumps(self.deltas).decode(),
+            orjson.dumps(
+                [{**cell.as_json(), **added.as_json()} for cell, added in self.deltas.items()]
+            ).decode(),
             self.leaves,
             orjson.dumps(self.notices, default=str).decode() if self.notices else None,
             list(PROJECTORS),
@@ -72,45 +76,6 @@ SELECT bucket, batch_id, projector FROM row, unnest($9::text[]) AS projector
 UNION ALL
 SELECT bucket, batch_id, 'webhooks' FROM row WHERE EXISTS (SELECT FROM webhook_endpoint)
 """
-
-
-def delta(  # noqa: PLR0913  # a cell's eight names and six figures, all by keyword
-    *,
-    local_day: str,
-    activity: str,
-    methodology: str,
-    partner: str,
-    region: str,
-    evidence_level: str,
-    scope: str,
-    actions: int,
-    limited: int,
-    gross_mg: int,
-    avoided_mg: int,
-    uncertainty_mg: int,
-    points: int,
-) -> dict[str, object]:
-    """Return one cell of the totals and what is added to it. `methodology` is "id@version".
-
-    `limited`: how many of the actions a limit of a sheet, or another action, left no room for.
-    """
-    identifier, _, version = methodology.partition("@")
-    return {
-        "local_day": local_day,
-        "activity": activity,
-        "methodology": identifier,
-        "version": version,
-        "partner": partner,
-        "region": region,
-        "evidence_level": evidence_level,
-        "scope": scope,
-        "actions": actions,
-        "limited": limited,
-        "gross_mg": gross_mg,
-        "avoided_mg": avoided_mg,
-        "uncertainty_mg": uncertainty_mg,
-        "points": points,
-    }
 
 
 async def append(session: AsyncSession, row: JournalRow) -> None:

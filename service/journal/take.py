@@ -1,6 +1,6 @@
 """Reading the journal: marks say which rows a projector has still to apply, not a position."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -11,6 +11,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 
 from service.journal.append import PROJECTORS
+from service.journal.cell import Amounts, Cell
 
 TAKE_MAX = 500
 
@@ -51,7 +52,7 @@ class TakenRow:
     bucket: int
     batch_id: UUID
     people: int
-    deltas: list[dict[str, Any]]
+    deltas: tuple[tuple[Cell, Amounts], ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +73,14 @@ async def take(
 ) -> tuple[TakenRow, ...]:
     """Return rows to apply, oldest first, locked for this transaction; other takers skip them."""
     found = await session.execute(_READ, {"projector": projector, "limit": limit})
-    return tuple(TakenRow(row.bucket, row.batch_id, row.people, row.deltas) for row in found)
+    return tuple(
+        TakenRow(row.bucket, row.batch_id, row.people, tuple(map(_delta, row.deltas)))
+        for row in found
+    )
+
+
+def _delta(given: Mapping[str, Any]) -> tuple[Cell, Amounts]:
+    return Cell.from_json(given), Amounts.from_json(given)
 
 
 async def take_noticed(session: AsyncSession, projector: str, limit: int) -> tuple[NoticedRow, ...]:

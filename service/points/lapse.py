@@ -73,7 +73,7 @@ def _journal_row(bucket: int, lapsed: Sequence[LapsedEarning], now: datetime) ->
         kind="lapse",
         actions=0,
         people=0,
-        deltas=(),
+        deltas={},
         leaves=b"",
         notices=[
             _notice(person, list(earnings), now)

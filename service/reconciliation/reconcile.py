@@ -8,12 +8,12 @@ from redis.exceptions import RedisError
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 
+from service.journal.cell import Amounts
 from service.journal.take import pending
 from service.reconciliation import store
 from service.totals.apply import DAYS, LIVE
 from service.totals.counters import Counters, CountersLost
 from service.totals.store import known_sums
-from service.totals.sums import Sum
 
 # Each query counts what breaks a rule; 0 is the proof. The words are shown to the operator.
 RULES: Mapping[str, str] = {
@@ -134,23 +134,7 @@ RULES: Mapping[str, str] = {
     "people counted = people in the journal": """
         SELECT abs((SELECT count(*) FROM account WHERE counted)
                  - (SELECT coalesce(sum(people), 0) FROM journal))""",
-    "closed days = their journal rows": """
-        SELECT count(*) FROM (
-            SELECT (journal.recorded_at AT TIME ZONE 'UTC')::date AS recorded_on,
-                   sum(delta.actions) AS actions, sum(delta.avoided_mg) AS avoided_mg,
-                   sum(delta.gross_mg) AS gross_mg, sum(delta.points) AS points
-            FROM journal CROSS JOIN LATERAL jsonb_to_recordset(journal.deltas)
-                AS delta(actions int8, avoided_mg int8, gross_mg int8, points int8)
-            WHERE (journal.recorded_at AT TIME ZONE 'UTC')::date
-                <= (SELECT max(recorded_on) FROM journal_day_closed)
-            GROUP BY 1
-        ) AS rows FULL JOIN (
-            SELECT recorded_on, sum(actions) AS actions, sum(avoided_mg) AS avoided_mg,
-                   sum(gross_mg) AS gross_mg, sum(points) AS points
-            FROM journal_day GROUP BY 1
-        ) AS closed USING (recorded_on)
-        WHERE (rows.actions, rows.avoided_mg, rows.gross_mg, rows.points)
-            IS DISTINCT FROM (closed.actions, closed.avoided_mg, closed.gross_mg, closed.points)""",
+    "closed days = their journal rows": store.CLOSED_DAYS,
     "journal = actions, restatements and reversals": """
         SELECT abs((SELECT count(*) FROM action) + (SELECT count(*) FROM reversal)
                  + (SELECT count(*) FROM restatement)
@@ -251,8 +235,8 @@ async def _points(session: AsyncSession) -> Check:
     return Check("issued = held + spent + lapsed + reversed", found.add_up, shown)
 
 
-def _equal(rule: str, left: Mapping[Key, Sum], right: Mapping[Key, Sum]) -> Check:
-    empty = Sum()
+def _equal(rule: str, left: Mapping[Key, Amounts], right: Mapping[Key, Amounts]) -> Check:
+    empty = Amounts()
     keys = left.keys() | right.keys()
     different = [key for key in keys if left.get(key, empty) != right.get(key, empty)]
     if different:

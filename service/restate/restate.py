@@ -4,6 +4,7 @@ from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import date
+from operator import itemgetter
 from typing import Any
 from uuid import UUID
 
@@ -15,7 +16,8 @@ from methodologies.contract import Assessment, DataInvalid, Refusal
 from service.clock import uuid7
 from service.errors import RunUnfinished
 from service.intake.outcome import is_limited, leaf_of_restatement
-from service.journal.append import JournalRow, append, delta
+from service.journal.append import JournalRow, append
+from service.journal.cell import Amounts, Cell
 from service.resources import Resources
 from service.restate import store
 from service.restate.chunks import Advanced, ChunkLimits, alone, begin, read_chunks, run_chunks
@@ -237,37 +239,17 @@ def _changes(moved: Sequence[Moved]) -> dict[tuple[int, UUID, date], RoomChange]
 
 def journal_row(moved: Sequence[Moved], batch_id: UUID) -> JournalRow:
     """Return the journal row that subtracts the old values from their cells and adds the new."""
-    cells: dict[tuple[str, ...], list[int]] = defaultdict(lambda: [0] * 6)
+    cells: dict[Cell, Amounts] = defaultdict(Amounts)
     for one in moved:
-        for sign, value in ((-1, one.past.value), (1, one.now)):
-            amounts = _amounts(value, one.past.points)
-            cell = cells[_cell(one.past, value)]
-            for place, amount in enumerate(amounts):
-                cell[place] += sign * amount
+        cells[_cell(one.past, one.past.value)] -= _amounts(one.past.value, one.past.points)
+        cells[_cell(one.past, one.now)] += _amounts(one.now, one.past.points)
     return JournalRow(
         bucket=min(one.past.bucket for one in moved),
         batch_id=batch_id,
         kind=KIND,
         actions=len(moved),
         people=0,
-        deltas=[
-            delta(
-                local_day=key[0],
-                activity=key[1],
-                methodology=key[2],
-                partner=key[3],
-                region=key[4],
-                evidence_level=key[5],
-                scope=key[6],
-                actions=sums[0],
-                limited=sums[1],
-                gross_mg=sums[2],
-                avoided_mg=sums[3],
-                uncertainty_mg=sums[4],
-                points=sums[5],
-            )
-            for key, sums in sorted(cells.items())
-        ],
+        deltas=dict(sorted(cells.items(), key=itemgetter(0))),
         leaves=b"".join(
             leaf_of_restatement(
                 one.past.action_id,
@@ -282,19 +264,25 @@ def journal_row(moved: Sequence[Moved], batch_id: UUID) -> JournalRow:
     )
 
 
-def _cell(past: Past, value: Value) -> tuple[str, ...]:
-    return (
-        past.local_day.isoformat(),
-        past.activity,
+def _cell(past: Past, value: Value) -> Cell:
+    return Cell.under(
         value.methodology,
-        past.partner,
-        value.region,
-        past.evidence_level,
-        past.scope,
+        local_day=past.local_day,
+        activity=past.activity,
+        partner=past.partner,
+        region=value.region,
+        evidence_level=past.evidence_level,
+        scope=past.scope,
     )
 
 
-def _amounts(value: Value, points: int) -> tuple[int, ...]:
-    """Return the figures of a value in the order of a cell: counts, mg CO2e, points."""
-    limited = int(is_limited(value.outcome, value.reason))
-    return 1, limited, value.gross_mg, value.avoided_mg, value.uncertainty_mg, points
+def _amounts(value: Value, points: int) -> Amounts:
+    """Return what a value adds to its cell; the points of its action go with it."""
+    return Amounts(
+        actions=1,
+        limited=int(is_limited(value.outcome, value.reason)),
+        gross_mg=value.gross_mg,
+        avoided_mg=value.avoided_mg,
+        uncertainty_mg=value.uncertainty_mg,
+        points=points,
+    )

@@ -6,6 +6,7 @@ and the server's run.
 """
 
 import asyncio
+from collections import defaultdict
 from collections.abc import Awaitable, Iterable, Sequence
 from datetime import datetime
 from pathlib import Path
@@ -16,9 +17,10 @@ from redis.asyncio import Redis
 from redis.exceptions import ResponseError
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 
+from service.journal.cell import Amounts, LiveCell, live_fields
 from service.journal.take import TakenRow, programme_id
 from service.totals import keys
-from service.totals.sums import WHATS, Cell, Sum, Sums, fields_of, read_fields
+from service.totals.sums import Sums, read_fields
 
 LIBRARY = Path(__file__).with_name("functions.lua")
 _KEYS = (keys.GENERATION, keys.SUMS, keys.APPLIED, keys.AS_OF)
@@ -85,7 +87,7 @@ class Counters:
         """Put these sums in place of whatever is there, in one atomic step."""
         await self.load_library()
         ids = [str(one) for one in applied]
-        fields = [pair for cell, total in sums.cells.items() for pair in fields_of(cell, total)]
+        fields = [pair for cell, total in sums.cells.items() for pair in live_fields(cell, total)]
         fields.append((keys.PEOPLE_FIELD, sums.people))
         generation = f"{await self.programme()}:{await self.run_id()}:{uuid4()}"
         await self._call(
@@ -120,19 +122,11 @@ class Counters:
 
 
 def _increments(row: TakenRow) -> Iterable[tuple[str, int]]:
-    sums: dict[Cell, Sum] = {}
-    for one in row.deltas:
-        cell = Cell(
-            one["activity"],
-            f"{one['methodology']}@{one['version']}",
-            one["evidence_level"],
-            one["region"],
-            one["scope"],
-        )
-        added = Sum(*(one[what] for what in WHATS))
-        sums.setdefault(cell, Sum()).add(added)
-    for cell, total in sums.items():
-        yield from fields_of(cell, total)
+    sums: dict[LiveCell, Amounts] = defaultdict(Amounts)
+    for cell, added in row.deltas:
+        sums[cell.live] += added
+    for live, total in sums.items():
+        yield from live_fields(live, total)
     if row.people:
         yield keys.PEOPLE_FIELD, row.people
 

@@ -3,7 +3,7 @@
 | key                      | kind    | what                                                     |
 |--------------------------|---------|----------------------------------------------------------|
 | `sx:{totals}:generation` | string  | server run, programme and rebuild; missing: do not read  |
-| `sx:{totals}:sums`       | hash    | `activity|id@version|level|region|scope|what` -> integer |
+| `sx:{totals}:sums`       | hash    | fields of `journal/cell.py`, and `people` -> integer      |
 | `sx:{totals}:applied`    | set     | journal rows in the sums that may still be marked        |
 | `sx:{totals}:as_of`      | string  | moment (ISO 8601) up to which all is counted             |
 
@@ -16,4 +16,3 @@ APPLIED = "sx:{totals}:applied"
 AS_OF = "sx:{totals}:as_of"
 
 PEOPLE_FIELD = "people"
-FIELD_SEPARATOR = "|"

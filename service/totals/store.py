@@ -2,62 +2,73 @@
 
 from collections.abc import Sequence
 from datetime import date, datetime
+from typing import Any
 
-from sqlalchemy import RowMapping, text
+from sqlalchemy import Row, RowMapping, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from service.journal.cell import (
+    DIMENSION_COLUMNS,
+    FIGURE_COLUMNS,
+    FIGURES,
+    JSON_COLUMNS,
+    LIVE_COLUMNS,
+    SHOWN,
+    SHOWN_COLUMNS,
+    Amounts,
+    Cell,
+    LiveCell,
+    summed,
+)
 from service.journal.take import TakenRow
-from service.totals.sums import Cell, Sum, Sums
+from service.totals.sums import Sums
 
 PROJECTION_LOCK = 0x5A78_0002  # shared: applying rows; exclusive: replacing a projection
 CHECKPOINT_LOCK = 0x5A78_0012  # one process closes days at a time
 
-_DAY_KEY = "local_day, activity, methodology, version, partner, region, evidence_level, scope"
-_CELL = "activity, methodology || '@' || version, evidence_level, region, scope"
-WHATS = "actions, gross_mg, avoided_mg, uncertainty_mg, points"
-_KEPT = f"{WHATS}, limited"  # a day keeps how many its limits left out, too: the guards ask
-SUMMED = ", ".join(f"sum({what})::int8 AS {what}" for what in WHATS.split(", "))
-_DELTAS = """
-    SELECT delta.* FROM {journal}, jsonb_to_recordset(journal.deltas) AS delta(
-        local_day date, activity text, methodology text, version text, partner text, region text,
-        evidence_level text, scope text, actions int8, gross_mg int8, avoided_mg int8,
-        uncertainty_mg int8, points int8{more})
+_DELTAS = f"""
+    SELECT {{figures}} FROM {{journal}},
+        jsonb_to_recordset(journal.deltas) AS delta({JSON_COLUMNS})
 """
-_LIMITED = ", limited int8"
-ALL_DELTAS = _DELTAS.format(journal="journal", more="")
-_ALL_KEPT_DELTAS = _DELTAS.format(journal="journal", more=_LIMITED)
+_SHOWN_OF_CELL = f"{DIMENSION_COLUMNS}, {SHOWN_COLUMNS}"
+# A journal row has a number of actions, too: the delta's are meant.
+_SHOWN_OF_DELTA = ", ".join(f"delta.{name}" for name in (*Cell._fields, *SHOWN))
+ALL_DELTAS = _DELTAS.format(figures=_SHOWN_OF_DELTA, journal="journal")
+_ALL_KEPT_DELTAS = _DELTAS.format(figures="delta.*", journal="journal")
 _TAKEN_DELTAS = _DELTAS.format(
+    figures="delta.*",
     journal="unnest(CAST(:buckets AS int2[]), CAST(:batches AS uuid[])) AS taken(bucket, batch_id)"
     " JOIN journal USING (bucket, batch_id)",
-    more=_LIMITED,
 )
 _PENDING_DELTAS = _DELTAS.format(
-    journal="journal_pending JOIN journal USING (bucket, batch_id)", more=""
+    figures=_SHOWN_OF_DELTA, journal="journal_pending JOIN journal USING (bucket, batch_id)"
 )
-_MORE = ", ".join(f"{what} = had.{what} + excluded.{what}" for what in _KEPT.split(", "))
-_KEPT_SUMMED = f"{SUMMED}, coalesce(sum(limited), 0)::int8"  # old rows of the journal have none
+_MORE = ", ".join(f"{name} = had.{name} + excluded.{name}" for name in FIGURES)
+_SUMMED = summed(FIGURES)
+_SHOWN_SUMMED = summed(SHOWN)
 
 _ADD = text(f"""
-    INSERT INTO total_day AS had ({_DAY_KEY}, {_KEPT})
-    SELECT {_DAY_KEY}, {_KEPT_SUMMED} FROM ({_TAKEN_DELTAS}) AS delta
-    GROUP BY {_DAY_KEY} ORDER BY {_DAY_KEY}
-    ON CONFLICT ({_DAY_KEY}) DO UPDATE SET {_MORE}, changed_at = now()
+    INSERT INTO total_day AS had ({DIMENSION_COLUMNS}, {FIGURE_COLUMNS})
+    SELECT {DIMENSION_COLUMNS}, {_SUMMED} FROM ({_TAKEN_DELTAS}) AS delta
+    GROUP BY {DIMENSION_COLUMNS} ORDER BY {DIMENSION_COLUMNS}
+    ON CONFLICT ({DIMENSION_COLUMNS}) DO UPDATE SET {_MORE}, changed_at = now()
 """)
 
 # One statement, so one snapshot: a batch that commits meanwhile is in neither half, and keeps its
 # mark. Of two statements the later one would add it, and its mark would add it again.
 _REBUILD = text(f"""
     WITH counted AS (DELETE FROM journal_pending WHERE projector = 'total_day')
-    INSERT INTO total_day ({_DAY_KEY}, {_KEPT})
-    SELECT {_DAY_KEY}, {_KEPT_SUMMED} FROM ({_ALL_KEPT_DELTAS}) AS delta GROUP BY {_DAY_KEY}
+    INSERT INTO total_day ({DIMENSION_COLUMNS}, {FIGURE_COLUMNS})
+    SELECT {DIMENSION_COLUMNS}, {_SUMMED} FROM ({_ALL_KEPT_DELTAS}) AS delta
+    GROUP BY {DIMENSION_COLUMNS}
 """)
 
 # Everybody's; or in the sandbox, the partner's own.
 _WHOSE = "(CAST(:partner AS text) IS NULL OR partner = :partner)"
 
 _NOW_KNOWN = text(f"""
-    SELECT {_CELL}, {SUMMED} FROM (
-        SELECT {_DAY_KEY}, {WHATS} FROM total_day
+    SELECT {LIVE_COLUMNS}, {_SHOWN_SUMMED} FROM (
+        SELECT {_SHOWN_OF_CELL} FROM total_day
         UNION ALL
         {_PENDING_DELTAS}
         WHERE projector = 'total_day'
@@ -74,7 +85,7 @@ _PEOPLE = text("SELECT count(*) FROM account WHERE counted")
 
 _YEARS = text(f"""
     SELECT to_char(local_day, 'YYYY') AS year, sum(avoided_mg)::int8 AS avoided_mg FROM (
-        SELECT {_DAY_KEY}, {WHATS} FROM total_day
+        SELECT {_SHOWN_OF_CELL} FROM total_day
         UNION ALL
         {_PENDING_DELTAS}
         WHERE projector = 'total_day'
@@ -96,10 +107,10 @@ _FIRST_NOT_CLOSED = text("""
         '-infinity')
 """)
 _ADD_UP = text(f"""
-    INSERT INTO journal_day (recorded_on, {_DAY_KEY}, {WHATS})
-    SELECT :day, {_DAY_KEY}, {SUMMED}
+    INSERT INTO journal_day (recorded_on, {DIMENSION_COLUMNS}, {SHOWN_COLUMNS})
+    SELECT :day, {DIMENSION_COLUMNS}, {_SHOWN_SUMMED}
     FROM ({ALL_DELTAS} WHERE recorded_at >= :begins AND recorded_at < :ends) AS delta
-    GROUP BY {_DAY_KEY}
+    GROUP BY {DIMENSION_COLUMNS}
 """)
 _CLOSE = text("""
     INSERT INTO journal_day_closed (recorded_on, people, journal_rows)
@@ -117,7 +128,7 @@ _SINCE_THEN = f"""
         (SELECT (({_CLOSED_THEN}) + 1)::timestamp AT TIME ZONE 'UTC'), '-infinity')
 """
 _KNOWN_THEN = f"""(
-    SELECT {_DAY_KEY}, {WHATS} FROM journal_day WHERE recorded_on <= ({_CLOSED_THEN})
+    SELECT {_SHOWN_OF_CELL} FROM journal_day WHERE recorded_on <= ({_CLOSED_THEN})
     UNION ALL
     {ALL_DELTAS} WHERE {_SINCE_THEN}
 ) AS known"""
@@ -128,13 +139,16 @@ _BY_PERIOD = f"""
            round(sqrt(sum(uncertainty_mg::numeric ^ 2)) / nullif(sum(avoided_mg), 0) * 100, 1)
                AS uncertainty_pct
     FROM (
-        SELECT {_PERIOD} AS period, methodology, version, {SUMMED}
+        SELECT {_PERIOD} AS period, methodology, version, {_SHOWN_SUMMED}
         FROM {{known}} WHERE {_FILTERED} GROUP BY 1, 2, 3
     ) AS parts GROUP BY period ORDER BY period LIMIT :limit
 """
 _SERIES = text(_BY_PERIOD.format(known="total_day"))
 _SERIES_AS_OF = text(_BY_PERIOD.format(known=_KNOWN_THEN))
-_AS_OF = text(f"SELECT {_CELL}, {SUMMED} FROM {_KNOWN_THEN} WHERE {_WHOSE} GROUP BY 1, 2, 3, 4, 5")
+_AS_OF = text(
+    f"SELECT {LIVE_COLUMNS}, {_SHOWN_SUMMED} FROM {_KNOWN_THEN} WHERE {_WHOSE}"
+    " GROUP BY 1, 2, 3, 4, 5"
+)
 _PEOPLE_AS_OF = text(f"""
     SELECT (coalesce((SELECT sum(people) FROM journal_day_closed
                       WHERE recorded_on <= ({_CLOSED_THEN})), 0)
@@ -198,10 +212,15 @@ async def forget_checkpoints(session: AsyncSession) -> None:
 async def known_sums(session: AsyncSession, partner: str | None = None) -> Sums:
     """Everything that is committed, as one snapshot knows it; or a partner's share of it."""
     found = await session.execute(_NOW_KNOWN, {"partner": partner})
-    cells = {Cell(*row[:5]): Sum(*row[5:]) for row in found}
+    cells = dict(map(_live, found))
     if partner is not None:
         return Sums(cells, await _people_of(session, partner, None))
     return Sums(cells, int((await session.execute(_PEOPLE)).scalar_one()))
+
+
+def _live(row: Row[Any]) -> tuple[LiveCell, Amounts]:
+    dimensions = len(LiveCell._fields)
+    return LiveCell(*row[:dimensions]), Amounts.of_shown(row[dimensions:])
 
 
 async def _people_of(session: AsyncSession, partner: str, as_of: datetime | None) -> int:
@@ -212,7 +231,7 @@ async def _people_of(session: AsyncSession, partner: str, as_of: datetime | None
 async def sums_as_of(session: AsyncSession, as_of: datetime, partner: str | None = None) -> Sums:
     """Everything that was recorded up to a moment, from the journal; or a partner's share of it."""
     found = await session.execute(_AS_OF, {"as_of": as_of, "partner": partner})
-    cells = {Cell(*row[:5]): Sum(*row[5:]) for row in found}
+    cells = dict(map(_live, found))
     if partner is not None:
         return Sums(cells, await _people_of(session, partner, as_of))
     people = await session.execute(_PEOPLE_AS_OF, {"as_of": as_of})

@@ -1,33 +1,29 @@
 """The durable daily totals: a projection of the journal, droppable and rebuilt from it."""
 
+from collections.abc import Iterable, Iterator
 from datetime import date, datetime
+from typing import Any
 
-from sqlalchemy import BigInteger, Column, DateTime, Index, text
+from sqlalchemy import BigInteger, Column, Date, DateTime, Index, text
 from sqlmodel import Field, SQLModel
+from sqlmodel.sql.sqltypes import AutoString
+
+from service.journal.cell import FIGURES, SHOWN, Cell
+
+
+def _cell(figures: Iterable[str]) -> Iterator[Column[Any]]:
+    """The columns of a cell, which are its key, and of figures."""
+    for name in Cell._fields:
+        yield Column(name, Date() if name == "local_day" else AutoString(), primary_key=True)
+    for name in figures:
+        yield Column(name, BigInteger, nullable=False)
 
 
 class TotalDay(SQLModel, table=True):
-    """Sums of one local day, by everything that a total may be split by. Milligrams CO2e.
-
-    `limited` of the actions found no room under a sheet's limits or beside another action.
-    """
+    """Sums of one local day: every dimension and figure of `journal/cell.py`."""
 
     __tablename__ = "total_day"
-    __table_args__ = (Index("total_day_by_change", "changed_at"),)
-    local_day: date = Field(primary_key=True)
-    activity: str = Field(primary_key=True)
-    methodology: str = Field(primary_key=True)
-    version: str = Field(primary_key=True)
-    partner: str = Field(primary_key=True)
-    region: str = Field(primary_key=True)
-    evidence_level: str = Field(primary_key=True)
-    scope: str = Field(primary_key=True)
-    actions: int = Field(sa_column=Column(BigInteger, nullable=False))
-    limited: int = Field(sa_column=Column(BigInteger, nullable=False, server_default="0"))
-    gross_mg: int = Field(sa_column=Column(BigInteger, nullable=False))
-    avoided_mg: int = Field(sa_column=Column(BigInteger, nullable=False))
-    uncertainty_mg: int = Field(sa_column=Column(BigInteger, nullable=False))
-    points: int = Field(sa_column=Column(BigInteger, nullable=False))
+    __table_args__ = (*_cell(FIGURES), Index("total_day_by_change", "changed_at"))
     changed_at: datetime = Field(
         sa_column=Column(DateTime(timezone=True), nullable=False, server_default=text("now()"))
     )
@@ -37,20 +33,8 @@ class JournalDay(SQLModel, table=True):
     """What the journal's rows of one UTC day add to each cell: an answer `as_of` reads few rows."""
 
     __tablename__ = "journal_day"
+    __table_args__ = tuple(_cell(SHOWN))
     recorded_on: date = Field(primary_key=True)
-    local_day: date = Field(primary_key=True)
-    activity: str = Field(primary_key=True)
-    methodology: str = Field(primary_key=True)
-    version: str = Field(primary_key=True)
-    partner: str = Field(primary_key=True)
-    region: str = Field(primary_key=True)
-    evidence_level: str = Field(primary_key=True)
-    scope: str = Field(primary_key=True)
-    actions: int = Field(sa_column=Column(BigInteger, nullable=False))
-    gross_mg: int = Field(sa_column=Column(BigInteger, nullable=False))
-    avoided_mg: int = Field(sa_column=Column(BigInteger, nullable=False))
-    uncertainty_mg: int = Field(sa_column=Column(BigInteger, nullable=False))
-    points: int = Field(sa_column=Column(BigInteger, nullable=False))
 
 
 class JournalDayClosed(SQLModel, table=True):
