@@ -86,12 +86,12 @@ def check_delivered(answered: set[str], came: Deliveries, *, exact: bool) -> Che
 
     `exact`: and nothing else was, since we were alone and no answer was lost.
     """
-    missing, strange = answered - came.facts.keys(), came.facts.keys() - answered
+    missing, unexpected = answered - came.facts.keys(), came.facts.keys() - answered
     twice = [name for name, times in came.facts.items() if times > 1]
     wrong = {
         "never delivered": missing,
         "delivered under two ids": twice,
-        "delivered and never answered": strange if exact else (),
+        "delivered and never answered": unexpected if exact else (),
     }
     shown = (
         f"{len(came.facts):,} actions and orders delivered {'=' if exact else '>='} "

@@ -2,7 +2,7 @@
 
 The key comes from SAXAUL_PARTNER_KEY, or from demo.json in SAXAUL_HOME. -u and -r say how many
 users; SAXAUL_LOAD_SHAPE=steady, ripening, sellout, double11 or peak (shapes.py) runs a curve.
-Judged against budget.toml at the end; the exit code says how it went.
+Each kind of request is judged against budget.toml at the end; the exit code is the verdict.
 """
 
 import os

@@ -55,7 +55,7 @@ SOURCES = {
 
 
 @dataclass(frozen=True, slots=True)
-class Made:
+class MixEvent:
     """An event as JSON text, and the parts that a second reporter repeats."""
 
     text: str
@@ -77,7 +77,7 @@ class Mix:
     _made: int = 0
     _random: random.Random = field(init=False)
     _times: list[str] = field(init=False)
-    _recent: list[Made] = field(default_factory=list)
+    _recent: list[MixEvent] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self._random = random.Random(self.seed)
@@ -125,7 +125,7 @@ class Mix:
     def _hot(self) -> int:
         return max(1, int(self.people * HOT_PEOPLE))
 
-    def _new(self, *, implausible: bool) -> Made:
+    def _new(self, *, implausible: bool) -> MixEvent:
         if implausible:
             activity, minutes = "transit.metro", ',"duration_min":"2"'  # 2 minutes for 30 km
         else:
@@ -135,18 +135,18 @@ class Mix:
         data = _DATA[activity](self._random, name, minutes)
         return self._event(activity, data, self._random.choice(self._times))
 
-    def _again(self, first: Made) -> Made:
+    def _again(self, first: MixEvent) -> MixEvent:
         """The same trip, order or invoice, reported for another person under another id."""
         self._made += 1
         return self._event(first.activity, first.data, first.time)
 
-    def _event(self, activity: str, data: str, time: str) -> Made:
+    def _event(self, activity: str, data: str, time: str) -> MixEvent:
         text = (
             f'{{"specversion":"1.0","id":"{self.prefix}-{self._made}",'
             f'"source":"{SOURCES[activity]}","type":"{activity}","subject":"{self.person()}",'
             f'"time":"{time}","data":{data}}}'
         )
-        return Made(text, activity, data, time)
+        return MixEvent(text, activity, data, time)
 
 
 def subject(number: int) -> str:

@@ -21,7 +21,7 @@ from rich.console import Console
 
 from loadtest.audit import Check
 from loadtest.audit_run import audit_run
-from loadtest.bench.client import BROKEN, Opened, closed_loop, open_loop
+from loadtest.bench.client import BROKEN, OpenLoopResult, closed_loop, open_loop
 from loadtest.latency import table_of
 from loadtest.mix import PEOPLE, Mix
 from loadtest.receiver import Receiver, receiving
@@ -119,10 +119,10 @@ async def _run(options: argparse.Namespace, system: System, receiver: Receiver |
 
 
 def _judge(
-    options: argparse.Namespace, calm: Opened, hard: Opened, samples: Samples
+    options: argparse.Namespace, calm: OpenLoopResult, hard: OpenLoopResult, samples: Samples
 ) -> list[Check]:
     refused = hard.statuses[503] + hard.statuses[429]
-    strange = {s: n for s, n in hard.statuses.items() if s not in (200, 429, 503)}
+    unexpected = {s: n for s, n in hard.statuses.items() if s not in (200, 429, 503)}
     p99_s, calm_s = hard.taken.at_s(0.99), calm.latencies.at_s(0.99)
     limit_s = max(options.p99, calm_s * options.multiple)
     grown = max(samples.memory_mib) - samples.memory_mib[0]
@@ -135,10 +135,10 @@ def _judge(
         ),
         Check(
             "what is too much is sent away, with a time to come back",
-            refused > 0 and not hard.without_retry_after and not strange,
+            refused > 0 and not hard.without_retry_after and not unexpected,
             f"{refused:,} of {len(hard.latencies):,} requests were answered 503 or 429, "
             f"{hard.without_retry_after} of them without Retry-After; "
-            f"other answers: {strange or 'none'}",
+            f"other answers: {unexpected or 'none'}",
         ),
         Check(
             "memory stays bounded",
@@ -169,7 +169,9 @@ async def _capacity(system: System, mix: Mix, tally: Tally, seconds: float) -> f
     return counted.accepted / seen.elapsed_s
 
 
-async def _open(system: System, mix: Mix, tally: Tally, rate: float, seconds: float) -> Opened:
+async def _open(
+    system: System, mix: Mix, tally: Tally, rate: float, seconds: float
+) -> OpenLoopResult:
     return await open_loop(
         system.url,
         batches(system, mix, max(1, int(rate * seconds) // BATCH_EVENTS), size=BATCH_EVENTS),

@@ -24,7 +24,7 @@ from rich.console import Console
 
 from loadtest.audit import check_stock
 from loadtest.audit_run import SETTLE_S, audit_run
-from loadtest.bench.client import Opened, open_loop
+from loadtest.bench.client import OpenLoopResult, open_loop
 from loadtest.harness import NotRunning
 from loadtest.latency import table_of
 from loadtest.mix import PEOPLE, Mix
@@ -133,7 +133,7 @@ def _open(options: argparse.Namespace, system: System) -> int:
     return int(not all(check.holds for check in checks))
 
 
-async def _send(options: argparse.Namespace, system: System, tally: Tally) -> Opened:
+async def _send(options: argparse.Namespace, system: System, tally: Tally) -> OpenLoopResult:
     mix = Mix(PEOPLE, seed=time.time_ns())
     requests = singles(system, mix, max(1, int(options.open * options.seconds)))
     print(f"Sending {options.open:,.0f} events/s for {options.seconds} s ...", file=sys.stderr)

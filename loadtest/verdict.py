@@ -24,7 +24,7 @@ TALLY = Tally(facts=set())
 
 
 @dataclass(frozen=True, slots=True)
-class Judged:
+class Verdict:
     """A kind of request is judged by its p95 and its error rate against its budget."""
 
     name: str
@@ -48,7 +48,7 @@ class Judged:
         )
 
 
-def judge(environment: Environment) -> list[Judged]:
+def judge(environment: Environment) -> list[Verdict]:
     """The verdict on every kind of request that was sent."""
     budget = tomllib.loads(BUDGET.read_text())
     default = budget.pop("default")
@@ -57,7 +57,7 @@ def judge(environment: Environment) -> list[Judged]:
         name = str(entry.name)
         limits = {**default, **budget.get(name, {})}
         judged.append(
-            Judged(
+            Verdict(
                 name=name,
                 requests=entry.num_requests,
                 p95_ms=float(entry.get_response_time_percentile(0.95)),

@@ -104,7 +104,7 @@ class Connection(asyncio.Protocol):
 
 
 @dataclass(slots=True)
-class Closed:
+class ClosedLoopResult:
     """A closed loop got `answers` answers in `elapsed_s` seconds, `broken` of them none."""
 
     answers: int = 0
@@ -117,7 +117,7 @@ class Closed:
 
 
 @dataclass(slots=True)
-class Opened:
+class OpenLoopResult:
     """An open loop counted these answers and latencies.
 
     `latencies` count from the moment at which a request was meant to start, `service_times` from
@@ -174,7 +174,7 @@ async def connect(url: str, count: int) -> list[Connection]:
 
 async def closed_loop(
     url: str, requests: Sequence[bytes], *, connections: int, seconds: float, on_answer: OnAnswer
-) -> Closed:
+) -> ClosedLoopResult:
     """This sends requests as fast as answers come, each of `connections` with one under way.
 
     Ends when all are sent or `seconds` are over, and all that was sent is answered. `on_answer` is
@@ -183,7 +183,7 @@ async def closed_loop(
     loop = asyncio.get_running_loop()
     opened = await connect(url, connections)
     done = loop.create_future()
-    seen = Closed()
+    seen = ClosedLoopResult()
     waiting: Iterator[bytes] = iter(requests)
     active = len(opened)
     started = loop.time()
@@ -223,7 +223,7 @@ async def open_loop(
     rate_per_s: float,
     on_answer: OnAnswer,
     connections: int = OPEN_LOOP_CONNECTIONS,
-) -> Opened:
+) -> OpenLoopResult:
     """This starts requests at random moments (Poisson, `rate_per_s` on average).
 
     It does so whatever the answers do.
@@ -246,9 +246,9 @@ class _OpenLoop:
         self._loop = asyncio.get_running_loop()
         self._left = 0
         self._done = asyncio.Event()
-        self._seen = Opened(rate_per_s)
+        self._seen = OpenLoopResult(rate_per_s)
 
-    async def run(self, requests: Sequence[bytes]) -> Opened:
+    async def run(self, requests: Sequence[bytes]) -> OpenLoopResult:
         chance = Random(1)
         self._left = len(requests)
         gaps = [chance.expovariate(self._seen.rate_per_s) for _ in requests]

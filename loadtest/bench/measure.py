@@ -4,7 +4,7 @@ from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from loadtest.bench.client import SINGLE_TYPE, Closed, closed_loop, post
+from loadtest.bench.client import SINGLE_TYPE, ClosedLoopResult, closed_loop, post
 from loadtest.bench.cpu import Times, times_of
 from loadtest.mix import PEOPLE, Mix
 from loadtest.requests import batches, singles
@@ -69,7 +69,9 @@ class Bench:
         count = (events or self.plan.batched_events) // size
         return batches(self.system, self.mix, count, size=size)
 
-    async def send_batches(self, requests: Sequence[bytes], size: int) -> tuple[Closed, int]:
+    async def send_batches(
+        self, requests: Sequence[bytes], size: int
+    ) -> tuple[ClosedLoopResult, int]:
         """This sends batches of `size`: what the loop saw, and how many events were accepted.
 
         Raises Unsound when some have no answer.

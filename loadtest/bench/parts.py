@@ -8,7 +8,7 @@ import sys
 from loadtest.bench.client import (
     SINGLE_TYPE,
     Connection,
-    Opened,
+    OpenLoopResult,
     closed_loop,
     connect,
     get,
@@ -175,7 +175,7 @@ async def _watch_lag(bench: Bench, stop: asyncio.Event) -> list[float]:
     return lags
 
 
-def _note_latency(bench: Bench, seen: Opened) -> None:
+def _note_latency(bench: Bench, seen: OpenLoopResult) -> None:
     if seen.void:
         bench.notes.append(
             f"VOID: at {seen.rate_per_s:,.0f}/s the generator sent {seen.behind:.1%} of the "

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from loadtest.bench.client import Opened
+from loadtest.bench.client import OpenLoopResult
 from loadtest.bench.compare import compared
 from loadtest.latency import Latencies, table_of
 
@@ -49,7 +49,7 @@ def test_the_table_has_every_column() -> None:
 
 @pytest.mark.parametrize(("late", "void"), [(0, False), (10, False), (11, True)])
 def test_a_run_is_void_when_more_than_one_in_a_hundred_left_late(late: int, void: bool) -> None:
-    seen = Opened(100.0)
+    seen = OpenLoopResult(100.0)
     for _ in range(1_000):
         seen.note(201, 0.001, 0.001, has_retry_after=False)
     seen.late = late
@@ -58,7 +58,7 @@ def test_a_run_is_void_when_more_than_one_in_a_hundred_left_late(late: int, void
 
 
 def test_a_refusal_must_say_when_to_come_back() -> None:
-    seen = Opened(100.0)
+    seen = OpenLoopResult(100.0)
     seen.note(503, 0.001, 0.001, has_retry_after=True)
     seen.note(503, 0.001, 0.001, has_retry_after=False)
     seen.note(200, 0.001, 0.001, has_retry_after=False)
