@@ -23,7 +23,7 @@ from rich.table import Table
 from loadtest.audit import Check
 from loadtest.faults.audit import audit_fault, figures_of, receiver_of
 from loadtest.faults.injection import FAULTS, Fault
-from loadtest.faults.targets import Skipped, Targets
+from loadtest.faults.targets import NotFelt, Skipped, Targets
 from loadtest.faults.workload import NotRecovered, Workload
 from loadtest.harness import NotRunning
 from loadtest.system import exit_code, temporary_folder, terminable
@@ -100,6 +100,7 @@ async def _one(
             before = await asyncio.to_thread(figures_of, target.system)
             seed = chance.getrandbits(32)
             workload = Workload(target.system, target.urls, options.clients, seed)
+            target.refused = workload.observed.refusals.total
             async with workload.running() as observed:
                 await workload.recovery_s()
                 await asyncio.sleep(before_s)
@@ -112,7 +113,7 @@ async def _one(
             result.checks = await audit_fault(workload, before, receiver)
     except* Skipped as group:
         result.skipped = _first(group)
-    except* (NotRecovered, NotRunning) as group:
+    except* (NotFelt, NotRecovered, NotRunning) as group:
         result.failed = _first(group)
     except* TimeoutError:
         result.failed = f"not over after {FAULT_LIMIT_S:.0f} s"

@@ -3,6 +3,7 @@
 import asyncio
 import os
 import signal
+import time
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
@@ -10,10 +11,12 @@ from functools import partial
 from pathlib import Path
 
 from loadtest.faults.proxy import Network
-from loadtest.faults.targets import AHEAD_S, Skipped, Target, Targets
+from loadtest.faults.targets import AHEAD_S, NotFelt, Skipped, Target, Targets
 
 BALLAST_CHUNK = 1024 * 1024
 FLUSHES = 3
+FELT_S = 90.0
+POLL_S = 0.05
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,11 +65,19 @@ async def worsen_network(server: str, kind: Network, target: Target, seconds: fl
 
 
 async def fill_disk(target: Target, seconds: float) -> None:
-    """This fills the database's disk with something else, which is removed later."""
+    """This fills the database's disk with something else, until it was felt and for `seconds`.
+
+    The database has some room left in its own files. Raises NotFelt when that lasts for long.
+    """
     assert target.disk is not None
-    ballast = target.disk / "ballast"
+    ballast, refused = target.disk / "ballast", target.refused()
     await asyncio.to_thread(_write_until_full, ballast)
     try:
+        deadline = time.monotonic() + FELT_S
+        while target.refused() == refused:
+            if time.monotonic() > deadline:
+                raise NotFelt(f"no event was refused for {FELT_S:.0f} s on a full disk")
+            await asyncio.sleep(POLL_S)
         await asyncio.sleep(seconds)
     finally:
         ballast.unlink()

@@ -5,7 +5,7 @@ import os
 import shutil
 import subprocess
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, ExitStack, asynccontextmanager
 from dataclasses import dataclass, field, replace
 from email.utils import parsedate_to_datetime
@@ -29,11 +29,16 @@ class Skipped(RuntimeError):
     """A fault cannot be made here; the message says why."""
 
 
+class NotFelt(RuntimeError):
+    """A fault changed nothing that clients notice, so it shows nothing."""
+
+
 @dataclass(slots=True)
 class Target:
     """A system under test, and what of it a fault may change.
 
-    `system` is another one after a restart; `urls` are all addresses of its API.
+    `system` is another one after a restart; `urls` are all addresses of its API. `refused` is how
+    many requests of the workload were refused or lost so far.
     """
 
     tested: SystemUnderTest
@@ -42,6 +47,7 @@ class Target:
     postgres: Proxy | None = None
     valkey: Proxy | None = None
     disk: Path | None = None
+    refused: Callable[[], int] = lambda: 0
 
     async def flush_valkey(self) -> None:
         """This removes everything that is in Valkey."""
