@@ -1,5 +1,7 @@
 """Which tests are left to the soak, which run on one process of xdist, and what comes first."""
 
+from collections.abc import Iterator
+
 import pytest
 from soak import IS_SOAK
 
@@ -22,14 +24,17 @@ LONGEST = (
 )
 
 
-@pytest.hookimpl(trylast=True)  # when the order is random already
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+@pytest.hookimpl(wrapper=True)
+def pytest_collection_modifyitems(
+    config: pytest.Config, items: list[pytest.Item]
+) -> Iterator[None]:
     """Put the tests into groups, each for one process, and the groups of LONGEST before others."""
     left_out = [one for one in items if one.get_closest_marker("soak") and not IS_SOAK]
     config.hook.pytest_deselected(items=left_out)
     items[:] = [one for one in items if one not in left_out]
     for item in items:
         item.add_marker(pytest.mark.xdist_group(group_of(item)))
+    yield  # xdist reads the groups, and the order is made random
     ranks = {name: rank for rank, name in enumerate(LONGEST)}
     items.sort(key=lambda item: ranks.get(group_of(item), len(ranks)))
 
