@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import httpx
-from builders import an_event, unique
+from builders import PATIENCE_S, an_event, unique
 from fastapi import FastAPI
 
 from service.clock import system_clock
@@ -61,7 +61,7 @@ class Receiver:
 
     async def until_told(self, so: Callable[[list[dict[str, Any]]], object]) -> None:
         """Wait until the notices that arrived fulfil a condition."""
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(PATIENCE_S):
             while True:
                 if so(self.told):
                     return
@@ -70,7 +70,7 @@ class Receiver:
 
     async def until(self, count: int) -> list[Got]:
         """Wait for so many requests, and return them."""
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(PATIENCE_S):
             while len(self.got) < count:
                 self.came.clear()
                 await self.came.wait()
@@ -177,7 +177,7 @@ async def settled(
 
 async def eventually(so: Callable[[], Awaitable[object]]) -> None:
     """Wait until a condition is true; fail loudly when it stays false."""
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE_S):
         while True:
             if await so():
                 return

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 import uvicorn
-from builders import PERSON_KEY
+from builders import PATIENCE_S, PERSON_KEY
 
 from service.app import create_app
 from service.cli import COMMANDS
@@ -55,7 +55,7 @@ class Running:
         process = await asyncio.create_subprocess_exec(
             "sh", "-eu", "-c", script, cwd=self.folder, env=environment, stdout=-1, stderr=-1
         )
-        printed, complaint = await asyncio.wait_for(process.communicate(), 30)
+        printed, complaint = await asyncio.wait_for(process.communicate(), PATIENCE_S)
         assert process.returncode == 0, complaint.decode()
         return json.loads(printed)
 

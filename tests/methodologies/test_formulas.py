@@ -32,7 +32,7 @@ from methodologies.register import Register
 from methodologies.resolved import resolve
 from methodologies.values import Input
 
-PATHS = {read_version(path).edition.reference: path for path in PACKAGED.glob("*/v*")}
+PATHS = {read_version(path).edition.reference: path for path in PACKAGED.glob("*/v*/")}
 VERSIONS = {reference: read_version(path) for reference, path in PATHS.items()}
 # One formula a rule, and the first rule whose inputs are given: these need no code. The others
 # choose a rule by a value, such as `end_fate: disposed`, or in another order than the sheet's.

@@ -7,15 +7,13 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from builders import NewSettings, SteppedClock, running_app
+from builders import PATIENCE_S, NewSettings, SteppedClock, running_app
 
 from service.resources import Resources
 from service.tasks import end, is_ending
 from workers.deliveries import Deliveries
 from workers.metrics import WorkerMetrics
 from workers.projectors import ProjectionLoop
-
-SOON_S = 10.0  # pauses after a fault are shorter by far
 
 
 class Awkward:
@@ -58,9 +56,9 @@ async def test_one_cancellation_is_enough(new_settings: NewSettings, make: Make)
         await driver.asked.wait()
 
         task.cancel()
-        done, _ = await asyncio.wait((task,), timeout=SOON_S)
+        done, _ = await asyncio.wait((task,), timeout=PATIENCE_S)
         driver.over.set()  # so that what did not stop does so now
-        await asyncio.wait((task,), timeout=SOON_S)
+        await asyncio.wait((task,), timeout=PATIENCE_S)
 
     assert done
 

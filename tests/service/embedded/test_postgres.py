@@ -13,6 +13,7 @@ from typing import Any
 
 import asyncpg
 import pytest
+from builders import PATIENCE_S
 
 from service.embedded.home import package_folder
 from service.embedded.postgres import prepare_postgres, start_postgres
@@ -161,7 +162,7 @@ def test_the_server_ends_when_its_starter_is_killed(home: Path) -> None:
         server = int(starter.stdout.readline())
         starter.send_signal(signal.SIGKILL)
 
-    assert wait_until(lambda: not command_line(server), seconds=10.0)
+    assert wait_until(lambda: not command_line(server), seconds=PATIENCE_S)
 
 
 def test_root_can_run_it_below_folders_closed_to_others(tmp_path: Path) -> None:

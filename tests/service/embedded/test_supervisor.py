@@ -8,6 +8,7 @@ from functools import partial
 from pathlib import Path
 
 import pytest
+from builders import PATIENCE_S
 
 from service.embedded.process import STAY, Process, StartupError, spawn
 from service.embedded.supervisor import DEATHS_MAX, Child, Supervisor
@@ -58,9 +59,9 @@ def test_a_died_child_is_started_again(tmp_path: Path) -> None:
 
     with Supervisor() as supervisor:
         supervisor.start(child)
-        assert supervisor.wait_for(lambda: len(lines(journal)) == 1, seconds=10)
+        assert supervisor.wait_for(lambda: len(lines(journal)) == 1, seconds=PATIENCE_S)
         child.signal(signal.SIGKILL)
-        assert supervisor.wait_for(lambda: len(lines(journal)) == 2, seconds=10)
+        assert supervisor.wait_for(lambda: len(lines(journal)) == 2, seconds=PATIENCE_S)
 
     assert lines(journal) == ["started api", "started api", "stopped api"]
 
@@ -73,9 +74,9 @@ def test_every_start_is_reported_with_all_process_ids(tmp_path: Path) -> None:
     with Supervisor(lambda programs: reported.append(dict(programs))) as supervisor:
         supervisor.start(first)
         supervisor.start(second)
-        assert supervisor.wait_for(lambda: len(lines(journal)) == 2, seconds=10)
+        assert supervisor.wait_for(lambda: len(lines(journal)) == 2, seconds=PATIENCE_S)
         first.signal(signal.SIGKILL)
-        assert supervisor.wait_for(lambda: len(lines(journal)) == 3, seconds=10)
+        assert supervisor.wait_for(lambda: len(lines(journal)) == 3, seconds=PATIENCE_S)
 
     assert [set(programs) for programs in reported] == [
         {"api"}, {"api", "worker"}, {"api", "worker"},
@@ -114,7 +115,9 @@ def test_a_signal_stops_the_last_started_first(tmp_path: Path) -> None:
     with Supervisor() as supervisor:
         for count, name in enumerate(names, start=1):
             supervisor.start(a_child(name, journal))
-            supervisor.wait_for(lambda count=count: len(lines(journal)) == count, seconds=10)
+            supervisor.wait_for(
+                lambda count=count: len(lines(journal)) == count, seconds=PATIENCE_S
+            )
         with pytest.raises(KeyboardInterrupt):
             os.kill(os.getpid(), signal.SIGTERM)
 
@@ -128,7 +131,7 @@ def test_a_second_signal_hastens_a_stubborn_child(tmp_path: Path) -> None:
 
     with Supervisor() as supervisor:
         supervisor.start(stubborn)
-        supervisor.wait_for(lambda: len(lines(journal)) == 1, seconds=10)
+        supervisor.wait_for(lambda: len(lines(journal)) == 1, seconds=PATIENCE_S)
         second.start()
         with pytest.raises(KeyboardInterrupt):
             os.kill(os.getpid(), signal.SIGINT)

@@ -109,7 +109,7 @@ def person_of(subject: str) -> PersonId:
 async def insist(client: httpx.AsyncClient, path: str, body: Mapping[str, Any]) -> httpx.Response:
     """Post with a key of its own; again with it, as `Retry-After` asks, when the server is busy."""
     headers = {"Idempotency-Key": unique("key")}
-    for _ in range(10):
+    for _ in range(100):
         answer = await client.post(path, json=body, headers=headers)
         if answer.status_code != BUSY:
             break

@@ -3,6 +3,7 @@
 import asyncio
 
 import pytest
+from builders import PATIENCE_S
 
 from service.journal.notify import JOURNAL_CHANNEL, Notifier
 from service.resources import open_valkey
@@ -14,7 +15,7 @@ async def test_it_ends_while_it_connects(settings: Settings, steps: int) -> None
     valkey = open_valkey(settings)
     notifier = Notifier(valkey)
 
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE_S):
         async with notifier.running():
             notifier.poke()
             for _ in range(steps):  # as far as the first connection has come by then
@@ -29,9 +30,9 @@ async def test_a_hint_is_heard(settings: Settings) -> None:
 
     async with valkey.pubsub() as channel, notifier.running():
         await channel.subscribe(JOURNAL_CHANNEL)
-        await channel.get_message(timeout=5)
+        await channel.get_message(timeout=PATIENCE_S)
         notifier.poke()
-        message = await channel.get_message(timeout=5)
+        message = await channel.get_message(timeout=PATIENCE_S)
 
     await valkey.aclose()
     assert message is not None

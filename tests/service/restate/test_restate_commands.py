@@ -12,7 +12,7 @@ from pathlib import Path
 import asyncpg
 import httpx
 import pytest
-from builders import PERSON_KEY, a_bike_ride, a_ride, catch_up, unique
+from builders import PATIENCE_S, PERSON_KEY, a_bike_ride, a_ride, catch_up, unique
 from fastapi import FastAPI
 from restate_versions import CLEANER, METRO, NEW_MG, OLD_MG, a_closed_ride, add_version, send
 from typer.testing import CliRunner
@@ -22,7 +22,6 @@ from service.reconciliation.reconcile import reconcile
 from service.settings import Settings
 from service.totals.counters import Counters
 
-HANG_S = 60
 ROOT = Path(__file__).parents[3]
 RESTATE = ("restate", METRO, "--from", "1.0.0", "--to", "2.0.0")
 
@@ -77,7 +76,7 @@ async def test_a_run_that_is_killed_half_way_ends_the_same(
     async def done_so_far() -> int:
         return int(await blocker.fetchval("SELECT coalesce(max(people), 0) FROM methodology_run"))
 
-    async with asyncio.timeout(HANG_S):
+    async with asyncio.timeout(PATIENCE_S):
         while await done_so_far() < 5:
             assert process.returncode is None, await process.communicate()
             await asyncio.sleep(0.05)

@@ -5,7 +5,16 @@ from collections.abc import AsyncIterator
 import httpx
 import orjson
 import pytest
-from builders import SOURCES, NewSettings, Running, a_partner, an_event, an_order, report
+from builders import (
+    PATIENCE_S,
+    SOURCES,
+    NewSettings,
+    Running,
+    a_partner,
+    an_event,
+    an_order,
+    report,
+)
 
 from service.resources import open_resources
 
@@ -32,8 +41,8 @@ async def test_a_listener_hears_what_changed_and_the_end(running: tuple[Running,
     server, key = running
     headers = {"Authorization": f"Bearer {key}"}
     async with (
-        httpx.AsyncClient(base_url=server.url, timeout=15) as listener,
-        httpx.AsyncClient(base_url=server.url, timeout=15, headers=headers) as client,
+        httpx.AsyncClient(base_url=server.url, timeout=PATIENCE_S) as listener,
+        httpx.AsyncClient(base_url=server.url, timeout=PATIENCE_S, headers=headers) as client,
         listener.stream("GET", "/v1/totals/stream") as answer,
     ):
         lines = answer.aiter_lines()
