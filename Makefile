@@ -7,7 +7,7 @@ RUNTIME := .venv/.runtime-installed
 DEV := .venv/.dev-installed
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --require-hashes
 # A process for each processor, each with servers of its own; tests/order.py says what runs on one.
-PYTEST = $(BIN)/python -m pytest --numprocesses logical --maxprocesses 8 --dist loadgroup \
+PYTEST = $(BIN)/python -m pytest --numprocesses logical --maxprocesses 8 --dist loadscope \
 	--no-loadscope-reorder --durations 10 $(if $(SEED),--randomly-seed $(SEED))
 # Universal: one lock for every system and every Python from 3.11.0 on.
 COMPILE := $(UV) pip compile pyproject.toml --universal --python-version 3.11 --extra embedded \

@@ -29,7 +29,10 @@ from builders import (
 )
 from builders import running_app as run_app
 from fastapi import FastAPI
-from order import pytest_collection_modifyitems  # noqa: F401  (pytest calls it)
+from order import (  # noqa: F401  (pytest calls these)
+    pytest_collection_modifyitems,
+    pytest_xdist_make_scheduler,
+)
 from prepared import TEMPLATE, not_durable, prepare_home
 from redis.asyncio import Redis
 from soak import load_profile
