@@ -1,28 +1,30 @@
 """The one transaction: many events become facts, each answered for good.
 
-The order of the steps is what prevents deadlock: accounts, repeats, years of things, claims,
-earnings, actions, earnings, journal; each in the order of its keys.
+Its steps, each a function: lock accounts, find repeats, lock the years of things, read earnings,
+take claims, decide, write actions, add to earnings, take from the years, mark who is counted,
+append the journal row. Each takes its locks in the order of its keys, and all transactions go
+through the steps in this order: so two of them cannot wait for each other.
 """
 
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 from uuid import UUID
 
 import asyncpg
 
-from methodologies.contract import Refusal
 from methodologies.exclusive import Exclusions
 from service.clock import Clock
 from service.intake import store
 from service.intake.address import OUTSIDE
 from service.intake.candidate import Candidate
-from service.intake.decide import DayKey, DayState, Decider
-from service.intake.extent import YearKey, YearState, ranges_text
+from service.intake.claims import take_claims
+from service.intake.decide import Decided, Decider
+from service.intake.earnings import add_earnings, read_earnings
 from service.intake.ids import ActionIds
-from service.intake.legs import legs_of, legs_text
 from service.intake.outcome import Answer, Outcome
+from service.intake.years import lock_years, use_years
 from service.journal.append import APPEND, JournalRow
 from service.points.policy import Policy
 
@@ -69,7 +71,7 @@ class Committer:
         batch_id: UUID,
     ) -> list[Answer]:
         now = self.clock()
-        uncounted = await self._lock(connection, people, now)
+        uncounted = await self._lock_accounts(connection, people, now)
         first, repeats = await _find_repeats(connection, events)
         new = [event for key, event in first.items() if key not in repeats]
         outcomes = dict(repeats)
@@ -78,7 +80,7 @@ class Committer:
             outcomes.update(zip(map(key_of, new), recorded, strict=True))
         return _answers(events, first, outcomes, batch_id)
 
-    async def _lock(
+    async def _lock_accounts(
         self, connection: store.Connection, people: Sequence[tuple[int, UUID]], now: datetime
     ) -> set[UUID]:
         """Lock the accounts, making missing ones; the people who were never counted."""
@@ -99,8 +101,12 @@ class Committer:
         now: datetime,
         uncounted: set[UUID],
     ) -> list[Outcome]:
-        years = await _lock_years(connection, new)
-        days = await _earned(connection, new, sorted(self.exclusions.activities), now)
+        """Decide new events and write what they become; their outcomes in their order."""
+        years = await lock_years(connection, new)
+        days = await read_earnings(connection, new, sorted(self.exclusions.activities), now)
+        ids = ActionIds(now, len(new))
+        action_ids = [ids.take(event.bucket, event.month) for event in new]
+        lost = await take_claims(connection, new, action_ids)
         decider = Decider(
             self.policy,
             batch_id=batch_id,
@@ -109,43 +115,15 @@ class Committer:
             years=years,
             exclusions=self.exclusions,
         )
-        made = ActionIds(now, len(new))
-        ids = [made.take(event.bucket, event.month) for event in new]
-        lost = await _claim(connection, new, ids)
-        outcomes = [
+        for event, action_id in zip(new, action_ids, strict=True):
             decider.decide(event, action_id, claimed=action_id in lost)
-            for event, action_id in zip(new, ids, strict=True)
-        ]
         decided = decider.decided
         await store.copy_actions(connection, decided.rows)
-        earnings = [
-            (*key, day.round, day.new_actions, day.new_points, day.new_gross_mg,
-             day.new_quantity_milli, day.ripens_at, day.lapses_at, legs_text(day.new_legs))
-            for key, day in decided.days.items() if day.new_actions or day.is_covered
-        ]  # fmt: skip
-        if earnings:
-            earnings.sort()
-            await store.add_earnings(connection, earnings)
-        used = [
-            (*key, year.new_quantity_milli, ranges_text(year.new_days))
-            for key, year in sorted(years.items()) if year.new_quantity_milli
-        ]  # fmt: skip
-        if used:
-            await store.use_years(connection, used)
-        people = sorted((b, person) for person, b in decided.counted.items() if person in uncounted)
-        if people:
-            await store.mark_counted(connection, people)
-        row = JournalRow(
-            bucket=min(event.bucket for event in new),
-            batch_id=batch_id,
-            kind="intake",
-            actions=len(new),
-            people=len(people),
-            deltas=decided.deltas,
-            leaves=b"".join(decided.leaves),
-        )
-        await connection.execute(APPEND, *row.values())
-        return outcomes
+        await add_earnings(connection, days)
+        await use_years(connection, years)
+        people = await _mark_counted(connection, decided.counted, uncounted)
+        await _append_journal(connection, new, decided, batch_id=batch_id, people=people)
+        return decided.outcomes
 
     async def _open_months(self, connection: store.Connection, events: Sequence[Candidate]) -> None:
         months = {event.month for event in events} - self._months - {OUTSIDE}
@@ -187,105 +165,36 @@ async def _find_repeats(
     return first, repeats
 
 
-async def _lock_years(
-    connection: store.Connection, new: Sequence[Candidate]
-) -> dict[YearKey, YearState]:
-    """Lock the years of the things that a sheet limits; what is taken of each, by whomever."""
-    partners = {
-        key: event.partner
-        for event in new
-        if event.extent is not None
-        for key in event.extent.years(event.local_day)
-    }
-    if not partners:
-        return {}
-    rows = await store.lock_years(connection, [(*key, partners[key]) for key in sorted(partners)])
-    return {
-        (row["bucket"], row["thing_key"], row["year"]): YearState(
-            row["quantity_milli"],
-            {
-                days.lower + timedelta(days=after)
-                for days in row["days"]
-                for after in range((days.upper - days.lower).days)
-            },
-        )
-        for row in rows
-    }
+async def _mark_counted(
+    connection: store.Connection, counted: Mapping[UUID, int], uncounted: set[UUID]
+) -> int:
+    """Remember who of these people (with their buckets) was counted for the first time: how many
+    they are."""
+    people = sorted((bucket, person) for person, bucket in counted.items() if person in uncounted)
+    if people:
+        await store.mark_counted(connection, people)
+    return len(people)
 
 
-async def _earned(
+async def _append_journal(
     connection: store.Connection,
     new: Sequence[Candidate],
-    rivals: Sequence[str],
-    now: datetime,
-) -> dict[DayKey, DayState]:
-    """What is recorded for every person, day and activity of the events that may be credited."""
-    days = {
-        (event.bucket, event.person_id, event.local_day, event.activity): DayState()
-        for event in new
-        if not isinstance(event.result, Refusal)
-    }
-    for event in new:
-        if event.extent is not None:
-            for day in event.extent.days:
-                days[event.bucket, event.person_id, day, event.activity] = DayState()
-    if not days:
-        return days
-    keys = list(days)
-    for row in await store.earned(connection, keys, rivals):
-        days[keys[row["ordinal"] - 1]] = DayState(
-            actions=row["actions"] or 0,
-            points=row["points"] or 0,
-            gross_mg=row["gross_mg"] or 0,
-            quantity_milli=row["quantity_milli"] or 0,
-            month_actions=row["month_actions"] or 0,
-            month_points=row["month_points"] or 0,
-            rivals_in_day=frozenset(row["rivals_in_day"] or ()),
-            rivals_in_month=frozenset(row["rivals_in_month"] or ()),
-            legs=legs_of(row["legs"]),
-            is_taken=row["round"] is not None,
-            round=_round(row, now),
-        )
-    return days
-
-
-def _round(row: asyncpg.Record, now: datetime) -> int:
-    """The round that new points of a day belong to: another one after the last has lapsed."""
-    if row["round"] is None:
-        return 0
-    return int(row["round"]) + int(row["lapses_at"] <= now)
-
-
-async def _claim(
-    connection: store.Connection, new: Sequence[Candidate], ids: Sequence[UUID]
-) -> set[UUID]:
-    """Claim what the events claim; the ids of those that lost to somebody.
-
-    An event owns all of its claims or none, and the first event of a batch goes first.
-    """
-    claims: dict[UUID, tuple[int, UUID, UUID]] = {}
-    for event, action_id in zip(new, ids, strict=True):
-        for claim in event.claims:
-            claims.setdefault(claim.id, (claim.bucket, claim.id, action_id))
-    if not claims:
-        return set()
-    taken = await store.take_claims(connection, sorted(claims.values()))
-    owners: dict[UUID, UUID] = {}
-    lost: set[UUID] = set()
-    for event, action_id in zip(new, ids, strict=True):
-        keys = [claim.id for claim in event.claims]
-        if any(key in taken or key in owners for key in keys):
-            lost.add(action_id)
-        else:
-            owners.update(dict.fromkeys(keys, action_id))
-    moved = [
-        (bucket, key, owners.get(key))
-        for bucket, key, first in claims.values()
-        if key not in taken and owners.get(key) != first
-    ]
-    if moved:
-        await store.move_claims(connection, sorted(moved))
-    return lost
+    decided: Decided,
+    *,
+    batch_id: UUID,
+    people: int,
+) -> None:
+    """Tell the projectors what the batch adds to the totals, `people` new ones among it."""
+    row = JournalRow(
+        bucket=min(event.bucket for event in new),
+        batch_id=batch_id,
+        kind="intake",
+        actions=len(new),
+        people=people,
+        deltas=decided.deltas,
+        leaves=b"".join(decided.leaves),
+    )
+    await connection.execute(APPEND, *row.values())
 
 
 def _answers(
