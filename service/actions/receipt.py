@@ -35,6 +35,12 @@ def explain_action(catalogue: Catalogue, action: RowMapping) -> Explanation | No
     return explanation
 
 
+def counted_region(catalogue: Catalogue, action: RowMapping) -> str:
+    """The region under which the totals count an action: its factors'; "" for a refused one."""
+    explanation = explain_action(catalogue, action)
+    return "" if explanation is None else explanation.region or ""
+
+
 def now_of(action: RowMapping) -> dict[str, object]:
     """Return the newest assessment of an action, ready for JSON: recorded, or its last
     restatement.

@@ -6,7 +6,7 @@ from uuid import UUID
 from fastapi import APIRouter, Response
 
 from service.actions import read
-from service.actions.receipt import explain_action, now_of, receipt_of
+from service.actions.receipt import counted_region, now_of, receipt_of
 from service.actions.reverse import reverse_action
 from service.actions.schemas import (
     ActionRow,
@@ -75,8 +75,7 @@ async def reverse(
     caller.need("events:write")
     found = await read.find_action(session, action_id, caller, hasher)
     caller.check_reported(found["source"])
-    explanation = explain_action(intake.assessor.catalogue, found)
-    region = "" if explanation is None or explanation.region is None else explanation.region
+    region = counted_region(intake.assessor.catalogue, found)
     status = 200
 
     async def write() -> ReversalResult:
@@ -123,8 +122,7 @@ async def transfer(
     caller.need_key()
     caller.need("events:write")
     found = await read.find_action(session, action_id, caller, hasher)
-    explanation = explain_action(intake.assessor.catalogue, found)
-    region = "" if explanation is None or explanation.region is None else explanation.region
+    region = counted_region(intake.assessor.catalogue, found)
     status = 200
 
     async def write() -> TransferResult:

@@ -15,7 +15,7 @@ import orjson
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 
 from service.actions.read import find_action
-from service.actions.receipt import explain_action
+from service.actions.receipt import counted_region
 from service.actions.reverse import reverse_action
 from service.clock import uuid7
 from service.errors import (
@@ -264,8 +264,7 @@ class Hooks:
                     "nothing to reverse. When it comes later, replay this payload."
                 )
             action = await find_action(session, action_id, caller, self._hasher)
-            explanation = explain_action(self.intake.assessor.catalogue, action)
-            region = "" if explanation is None else explanation.region or ""
+            region = counted_region(self.intake.assessor.catalogue, action)
             done = await reverse_action(
                 session, action, region=region, reason=reversal.reason, now=self.intake.clock()
             )
