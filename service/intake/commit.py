@@ -72,13 +72,13 @@ class Committer:
     ) -> list[Answer]:
         now = self.clock()
         uncounted = await self._lock_accounts(connection, people, now)
-        first, repeats = await _find_repeats(connection, events)
-        new = [event for key, event in first.items() if key not in repeats]
-        outcomes = dict(repeats)
+        keyed = [(key_of(event), event) for event in events]
+        first, outcomes = await _find_repeats(connection, keyed)
+        new = {key: event for key, event in first.items() if key not in outcomes}
         if new:
-            recorded = await self._append(connection, new, batch_id, now, uncounted)
-            outcomes.update(zip(map(key_of, new), recorded, strict=True))
-        return _answers(events, first, outcomes, batch_id)
+            recorded = await self._append(connection, [*new.values()], batch_id, now, uncounted)
+            outcomes.update(zip(new, recorded, strict=True))
+        return _answers(keyed, first, outcomes, batch_id)
 
     async def _lock_accounts(
         self, connection: store.Connection, people: Sequence[tuple[int, UUID]], now: datetime
@@ -148,13 +148,13 @@ def _columns(people: Sequence[tuple[int, UUID]]) -> tuple[list[int], list[UUID]]
 
 
 async def _find_repeats(
-    connection: store.Connection, events: Sequence[Candidate]
+    connection: store.Connection, keyed: Sequence[tuple[EventKey, Candidate]]
 ) -> tuple[dict[EventKey, Candidate], dict[EventKey, Outcome]]:
     """The first event of each name in the batch, and what is recorded under those names."""
     first: dict[EventKey, Candidate] = {}
     by_month: dict[int, list[tuple[int, UUID, str, str]]] = {}
-    for event in events:
-        if first.setdefault(key_of(event), event) is event:
+    for key, event in keyed:
+        if first.setdefault(key, event) is event:
             by_month.setdefault(event.month, []).append(
                 (event.bucket, event.person_id, event.source, event.event_id)
             )
@@ -198,14 +198,13 @@ async def _append_journal(
 
 
 def _answers(
-    events: Sequence[Candidate],
+    keyed: Sequence[tuple[EventKey, Candidate]],
     first: dict[EventKey, Candidate],
     outcomes: dict[EventKey, Outcome],
     batch_id: UUID,
 ) -> list[Answer]:
     answers = []
-    for event in events:
-        key = key_of(event)
+    for key, event in keyed:
         outcome = outcomes[key]
         is_first = first[key] is event and outcome.batch_id == batch_id
         answers.append(
