@@ -10,7 +10,7 @@ from uuid import UUID
 from methodologies.catalogue import Catalogue
 from methodologies.content import canonical_data, content_digest, implied_overlap
 from methodologies.contract import Assessment, DataInvalid, Edition, Refusal, UnknownActivity
-from methodologies.exclusive import Exclusions
+from methodologies.exclusive import DURATION, Exclusions
 from service.errors import ActivityUnknown, EventInFuture, FieldsInvalid
 from service.intake.address import month_of
 from service.intake.event import CloudEvent, Datum
@@ -97,7 +97,7 @@ class Assessor:
         is not this caller's to report. An event that is too old is a candidate with a Refusal.
         """
         person, level, region, data, text, scope, overlap = self.check(event, caller, now)
-        activity, source, at = event.type, event.source, event.time
+        activity, at = event.type, event.time
         day = at.date()
         if now - at > self._late and not caller.may(BACKFILL):
             result: Assessment | Refusal = self._too_late
@@ -114,34 +114,36 @@ class Assessor:
         )
         offset = at.utcoffset()
         assert offset is not None
+        leg: tuple[int, int] | None = None
+        claims: tuple[PersonId, ...] = ()
+        extent: Extent | None = None
+        if not isinstance(result, Refusal):
+            if activity in self._exclusions.legs and DURATION in data:
+                leg = self._exclusions.leg_of(activity, int(at.timestamp()), data)
+            claims = tuple([self.hasher(b"claim\0", caller.realm + one) for one in result.claims])
+            if result.edition.yearly_per or activity in self._exclusions.whole_days:
+                extent = self._extent(result.edition, day, data, person, caller)
         return Candidate(
-            person.bucket,
-            person.id,
-            source,
-            event.id,
-            day,
-            month_of(day),
-            caller.partner,
-            activity,
-            region,
-            at,
-            offset // _MINUTE,
-            level,
-            scope,
-            text,
-            digest,
-            overlap,
-            self._exclusions.leg_of(activity, int(at.timestamp()), data)
-            if activity in self._exclusions.legs and not isinstance(result, Refusal)
-            else None,
-            result,
-            ()
-            if isinstance(result, Refusal)
-            else tuple([self.hasher(b"claim\0", caller.realm + claim) for claim in result.claims]),
-            None
-            if isinstance(result, Refusal)
-            or not (result.edition.yearly_per or activity in self._exclusions.whole_days)
-            else self._extent(result.edition, day, data, person, caller),
+            bucket=person.bucket,
+            person_id=person.id,
+            source=event.source,
+            event_id=event.id,
+            local_day=day,
+            month=month_of(day),
+            partner=caller.partner,
+            activity=activity,
+            region=region,
+            occurred_at=at,
+            utc_offset_min=offset // _MINUTE,
+            evidence_level=level,
+            scope=scope,
+            data=text,
+            digest=digest,
+            overlap=overlap,
+            leg=leg,
+            result=result,
+            claims=claims,
+            extent=extent,
         )
 
     def check(self, event: CloudEvent, caller: Caller, now: datetime) -> Checked:
@@ -157,7 +159,8 @@ class Assessor:
         self._check_time(event.time, now)
         region, data = split_region(event)
         text = _canonical(data)
-        return Checked(person, level, region, data, text, *scope_of(event))
+        scope, overlap = scope_of(event)
+        return Checked(person, level, region, data, text, scope, overlap)
 
     def _check_time(self, at: datetime, now: datetime) -> None:
         if now - at < self._ahead:

@@ -151,7 +151,7 @@ class Decider:
         points, cap = award(
             terms.rule,
             credited_mg,
-            Awarded(day.actions + day.new_actions, day.points + day.new_points, *month),
+            Awarded(day.actions + day.new_actions, day.points + day.new_points, month[0], month[1]),
             level=candidate.evidence_level,
         )
         if points or credited_mg:
