@@ -96,10 +96,10 @@ def test_a_name_is_split_into_words(name: str, parts: list[str]) -> None:
 @pytest.mark.parametrize(
     ("source", "is_refused"),
     [
-        ("class RegionStanding: pass", True),
+        ("class RegionPlace: pass", True),
         ("class Outer:\n    class _Once: pass", True),
         ("class Wallets: pass", False),  # only a whole word counts
-        ("class RegionRank: pass\nstanding = 1", False),
+        ("class RegionRank: pass\nplace = 1", False),
         ("class PartnerUser: pass", False),  # the whole name is a word of the page
         ("class PartnerUsers: pass\nclass AppUser: pass", True),
     ],
