@@ -40,5 +40,5 @@ class RunningFile:
         return self.home / "running.json"
 
     def _write(self) -> None:
-        said = {"pid": os.getpid(), "ready": self.ready, "programs": self.programs}
-        write_private(self._file, json.dumps(said, indent=2) + "\n")
+        content = {"pid": os.getpid(), "ready": self.ready, "programs": self.programs}
+        write_private(self._file, json.dumps(content, indent=2) + "\n")

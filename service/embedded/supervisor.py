@@ -58,13 +58,13 @@ class Child:
             return False
         now = clock_s()
         if self.start_at is None:
-            self.start_at = now + self.mourn(now)
+            self.start_at = now + self.record_death(now)
         elif now >= self.start_at:
             self.begin()
             return True
         return False
 
-    def mourn(self, now: float) -> float:
+    def record_death(self, now: float) -> float:
         """Record one death, and return the seconds to wait before the next start."""
         self.deaths.append(now)
         if len(self.deaths) == DEATHS_MAX and now - self.deaths[0] < DEATHS_WITHIN_S:

@@ -103,7 +103,7 @@ async def changed_species(
     """Change a species. A new price holds for projects that are added from now on."""
 
     async def write() -> SpeciesView:
-        changed = await change_species(session, species, _said(body))
+        changed = await change_species(session, species, _sent_fields(body))
         return SpeciesView(**changed.model_dump())
 
     return await idempotent(write, f"species {species}", body)
@@ -270,7 +270,7 @@ async def liability(
     return await liability_of(session, now=now, alarm_pct=alarm_pct)
 
 
-def _said(body: BaseModel) -> dict[str, Any]:
+def _sent_fields(body: BaseModel) -> dict[str, Any]:
     """Return the fields that were sent with a value."""
     values = body.model_dump(exclude_unset=True, by_alias=True)
     return {name: value for name, value in values.items() if value is not None}
@@ -279,7 +279,7 @@ def _said(body: BaseModel) -> dict[str, Any]:
 def _columns(body: NewProject | ProjectChanges) -> dict[str, Any]:
     """Return a project's columns; a budget becomes three of them, and null takes it away."""
     whole = isinstance(body, NewProject)
-    values = body.model_dump(by_alias=True) if whole else _said(body)
+    values = body.model_dump(by_alias=True) if whole else _sent_fields(body)
     values.pop("budget", None)
     if whole or "budget" in body.model_fields_set:
         empty = dict.fromkeys(("currency", "budget_cents", "cost_cents"))

@@ -49,7 +49,7 @@ class CsvFile:
         out = io.StringIO()
         table = csv.DictWriter(out, [*TOLD, *ASKED], restval="", lineterminator="\r\n")
         table.writeheader()
-        table.writerows(_told(lot) for lot in lots)
+        table.writerows(_row_of(lot) for lot in lots)
         return b"\xef\xbb\xbf" + out.getvalue().encode()
 
     def read(self, content: bytes) -> list[Line]:
@@ -74,7 +74,7 @@ class JsonFile:
 
     def offer(self, lots: Sequence[Row]) -> bytes:
         """Return JSON with one object for each lot."""
-        return orjson.dumps({"lots": [_told(lot) for lot in lots]}, option=orjson.OPT_INDENT_2)
+        return orjson.dumps({"lots": [_row_of(lot) for lot in lots]}, option=orjson.OPT_INDENT_2)
 
     def read(self, content: bytes) -> list[Line]:
         """Return the reports; line 1 is the first of them."""
@@ -91,7 +91,7 @@ class JsonFile:
 PORTS: dict[str, CsvFile | JsonFile] = {"csv": CsvFile(), "json": JsonFile()}
 
 
-def _told(lot: Row) -> dict[str, Any]:
+def _row_of(lot: Row) -> dict[str, Any]:
     renamed = {
         **lot,
         "lot_state": lot["state"],

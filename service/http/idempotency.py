@@ -20,10 +20,10 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from service.errors import IdempotencyKeyReused
 
 KEY_CHARS_MAX = 128
-KEY_SAID = "Chosen by the caller, one for each write."
+KEY_DESCRIPTION = "Chosen by the caller, one for each write."
 IdempotencyKey = Annotated[
     str | None,
-    Header(min_length=1, max_length=KEY_CHARS_MAX, description=KEY_SAID),
+    Header(min_length=1, max_length=KEY_CHARS_MAX, description=KEY_DESCRIPTION),
 ]
 BUCKETS = 1024
 

@@ -26,7 +26,7 @@ from service.points import store as points
 from service.points.dependencies import ThisPolicy
 from service.points.policy import today_of
 from service.points.schemas import Points
-from service.points.wording import said_of_cap, said_of_entry, said_of_rule
+from service.points.wording import describe_cap, describe_entry, describe_rule
 
 router = APIRouter(
     prefix="/v1/people",
@@ -82,7 +82,7 @@ async def statement(
         opening_balance=found.opening_balance,
         closing_balance=found.closing_balance,
         entries=[
-            StatementEntry(**row, what_for=said_of_entry(row["kind"], row["ref"]))
+            StatementEntry(**row, what_for=describe_entry(row["kind"], row["ref"]))
             for row in found.entries
         ],
         earnings=[_explained(one, caller) for one in found.earnings],
@@ -97,7 +97,7 @@ def _explained(one: ExplainedEarning, caller: Caller) -> StatementEarning:
     return StatementEarning(
         local_day=row["local_day"],
         activity=row["activity"],
-        rule=said_of_rule(one.rule),
+        rule=describe_rule(one.rule),
         points=row["points"],
         actions=[
             StatementAction(
@@ -105,7 +105,7 @@ def _explained(one: ExplainedEarning, caller: Caller) -> StatementEarning:
                 avoided_mg=str(action["avoided_mg"]),
                 points=action["points"],
                 cap=action["reason"],
-                cap_said=said_of_cap(action["reason"], one.rule),
+                cap_said=describe_cap(action["reason"], one.rule),
                 reversed=action["reversed_points"] is not None,
                 reversed_points=action["reversed_points"] or 0,
             )

@@ -10,7 +10,7 @@ from service.http.problems import documented
 from service.points.dependencies import ThisPolicy
 from service.points.policy import NO_CAP, Rule, today_of
 from service.points.schemas import PolicyInForce, RuleRow
-from service.points.wording import said_of_rule
+from service.points.wording import describe_rule
 
 router = APIRouter(prefix="/v1/policies", tags=["People and points"], responses=documented(422))
 
@@ -44,7 +44,7 @@ def _row(rule: Rule) -> RuleRow:
         ripens_at=rule.ripens.at.strftime("%H:%M") if rule.ripens.at else None,
         ripens_after_h=rule.ripens.after_h,
         lapses_after_h=int(rule.lapses_after.total_seconds()) // 3600,
-        said=said_of_rule(rule),
+        said=describe_rule(rule),
     )
 
 

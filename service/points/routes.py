@@ -14,7 +14,7 @@ from service.http.dependencies import (
     optional_body,
     resources_of,
 )
-from service.http.idempotency import KEY_CHARS_MAX, KEY_SAID, key_of, write_once
+from service.http.idempotency import KEY_CHARS_MAX, KEY_DESCRIPTION, key_of, write_once
 from service.http.pages import PAGE_DEFAULT, Cursor, Limit, Page, page_of, read_cursor
 from service.http.problems import documented
 from service.partners.dependencies import (
@@ -57,7 +57,7 @@ _COLLECTED: dict[str, Any] = {
             "in": "header",
             "required": False,
             "schema": {"type": "string", "minLength": 1, "maxLength": KEY_CHARS_MAX},
-            "description": KEY_SAID,
+            "description": KEY_DESCRIPTION,
         },
     ],
     "requestBody": {

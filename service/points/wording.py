@@ -5,7 +5,7 @@ from typing import Any
 from service.points.policy import EVIDENCE, NO_CAP, Rule
 
 
-def said_of_rule(rule: Rule) -> str:
+def describe_rule(rule: Rule) -> str:
     """Return the rule in words."""
     ripens = rule.ripens
     if rule.flat_points is not None:
@@ -30,7 +30,7 @@ def said_of_rule(rule: Rule) -> str:
     return "; ".join([text, *caps, ripe, f"lapsing {lapse_h} hours later"]) + "."
 
 
-def said_of_cap(cap: str | None, rule: Rule) -> str | None:
+def describe_cap(cap: str | None, rule: Rule) -> str | None:
     """Why an action has fewer points than its grams would give."""
     if cap is None:
         return None
@@ -41,7 +41,7 @@ def said_of_cap(cap: str | None, rule: Rule) -> str | None:
     return f"The cap {cap} of {getattr(rule, cap)} was reached."
 
 
-def said_of_entry(kind: str, ref: dict[str, Any]) -> str:
+def describe_entry(kind: str, ref: dict[str, Any]) -> str:
     """Return what an entry was for, in words."""
     known = {
         "collect": "Ripe points were collected.",

@@ -25,7 +25,7 @@ from service.intake import lane
 from service.resources import Resources
 from service.tasks import is_ending
 from service.webhooks.outbound import store
-from service.webhooks.outbound.endpoint import about, tell_disabled
+from service.webhooks.outbound.endpoint import about, log_disabled
 from service.webhooks.outbound.schedule import (
     DISABLE_AFTER,
     OPEN_FIRST_S,
@@ -222,7 +222,7 @@ class Deliverer:
         row = await store.disable(session, endpoint, reason, now)
         if row is not None:
             _log.warning("endpoint %s of %s is disabled: %s", endpoint, row["partner"], reason)
-            await tell_disabled(session, row, reason, now)
+            await log_disabled(session, row, reason, now)
 
 
 async def _until_written(work: Callable[[], Awaitable[None]], attempts: int) -> None:

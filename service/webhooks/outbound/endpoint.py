@@ -199,7 +199,7 @@ async def redeliver_range(
     )
 
 
-async def tell_disabled(session: AsyncSession, row: RowMapping, reason: str, now: datetime) -> None:
+async def log_disabled(session: AsyncSession, row: RowMapping, reason: str, now: datetime) -> None:
     """Leave a line in the log of an endpoint that was disabled: a message that is not sent."""
     message = example_of(DISABLED)
     message["timestamp"] = now.isoformat()

@@ -88,10 +88,10 @@ def _judged(response: aiohttp.ClientResponse) -> tuple[str, str | None]:
     status, reason = response.status, (response.reason or "")[:64]
     if 200 <= status < 300:
         return OK, None
-    said = f"It answered {status} {reason}".rstrip()
+    failure = f"It answered {status} {reason}".rstrip()
     if 300 <= status < 400:
-        return STATUS, f"{said}: redirects are not followed; give the endpoint its new URL."
-    return STATUS, f"{said}; 200 to 299 means that a delivery was taken."
+        return STATUS, f"{failure}: redirects are not followed; give the endpoint its new URL."
+    return STATUS, f"{failure}; 200 to 299 means that a delivery was taken."
 
 
 def _fault(fault: Exception) -> tuple[str, str]:

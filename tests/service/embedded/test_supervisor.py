@@ -92,18 +92,18 @@ def test_a_child_that_dies_again_and_again_is_given_up_visibly(tmp_path: Path) -
     child.process.kill()
     child.process.wait()
 
-    delays = [child.mourn(float(at)) for at in range(DEATHS_MAX - 1)]
+    delays = [child.record_death(float(at)) for at in range(DEATHS_MAX - 1)]
 
     assert delays == sorted(delays)
     assert sum(delays) < 60.0
     with pytest.raises(StartupError, match="the reason"):
-        child.mourn(float(DEATHS_MAX))
+        child.record_death(float(DEATHS_MAX))
 
 
 def test_deaths_of_long_ago_are_forgotten(tmp_path: Path) -> None:
     child = a_child("api", tmp_path / "journal")
 
-    delays = {child.mourn(float(at)) for at in range(0, 6000, 100)}
+    delays = {child.record_death(float(at)) for at in range(0, 6000, 100)}
 
     assert len(delays) == 1
 
