@@ -2,17 +2,18 @@
 
     python -I -S parent_death.py PARENT_PID SIGNAL IDENTITY COMMAND [ARGUMENT ...]
 
-Run as a program of its own, since code between fork and exec of a threaded parent is unsafe. It
-imports nothing of ours. IDENTITY is one of
-
-    -               stay who we are
-    user:UID:GID    become that user
-    mask:UID:GID    only look like that user, where there is no other user to become
-
-PostgreSQL refuses to run as root. The user that it runs as instead may not be able to walk to its
-binaries or data (`/root`, a temporary folder and many homes are closed to others), so one
-capability is kept over the change of user: the one that passes over file permissions.
+It imports nothing of ours: code between fork and exec of a threaded parent is unsafe.
 """
+
+# IDENTITY is one of
+#
+#     -               stay who we are
+#     user:UID:GID    become that user
+#     mask:UID:GID    only look like that user, where there is no other user to become
+#
+# PostgreSQL refuses to run as root. The user that it runs as instead may not be able to walk to its
+# binaries or data (`/root`, a temporary folder and many homes are closed to others), so one
+# capability is kept over the change of user: the one that passes over file permissions.
 
 import ctypes
 import os

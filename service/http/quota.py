@@ -2,11 +2,12 @@
 
 The windows are kept in Valkey by the `limits` library. A process takes a share of a caller's minute
 at a time and spends it from its own memory, so that a busy caller's requests cost no round trip.
-Shares begin with what is asked for and double, up to a hundredth of the quota: a process that hears
-little of a caller keeps little from the others. What is left of a share may be spent in the next
-minute, so a process may let through a hundredth more. Without Valkey there is no quota: events go
-on, and the metrics say so.
+Without Valkey there is no quota: events go on, and the metrics say so.
 """
+
+# Shares begin with what is asked for and double, up to a hundredth of the quota: a process that
+# gets few requests of a caller keeps little from the others. What is left of a share may be spent
+# in the next minute, so a process may let through a hundredth more.
 
 from collections import OrderedDict
 from dataclasses import dataclass
