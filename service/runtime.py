@@ -76,7 +76,7 @@ class Runtime(
 
 @dataclass(frozen=True, slots=True)
 class _Shared:
-    """What the programme and its sandbox have in common."""
+    """The objects that the programme and its sandbox share."""
 
     authenticator: Authenticator
     registry: async_sessionmaker[AsyncSession]
@@ -232,7 +232,7 @@ def make_intake(
 
 
 def open_tracing(settings: Settings) -> "Tracing | None":
-    """Traces, where SAXAUL_OTLP_TRACES_URL says where to; else None."""
+    """Return what sends traces to SAXAUL_OTLP_TRACES_URL; None without that setting."""
     if settings.otlp_traces_url is None:
         return None
     # Who does not trace does not pay for the libraries.

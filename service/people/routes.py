@@ -90,7 +90,7 @@ async def statement(
 
 
 def _explained(one: ExplainedEarning, caller: Caller) -> StatementEarning:
-    """Return a partner sees the actions of its own sources, as everywhere."""
+    """Return an earning on the wire; a partner sees the actions of its own sources alone."""
     everything = caller.subject is not None or caller.may("admin")
     seen = [a for a in one.actions if everything or a["source"] in caller.sources]
     row = one.earning

@@ -143,7 +143,7 @@ async def explain(
 def _with_actions(
     earnings: Sequence[RowMapping], actions: Sequence[RowMapping], policy: Policy
 ) -> list[ExplainedEarning]:
-    """Return each action belongs to the first round of its day that had not lapsed when it came."""
+    """Return earnings with their actions; an action is of the first round open when it came."""
     found = [
         ExplainedEarning(one, policy.rule(one["activity"], one["local_day"]), [])
         for one in earnings

@@ -31,7 +31,7 @@ def describe_rule(rule: Rule) -> str:
 
 
 def describe_cap(cap: str | None, rule: Rule) -> str | None:
-    """Why an action has fewer points than its grams would give."""
+    """Return why an action has fewer points than its grams would give, or None."""
     if cap is None:
         return None
     if cap == EVIDENCE:
