@@ -88,7 +88,8 @@ class Runner:
         report.unlink(missing_ok=True)
         arguments = [
             *(["-x"] if stop else []), "--tb=short", "--quiet", "-p", "mutants.recorder",
-            "-p", "no:cacheprovider", "-W", "ignore::pytest.PytestAssertRewriteWarning",
+            "-o", f"cache_dir={self.tree.parent / 'cache'}",
+            "-W", "ignore::pytest.PytestAssertRewriteWarning",
             "--randomly-dont-reorganize", f"--randomly-seed={self._seed}",
             f"--hypothesis-seed={self._seed}",
             f"--timeout={TEST_LIMIT_S}", *tests,
