@@ -48,7 +48,9 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_every_step_works_and_prints_what_the_page_says(folder: Path) -> None:
     printed = (folder / "printed").read_text()
 
-    for said in re.findall(r"```text\n(.*?)```", TUTORIAL, re.DOTALL):
+    shown = re.findall(r"```text\n(.*?)```", TUTORIAL, re.DOTALL)
+    assert shown
+    for said in shown:
         assert said in printed
     assert "as expected: the cases are not mine yet" in printed
     assert "Published and locked: water.refill@1.0.0" in printed

@@ -74,6 +74,7 @@ class Seen:
 
     async def assert_recorded(self, system: System) -> None:
         """Every acknowledged event is in the database with the answer that was given."""
+        assert self.answers, "nothing was acknowledged"
         ids = [answer["action_id"] for answer in self.answers.values()]
         query = f"SELECT action_id, {', '.join(RECORDED)} FROM action WHERE action_id = ANY ($1)"
         rows = {str(row["action_id"]): row for row in await system.fetch(query, ids)}

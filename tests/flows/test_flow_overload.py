@@ -11,7 +11,7 @@ from loadtest.harness import finished, running
 
 LIMIT_S = 240.0
 SMALL = ("--seconds", "2", "--queue", "1000")
-VOID = 3  # a slow machine's generator cannot send so fast; the checks hold all the same
+VOID = 3  # this machine cannot send so fast
 
 
 @pytest.mark.soak  # tests/service/intake/test_lane.py holds the limits of one lane
@@ -26,3 +26,5 @@ async def test_at_four_times_the_capacity_the_system_stays_up_and_balances(tmp_p
     assert done.code in (0, VOID), done.text
     assert len(re.findall(r"^holds ", done.text, re.MULTILINE)) == 9, done.text
     assert "BROKEN" not in done.text
+    if done.code == VOID:
+        pytest.skip(done.text)  # the checks hold, but four times the capacity was not reached
