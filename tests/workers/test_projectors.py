@@ -28,7 +28,8 @@ from service.intake.address import month_of
 from service.intake.store import partition_name
 from service.journal.take import take
 from service.reconciliation.reconcile import reconcile
-from service.totals import keys, store
+from service.reconciliation.store import sums_of_days
+from service.totals import keys
 from service.totals.apply import LIVE, apply_live
 from service.totals.counters import Counters, CountersLost
 from service.totals.rebuild import rebuild_days, rebuild_live
@@ -233,12 +234,12 @@ async def test_a_rebuild_from_the_journal_equals_what_was_counted(
     await client.post(f"/v1/actions/{results[0]['action_id']}/reversal", json={"reason": "fraud"})
     await catch_up(app)
     async with app.state.runtime.resources.sessions() as session:
-        before = await store.sums_of_days(session)
+        before = await sums_of_days(session)
 
     await rebuild_days(app.state.runtime.resources.sessions)
 
     async with app.state.runtime.resources.sessions() as session:
-        after = await store.sums_of_days(session)
+        after = await sums_of_days(session)
     assert after == before
     assert await broken(app, counters) == []
 
