@@ -4,6 +4,7 @@ from typing import Any
 from uuid import UUID
 
 from fastapi import APIRouter, Response
+from sqlalchemy import RowMapping
 
 from service.actions import read
 from service.actions.receipt import counted_region, now_of, receipt_of
@@ -23,7 +24,8 @@ from service.http.pages import PAGE_DEFAULT, Cursor, Limit, Page, page_of, read_
 from service.http.problems import documented
 from service.intake.dependencies import ThisIntake
 from service.intake.outcome import local_text
-from service.partners.dependencies import Idempotent, ThisCaller, ThisHasher, ThisPerson
+from service.partners.dependencies import ThisCaller, ThisHasher, ThisPerson
+from service.partners.idempotent import idempotent
 
 router = APIRouter(prefix="/v1", responses=documented(401, 403, 422, 503))
 
@@ -51,103 +53,98 @@ async def receipt(
     return receipt_of(intake.assessor.catalogue, found)
 
 
+async def _reversible(
+    action_id: UUID, caller: ThisCaller, hasher: ThisHasher, session: Transaction
+) -> RowMapping:
+    """The action in the path, as far as the caller may take it back."""
+    caller.need("events:write")
+    found = await read.find_action(session, action_id, caller, hasher)
+    caller.check_reported(found["source"])
+    return found
+
+
 @router.post(
     "/actions/{action_id}/reversal",
     tags=["Actions"],
     status_code=201,
-    response_model=ReversalResult,
     responses={
         200: {"model": ReversalResult, "description": "It was reversed before."},
         **documented(400, 404, 409, 413),
     },
 )
+@idempotent("reversal", "{action_id}", "{why}", repeated_status=200, found=_reversible)
 async def reverse(
     action_id: UUID,
     why: ReversalRequest,
-    caller: ThisCaller,
-    hasher: ThisHasher,
+    found: RowMapping,
     session: Transaction,
     intake: ThisIntake,
     now: Now,
-    idempotent: Idempotent,
-) -> Response:
+    response: Response,
+) -> ReversalResult:
     """Undo an action. Carbon is taken back always, points by policy; a planted tree stays."""
-    caller.need("events:write")
-    found = await read.find_action(session, action_id, caller, hasher)
-    caller.check_reported(found["source"])
     region = counted_region(intake.assessor.catalogue, found)
-    status = 200
+    done = await reverse_action(session, found, region=region, reason=why.reason, now=now)
+    response.status_code = 200 if done.replayed else 201
+    return ReversalResult(
+        action_id=action_id,
+        reason=done.reason,
+        avoided_mg=str(done.avoided_mg),
+        points=done.points,
+        from_earning=done.from_earning,
+        from_balance=done.from_balance,
+        as_debt=done.as_debt,
+        recorded_at=done.recorded_at,
+    )
 
-    async def write() -> ReversalResult:
-        nonlocal status
-        done = await reverse_action(session, found, region=region, reason=why.reason, now=now)
-        status = 200 if done.replayed else 201
-        return ReversalResult(
-            action_id=action_id,
-            reason=done.reason,
-            avoided_mg=str(done.avoided_mg),
-            points=done.points,
-            from_earning=done.from_earning,
-            from_balance=done.from_balance,
-            as_debt=done.as_debt,
-            recorded_at=done.recorded_at,
-        )
 
-    answer = await idempotent(write, "reversal", action_id, why)
-    answer.status_code = status
-    return answer
+async def _transferable(
+    action_id: UUID, caller: ThisCaller, hasher: ThisHasher, session: Transaction
+) -> RowMapping:
+    """The action in the path, for the partner that reported it."""
+    caller.need_key()
+    caller.need("events:write")
+    return await read.find_action(session, action_id, caller, hasher)
 
 
 @router.post(
     "/actions/{action_id}/transfer",
     tags=["Actions"],
     status_code=201,
-    response_model=TransferResult,
     responses={
         200: {"model": TransferResult, "description": "It was transferred before."},
         **documented(400, 404, 409, 413),
     },
 )
+@idempotent("transfer", "{action_id}", "{to}", repeated_status=200, found=_transferable)
 async def transfer(
     action_id: UUID,
     to: TransferRequest,
+    found: RowMapping,
     caller: ThisCaller,
-    hasher: ThisHasher,
     session: Transaction,
     intake: ThisIntake,
     now: Now,
-    idempotent: Idempotent,
-) -> Response:
+    response: Response,
+) -> TransferResult:
     """Say that another scheme sold or credited an action's carbon: it leaves the total."""
-    caller.need_key()
-    caller.need("events:write")
-    found = await read.find_action(session, action_id, caller, hasher)
-    region = counted_region(intake.assessor.catalogue, found)
-    status = 200
-
-    async def write() -> TransferResult:
-        nonlocal status
-        done = await transfer_action(
-            session,
-            found,
-            region=region,
-            scheme=to.scheme,
-            reference=to.reference,
-            partner=caller.partner,
-            now=now,
-        )
-        status = 200 if done.replayed else 201
-        return TransferResult(
-            action_id=action_id,
-            avoided_mg=str(done.avoided_mg),
-            scheme=done.scheme,
-            reference=done.reference,
-            recorded_at=done.recorded_at,
-        )
-
-    answer = await idempotent(write, "transfer", action_id, to)
-    answer.status_code = status
-    return answer
+    done = await transfer_action(
+        session,
+        found,
+        region=counted_region(intake.assessor.catalogue, found),
+        scheme=to.scheme,
+        reference=to.reference,
+        partner=caller.partner,
+        now=now,
+    )
+    response.status_code = 200 if done.replayed else 201
+    return TransferResult(
+        action_id=action_id,
+        avoided_mg=str(done.avoided_mg),
+        scheme=done.scheme,
+        reference=done.reference,
+        recorded_at=done.recorded_at,
+    )
 
 
 @router.get("/people/{subject}/actions", tags=["People and points"])

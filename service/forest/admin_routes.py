@@ -36,7 +36,8 @@ from service.http.dependencies import AppResources, Now, Transaction, limited_bo
 from service.http.pages import PAGE_DEFAULT, Cursor, Limit, Page, page_of, read_cursor
 from service.http.problems import documented
 from service.partners.caller import Caller
-from service.partners.dependencies import Idempotent, ThisCaller
+from service.partners.dependencies import ThisCaller
+from service.partners.idempotent import idempotent
 
 MEDIA = {"text/csv": "csv", "application/json": "json"}
 
@@ -75,88 +76,72 @@ async def all_species(admin: Admin, session: Transaction) -> SpeciesList:
     return SpeciesList(data=[SpeciesView(**row.model_dump()) for row in rows], next_cursor=None)
 
 
-@router.post("/species", status_code=201, response_model=SpeciesView, responses=documented(409))
+@router.post("/species", status_code=201, responses=documented(409))
+@idempotent("species", "{body}")
 async def new_species(
     body: NewSpecies,
     admin: Admin,
     session: Transaction,
-    idempotent: Idempotent,
-) -> Response:
+) -> SpeciesView:
     """Add a species."""
-
-    async def write() -> SpeciesView:
-        await add_species(session, Species(**body.model_dump()))
-        return SpeciesView(**body.model_dump())
-
-    return await idempotent(write, "species", body, status=201)
+    await add_species(session, Species(**body.model_dump()))
+    return SpeciesView(**body.model_dump())
 
 
-@router.patch("/species/{species}", response_model=SpeciesView)
+@router.patch("/species/{species}")
+@idempotent("species {species}", "{body}")
 async def changed_species(
     species: str,
     body: SpeciesChanges,
     admin: Admin,
     session: Transaction,
     now: Now,
-    idempotent: Idempotent,
-) -> Response:
+) -> SpeciesView:
     """Change a species. A new price holds for projects that are added from now on."""
-
-    async def write() -> SpeciesView:
-        changed = await change_species(session, species, _sent_fields(body))
-        return SpeciesView(**changed.model_dump())
-
-    return await idempotent(write, f"species {species}", body)
+    changed = await change_species(session, species, _sent_fields(body))
+    return SpeciesView(**changed.model_dump())
 
 
-@router.post("/projects", status_code=201, response_model=ProjectSaved, responses=documented(409))
+@router.post("/projects", status_code=201, responses=documented(409))
+@idempotent("project", "{body}")
 async def new_project(
     body: NewProject,
     admin: Admin,
     session: Transaction,
     now: Now,
-    idempotent: Idempotent,
-) -> Response:
+) -> ProjectSaved:
     """Put trees on offer. Its first lot is opened with it."""
-
-    async def write() -> ProjectSaved:
-        species = await session.get(Species, body.species)
-        if species is None:
-            raise SpeciesNotFound(f"There is no species {body.species!r}; add it first.")
-        values = _columns(body)
-        values["price_points"] = body.price_points or species.price_points
-        values["project"] = values.pop("project_id")
-        if not await add_project(session, Project(**values), now=now):
-            raise NameTaken(f"There is a project {body.project_id!r} already.")
-        return ProjectSaved(project_id=body.project_id)
-
-    return await idempotent(write, "project", body, status=201)
+    species = await session.get(Species, body.species)
+    if species is None:
+        raise SpeciesNotFound(f"There is no species {body.species!r}; add it first.")
+    values = _columns(body)
+    values["price_points"] = body.price_points or species.price_points
+    values["project"] = values.pop("project_id")
+    if not await add_project(session, Project(**values), now=now):
+        raise NameTaken(f"There is a project {body.project_id!r} already.")
+    return ProjectSaved(project_id=body.project_id)
 
 
-@router.patch("/projects/{project_id}", response_model=ProjectSaved)
+@router.patch("/projects/{project_id}")
+@idempotent("project {project_id}", "{body}")
 async def changed_project(
     project_id: str,
     body: ProjectChanges,
     admin: Admin,
     session: Transaction,
-    idempotent: Idempotent,
-) -> Response:
+) -> ProjectSaved:
     """Change a project: open or close it, its season, price, stock or budget."""
-
-    async def write() -> ProjectSaved:
-        project, _, _ = await find_project(session, project_id)
-        changes = _columns(body)
-        opens = changes.get("opens_on", project.opens_on)
-        closes = changes.get("closes_on", project.closes_on)
-        if closes < opens:
-            raise FieldsInvalid(
-                f"closes_on {closes} is before opens_on {opens}.",
-                (("/closes_on", "must not be before opens_on"),),
-            )
-        await change_project(session, project_id, changes)
-        return ProjectSaved(project_id=project_id)
-
-    return await idempotent(write, f"project {project_id}", body)
+    project, _, _ = await find_project(session, project_id)
+    changes = _columns(body)
+    opens = changes.get("opens_on", project.opens_on)
+    closes = changes.get("closes_on", project.closes_on)
+    if closes < opens:
+        raise FieldsInvalid(
+            f"closes_on {closes} is before opens_on {opens}.",
+            (("/closes_on", "must not be before opens_on"),),
+        )
+    await change_project(session, project_id, changes)
+    return ProjectSaved(project_id=project_id)
 
 
 @router.get("/lots")

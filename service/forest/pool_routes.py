@@ -3,11 +3,11 @@
 from typing import Annotated, Any
 from uuid import UUID
 
-from fastapi import APIRouter, Query, Response
+from fastapi import APIRouter, Query
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from service.forest import pool_store as store
-from service.forest.dependencies import may_order_for
+from service.forest.dependencies import may_order_for, person_in_body
 from service.forest.pool import create_pool, find_pool, join_pool, leave_pool, pour
 from service.forest.pool_store import Pool
 from service.forest.schemas import (
@@ -21,7 +21,8 @@ from service.forest.schemas import (
 )
 from service.http.dependencies import Now, Transaction
 from service.http.problems import documented
-from service.partners.dependencies import Idempotent, ThisCaller, ThisHasher
+from service.partners.dependencies import ThisCaller, ThisHasher
+from service.partners.idempotent import idempotent
 from service.partners.person import PersonId
 
 router = APIRouter(
@@ -29,54 +30,41 @@ router = APIRouter(
 )
 
 
-@router.post("", status_code=201, response_model=PoolView)
+@router.post("", status_code=201)
+@idempotent("pool found", "{person.id}", "{body}", person=person_in_body)
 async def create(
     body: NewPool,
+    person: PersonId,
     caller: ThisCaller,
-    hasher: ThisHasher,
     session: Transaction,
     now: Now,
-    idempotent: Idempotent,
-) -> Response:
+) -> PoolView:
     """Found a pool for one tree; its code invites others."""
-    person = may_order_for(body.subject, caller, hasher)
-
-    async def write() -> PoolView:
-        pool = await create_pool(
-            session,
-            person,
-            project=body.project_id,
-            name=body.name,
-            daily_points=body.daily_points,
-            days=body.days,
-            display_name=body.display_name,
-            partner=caller.partner,
-            now=now,
-        )
-        return await _view(session, pool, person)
-
-    return await idempotent(write, "pool found", person.id, body, status=201)
+    pool = await create_pool(
+        session,
+        person,
+        project=body.project_id,
+        name=body.name,
+        daily_points=body.daily_points,
+        days=body.days,
+        display_name=body.display_name,
+        partner=caller.partner,
+        now=now,
+    )
+    return await _view(session, pool, person)
 
 
-@router.post("/join", response_model=PoolView)
+@router.post("/join")
+@idempotent("pool join", "{person.id}", "{body}", person=person_in_body)
 async def join(
     body: PoolJoin,
-    caller: ThisCaller,
-    hasher: ThisHasher,
+    person: PersonId,
     session: Transaction,
     now: Now,
-    idempotent: Idempotent,
-) -> Response:
+) -> PoolView:
     """Join by an invitation's code."""
-    person = may_order_for(body.subject, caller, hasher)
-
-    async def write() -> PoolView:
-        pool = await join_pool(
-            session, person, code=body.code, display_name=body.display_name, now=now
-        )
-        return await _view(session, pool, person)
-
-    return await idempotent(write, "pool join", person.id, body)
+    pool = await join_pool(session, person, code=body.code, display_name=body.display_name, now=now)
+    return await _view(session, pool, person)
 
 
 @router.get("/{pool_id}")
@@ -92,46 +80,34 @@ async def one(
     return await _view(session, await find_pool(session, person, pool_id), person)
 
 
-@router.post("/{pool_id}/contributions", status_code=201, response_model=PoolPoured)
+@router.post("/{pool_id}/contributions", status_code=201)
+@idempotent("pool pour", "{person.id}", "{body}", "{pool_id}", person=person_in_body)
 async def contribute(
     pool_id: UUID,
     body: PoolPour,
-    caller: ThisCaller,
-    hasher: ThisHasher,
+    person: PersonId,
     session: Transaction,
     now: Now,
-    idempotent: Idempotent,
-) -> Response:
+) -> PoolPoured:
     """Pour points in. The contribution that completes the pool is cut to what is missing."""
-    person = may_order_for(body.subject, caller, hasher)
-
-    async def write() -> PoolPoured:
-        done = await pour(session, person, pool_id=pool_id, points=body.points, now=now)
-        view = await _view(session, done.pool, person)
-        return PoolPoured(**view.model_dump(), taken=done.points, returned=0, balance=done.balance)
-
-    return await idempotent(write, "pool pour", person.id, body, pool_id, status=201)
+    done = await pour(session, person, pool_id=pool_id, points=body.points, now=now)
+    view = await _view(session, done.pool, person)
+    return PoolPoured(**view.model_dump(), taken=done.points, returned=0, balance=done.balance)
 
 
-@router.post("/{pool_id}/leave", response_model=PoolPoured)
+@router.post("/{pool_id}/leave")
+@idempotent("pool leave", "{person.id}", "{body}", "{pool_id}", person=person_in_body)
 async def leave(
     pool_id: UUID,
     body: PoolLeave,
-    caller: ThisCaller,
-    hasher: ThisHasher,
+    person: PersonId,
     session: Transaction,
     now: Now,
-    idempotent: Idempotent,
-) -> Response:
+) -> PoolPoured:
     """Leave an open pool; what was poured in comes back."""
-    person = may_order_for(body.subject, caller, hasher)
-
-    async def write() -> PoolPoured:
-        done = await leave_pool(session, person, pool_id=pool_id, now=now)
-        view = await _view(session, done.pool, person)
-        return PoolPoured(**view.model_dump(), taken=0, returned=done.points, balance=done.balance)
-
-    return await idempotent(write, "pool leave", person.id, body, pool_id)
+    done = await leave_pool(session, person, pool_id=pool_id, now=now)
+    view = await _view(session, done.pool, person)
+    return PoolPoured(**view.model_dump(), taken=0, returned=done.points, balance=done.balance)
 
 
 async def _view(session: AsyncSession, pool: Pool, person: PersonId) -> PoolView:

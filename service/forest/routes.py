@@ -1,14 +1,15 @@
 """HTTP for trees: projects, orders, and the routers of pools, lots and the catalogue."""
 
 from datetime import datetime
+from typing import Annotated
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
-from fastapi import APIRouter, Response
+from fastapi import APIRouter, Depends
 
 from service.forest import admin_routes, pool_routes, pool_store, store
 from service.forest.catalogue import find_project, find_projects
-from service.forest.dependencies import may_order_for
+from service.forest.dependencies import person_in_body
 from service.forest.redeem import place_order
 from service.forest.refund import find_order, refund_order
 from service.forest.schemas import (
@@ -30,7 +31,9 @@ from service.forest.tables import Project, Species
 from service.http.dependencies import Now, Transaction
 from service.http.pages import PAGE_DEFAULT, Cursor, Limit, Page, page_of, read_cursor
 from service.http.problems import documented
-from service.partners.dependencies import Idempotent, ThisCaller, ThisHasher, ThisPerson
+from service.partners.dependencies import ThisCaller, ThisHasher, ThisPerson
+from service.partners.idempotent import idempotent
+from service.partners.person import PersonId
 
 router = APIRouter()
 projects_router = APIRouter(
@@ -83,54 +86,55 @@ def _view(
     )
 
 
-@orders_router.post(
-    "/orders", status_code=201, response_model=OrderPlaced, responses=documented(409)
-)
+@orders_router.post("/orders", status_code=201, responses=documented(409))
+@idempotent("order", "{person.id}", "{body}", person=person_in_body)
 async def order(
     body: NewOrder,
+    person: PersonId,
     caller: ThisCaller,
-    hasher: ThisHasher,
     session: Transaction,
     now: Now,
-    idempotent: Idempotent,
-) -> Response:
+) -> OrderPlaced:
     """Spend points on a tree. Debit, stock and certificate happen together or not at all."""
-    person = may_order_for(body.subject, caller, hasher)
+    placed = await place_order(
+        session,
+        person,
+        project=body.project_id,
+        partner=caller.partner,
+        display_name=body.display_name,
+        now=now,
+    )
+    return OrderPlaced(
+        order_id=placed.order_id,
+        project_id=body.project_id,
+        points=placed.points,
+        serial=placed.serial,
+        certificate_url=f"/v1/certificates/{placed.serial}",
+        display_name=body.display_name,
+        lot=placed.lot,
+        lot_state="pledged",
+        state="placed",
+        placed_at=now,
+        refunded_at=None,
+        balance=placed.balance,
+    )
 
-    async def write() -> OrderPlaced:
-        placed = await place_order(
-            session,
-            person,
-            project=body.project_id,
-            partner=caller.partner,
-            display_name=body.display_name,
-            now=now,
-        )
-        return OrderPlaced(
-            order_id=placed.order_id,
-            project_id=body.project_id,
-            points=placed.points,
-            serial=placed.serial,
-            certificate_url=f"/v1/certificates/{placed.serial}",
-            display_name=body.display_name,
-            lot=placed.lot,
-            lot_state="pledged",
-            state="placed",
-            placed_at=now,
-            refunded_at=None,
-            balance=placed.balance,
-        )
 
-    return await idempotent(write, "order", person.id, body, status=201)
+async def _order_of(
+    order_id: UUID, caller: ThisCaller, hasher: ThisHasher, session: Transaction
+) -> Order:
+    """The order in the path, as far as the caller may act on it."""
+    caller.need("points:write")
+    return await find_order(session, order_id, caller, hasher)
+
+
+ThisOrder = Annotated[Order, Depends(_order_of)]
 
 
 @orders_router.get("/orders/{order_id}")
-async def one_order(
-    order_id: UUID, caller: ThisCaller, hasher: ThisHasher, session: Transaction
-) -> OrderView:
+async def one_order(found: ThisOrder) -> OrderView:
     """One order: a person's own, or one that the partner placed."""
-    caller.need("points:write")
-    return OrderView(**_shown(await find_order(session, order_id, caller, hasher)))
+    return OrderView(**_shown(found))
 
 
 @orders_router.patch("/orders/{order_id}")
@@ -144,26 +148,16 @@ async def rename(
     return OrderView(**_shown(await find_order(session, order_id, caller, hasher)))
 
 
-@orders_router.post(
-    "/orders/{order_id}/refund", response_model=OrderRefunded, responses=documented(409)
-)
+@orders_router.post("/orders/{order_id}/refund", responses=documented(409))
+@idempotent("refund", "{order_id}", found=_order_of)
 async def refund(
-    order_id: UUID,
-    caller: ThisCaller,
-    hasher: ThisHasher,
+    found: Order,
     session: Transaction,
     now: Now,
-    idempotent: Idempotent,
-) -> Response:
+) -> OrderRefunded:
     """Undo an order before its tree is planted: points back, certificate void."""
-    caller.need("points:write")
-    found = await find_order(session, order_id, caller, hasher)
-
-    async def write() -> OrderRefunded:
-        refunded, balance = await refund_order(session, found, now=now)
-        return OrderRefunded(**_shown(refunded), balance=balance)
-
-    return await idempotent(write, "refund", order_id)
+    refunded, balance = await refund_order(session, found, now=now)
+    return OrderRefunded(**_shown(refunded), balance=balance)
 
 
 @orders_router.get("/people/{subject}/orders")

@@ -1,12 +1,10 @@
 """HTTP for friends: parse, call one use case, answer. No SQL, no rules."""
 
-from collections.abc import Awaitable, Callable
 from datetime import date
 from typing import Annotated, Literal
 from uuid import UUID
 
-from fastapi import APIRouter, Depends, Path, Query, Response
-from pydantic import BaseModel
+from fastapi import APIRouter, Depends, Path, Query
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from service.friends import befriend, store
@@ -36,7 +34,8 @@ from service.friends.water import water_friend
 from service.http.dependencies import AppResources, Now, Transaction
 from service.http.pages import PAGE_DEFAULT, Cursor, Limit, Page, page_of, read_cursor
 from service.http.problems import documented
-from service.partners.dependencies import Idempotent, ThisCaller, ThisHasher, ThisPerson
+from service.partners.dependencies import ThisCaller, ThisHasher, ThisPerson
+from service.partners.idempotent import idempotent
 from service.partners.person import PersonId
 from service.points.dependencies import ThisPolicy
 from service.points.policy import today_of
@@ -71,22 +70,6 @@ async def handle_of(hasher: ThisHasher) -> Handle:
     return handle
 
 
-class _Writing:
-    """A write that can be repeated: its person, transaction and time."""
-
-    def __init__(
-        self, person: ThisPerson, session: Transaction, now: Now, idempotent: Idempotent
-    ) -> None:
-        self.person, self.session, self.now, self._idempotent = person, session, now, idempotent
-
-    async def answer(
-        self, what: str, write: Callable[[], Awaitable[BaseModel]], status: int = 200
-    ) -> Response:
-        """Answer with `write`, done once for each idempotency key; `what` tells requests apart."""
-        return await self._idempotent(write, what, self.person.id, status=status)
-
-
-Writing = Annotated[_Writing, Depends()]
 ThisGifts = Annotated[Gifts, Depends(gifts_of)]
 ThisHandle = Annotated[Handle, Depends(handle_of)]
 ThisSpan = Annotated[Span, Query(description="The current week (from Monday) or month.")]
@@ -102,21 +85,23 @@ async def read_profile(person: ThisPerson, session: Transaction) -> ProfileRow:
     return await _profile(session, person)
 
 
-@router.put(_PEOPLE + "/profile", response_model=ProfileRow, responses=_WRITES)
-async def write_profile(body: ProfileBody, writing: Writing) -> Response:
+def _whole(body: ProfileBody) -> str:
+    """All fields of a profile, also those that were not sent: the profile is replaced."""
+    return body.model_dump_json()
+
+
+@router.put(_PEOPLE + "/profile", responses=_WRITES)
+@idempotent("profile {whole}", "{person.id}", whole=_whole)
+async def write_profile(body: ProfileBody, person: ThisPerson, session: Transaction) -> ProfileRow:
     """Replace what the person shows. Without a name others see a plain label."""
-
-    async def write() -> ProfileRow:
-        await store.put_profile(
-            writing.session,
-            writing.person,
-            display_name=body.display_name,
-            region=body.region,
-            is_ranked=body.is_ranked,
-        )
-        return await _profile(writing.session, writing.person)
-
-    return await writing.answer(f"profile {body.model_dump_json()}", write)
+    await store.put_profile(
+        session,
+        person,
+        display_name=body.display_name,
+        region=body.region,
+        is_ranked=body.is_ranked,
+    )
+    return await _profile(session, person)
 
 
 @router.get(_PEOPLE + "/friends", responses=_KNOWN)
@@ -134,84 +119,73 @@ async def list_friends(
     return page_of(rows, limit, lambda row: (row.friendship_id,))
 
 
-@router.post(_PEOPLE + "/friends", status_code=201, response_model=FriendRow, responses=_WRITES)
+def _asked(body: FriendRequest, caller: ThisCaller, hasher: ThisHasher) -> PersonId:
+    """The person whom a request is to, by the subject that the app uses."""
+    return hasher.person(caller.somebody(body.subject))
+
+
+@router.post(_PEOPLE + "/friends", status_code=201, responses=_WRITES)
+@idempotent("ask {other.id}", "{person.id}", other=_asked)
 async def ask(
-    body: FriendRequest, writing: Writing, caller: ThisCaller, hasher: ThisHasher
-) -> Response:
+    body: FriendRequest, other: PersonId, person: ThisPerson, session: Transaction, now: Now
+) -> FriendRow:
     """Ask somebody, by the subject that the app uses, to be a friend; or say yes to their asking.
 
     The answer is the same whether anybody has that subject or not.
     """
-    other = hasher.person(caller.somebody(body.subject))
-    return await _answer_side(
-        writing,
-        f"ask {other.id}",
-        lambda: befriend.ask_friend(writing.session, writing.person, other, now=writing.now),
-        201,
-    )
+    return await _row(session, await befriend.ask_friend(session, person, other, now=now))
 
 
-@router.post(
-    _PEOPLE + "/friends/{friendship_id}/accept", response_model=FriendRow, responses=_WRITES
-)
-async def accept(friendship_id: UUID, writing: Writing) -> Response:
+@router.post(_PEOPLE + "/friends/{friendship_id}/accept", responses=_WRITES)
+@idempotent("accept {friendship_id}", "{person.id}")
+async def accept(
+    friendship_id: UUID, person: ThisPerson, session: Transaction, now: Now
+) -> FriendRow:
     """Say yes to a request."""
-    return await _answer_side(
-        writing,
-        f"accept {friendship_id}",
-        lambda: befriend.accept_friend(
-            writing.session, writing.person, friendship_id, now=writing.now
-        ),
-    )
+    side = await befriend.accept_friend(session, person, friendship_id, now=now)
+    return await _row(session, side)
 
 
-@router.post(
-    _PEOPLE + "/friends/{friendship_id}/block", response_model=FriendRow, responses=_WRITES
-)
-async def block(friendship_id: UUID, writing: Writing) -> Response:
+@router.post(_PEOPLE + "/friends/{friendship_id}/block", responses=_WRITES)
+@idempotent("block {friendship_id}", "{person.id}")
+async def block(
+    friendship_id: UUID, person: ThisPerson, session: Transaction, now: Now
+) -> FriendRow:
     """Block a friend, or somebody who asked: they see you no more and are not told."""
-    return await _answer_side(
-        writing,
-        f"block {friendship_id}",
-        lambda: befriend.block_friend(
-            writing.session, writing.person, friendship_id, now=writing.now
-        ),
-    )
+    side = await befriend.block_friend(session, person, friendship_id, now=now)
+    return await _row(session, side)
 
 
-@router.delete(_PEOPLE + "/friends/{friendship_id}", response_model=FriendRow, responses=_WRITES)
-async def end(friendship_id: UUID, writing: Writing) -> Response:
+@router.delete(_PEOPLE + "/friends/{friendship_id}", responses=_WRITES)
+@idempotent("end {friendship_id}", "{person.id}")
+async def end(friendship_id: UUID, person: ThisPerson, session: Transaction, now: Now) -> FriendRow:
     """Decline or withdraw a request, remove a friend, or unblock somebody."""
-    return await _answer_side(
-        writing,
-        f"end {friendship_id}",
-        lambda: befriend.end_friendship(
-            writing.session, writing.person, friendship_id, now=writing.now
-        ),
-    )
+    side = await befriend.end_friendship(session, person, friendship_id, now=now)
+    return await _row(session, side)
 
 
-@router.post(
-    _PEOPLE + "/friends/{friendship_id}/water", response_model=WateredRow, responses=_WRITES
-)
+@router.post(_PEOPLE + "/friends/{friendship_id}/water", responses=_WRITES)
+@idempotent("water {friendship_id} {body.points}", "{person.id}")
 async def water(
-    friendship_id: UUID, body: WaterRequest, writing: Writing, gifts: ThisGifts, today: Today
-) -> Response:
+    friendship_id: UUID,
+    body: WaterRequest,
+    person: ThisPerson,
+    session: Transaction,
+    gifts: ThisGifts,
+    today: Today,
+    now: Now,
+) -> WateredRow:
     """Give points to a friend, in one of the policy's sizes, a few times a day."""
-
-    async def write() -> WateredRow:
-        done = await water_friend(
-            writing.session,
-            writing.person,
-            friendship_id,
-            points=body.points,
-            rules=gifts.watering,
-            today=today,
-            now=writing.now,
-        )
-        return WateredRow(points=done.points, balance=done.balance, left_today=done.left_today)
-
-    return await writing.answer(f"water {friendship_id} {body.points}", write)
+    done = await water_friend(
+        session,
+        person,
+        friendship_id,
+        points=body.points,
+        rules=gifts.watering,
+        today=today,
+        now=now,
+    )
+    return WateredRow(points=done.points, balance=done.balance, left_today=done.left_today)
 
 
 @router.get(_PEOPLE + "/friends/{friendship_id}/earnings", responses=_KNOWN)
@@ -234,43 +208,42 @@ async def friend_earnings(
     return FriendEarnings(shielded=shielded, data=rows)
 
 
-@router.post(_PEOPLE + "/friends/{friendship_id}/take", response_model=TakenRow, responses=_WRITES)
+def _earning(body: TakeRequest | None) -> UUID | None:
+    """The one earning to take from, or None for all."""
+    return None if body is None else body.earning
+
+
+@router.post(_PEOPLE + "/friends/{friendship_id}/take", responses=_WRITES)
+@idempotent("take {friendship_id} {earning}", "{person.id}", earning=_earning)
 async def take(
     friendship_id: UUID,
-    writing: Writing,
+    earning: UUID | None,
+    person: ThisPerson,
+    session: Transaction,
     gifts: ThisGifts,
     handle: ThisHandle,
+    now: Now,
     body: TakeRequest | None = None,
-) -> Response:
+) -> TakenRow:
     """Take your share of a friend's ripe, uncollected points: once of each earning."""
-    earning = None if body is None else body.earning
-
-    async def write() -> TakenRow:
-        done = await take_from_friend(
-            writing.session,
-            writing.person,
-            friendship_id,
-            earning=earning,
-            rules=gifts.taking,
-            handle=handle,
-            now=writing.now,
-        )
-        return TakenRow(points=done.points, balance=done.balance)
-
-    return await writing.answer(f"take {friendship_id} {earning}", write)
+    done = await take_from_friend(
+        session,
+        person,
+        friendship_id,
+        earning=earning,
+        rules=gifts.taking,
+        handle=handle,
+        now=now,
+    )
+    return TakenRow(points=done.points, balance=done.balance)
 
 
-@router.post(_PEOPLE + "/shield", response_model=ShieldRow, responses=_WRITES)
-async def shield(writing: Writing, gifts: ThisGifts) -> Response:
+@router.post(_PEOPLE + "/shield", responses=_WRITES)
+@idempotent("shield ", "{person.id}")
+async def shield(person: ThisPerson, session: Transaction, gifts: ThisGifts, now: Now) -> ShieldRow:
     """Put a shield up, or make it last longer, for the policy's price: nobody takes meanwhile."""
-
-    async def write() -> ShieldRow:
-        done = await raise_shield(
-            writing.session, writing.person, rules=gifts.shield, now=writing.now
-        )
-        return ShieldRow(shielded_until=done.until, points=done.points, balance=done.balance)
-
-    return await writing.answer("shield ", write)
+    done = await raise_shield(session, person, rules=gifts.shield, now=now)
+    return ShieldRow(shielded_until=done.until, points=done.points, balance=done.balance)
 
 
 @router.get(_PEOPLE + "/leaderboard", responses=_KNOWN)
@@ -317,14 +290,10 @@ async def leaders(
     )
 
 
-async def _answer_side(
-    writing: _Writing, what: str, change: Callable[[], Awaitable[Side]], status: int = 200
-) -> Response:
-    async def write() -> FriendRow:
-        (row,) = await _named(writing.session, [await change()])
-        return row
-
-    return await writing.answer(what, write, status)
+async def _row(session: AsyncSession, side: Side) -> FriendRow:
+    """One side of a friendship as its person sees it."""
+    (row,) = await _named(session, [side])
+    return row
 
 
 async def _named(session: AsyncSession, sides: list[Side]) -> list[FriendRow]:

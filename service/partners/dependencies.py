@@ -1,16 +1,13 @@
-"""What routes depend on that is about the caller: caller, person, idempotent writes."""
+"""What routes depend on that is about the caller: the caller and the person in the path."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Annotated
 
-from fastapi import Depends, Request, Response
-from pydantic import BaseModel
+from fastapi import Depends, Request
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 
 from service.errors import KeyInvalid
-from service.http.dependencies import Now, Transaction
-from service.http.idempotency import IdempotencyKey, write_once
 from service.http.quota import REQUEST_COST, SPENT
 from service.http.runtime import HttpRuntime, runtime_of
 from service.partners.authenticate import Authenticator
@@ -49,49 +46,6 @@ async def charge(request: Request, caller: Caller, cost: int) -> None:
 
 
 ThisCaller = Annotated[Caller, Depends(caller_of)]
-
-
-class _Idempotent:
-    """Answers a route's write, done once for each `Idempotency-Key` of the caller."""
-
-    def __init__(
-        self,
-        caller: ThisCaller,
-        session: Transaction,
-        now: Now,
-        idempotency_key: IdempotencyKey = None,
-    ) -> None:
-        self._caller = caller
-        self._session = session
-        self._now = now
-        self._key = idempotency_key
-
-    async def __call__(
-        self, write: Callable[[], Awaitable[BaseModel]], *about: object, status: int = 200
-    ) -> Response:
-        """Answer with what `write` returns, or returned before for this key.
-
-        `about` is what makes two requests the same: names, ids, the body. IdempotencyKeyReused for
-        another request.
-        """
-        parts = [
-            one.model_dump_json(exclude_unset=True) if isinstance(one, BaseModel) else str(one)
-            for one in about
-        ]
-        answered = await write_once(
-            self._session,
-            caller=self._caller.name,
-            key=self._key,
-            request="\n".join(parts).encode(),
-            now=self._now,
-            write=write,
-        )
-        return Response(
-            answered.body, status, headers=answered.headers, media_type="application/json"
-        )
-
-
-Idempotent = Annotated[_Idempotent, Depends()]
 
 
 async def registry_of(request: Request) -> AsyncIterator[AsyncSession]:

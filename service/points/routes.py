@@ -18,7 +18,6 @@ from service.http.idempotency import KEY_CHARS_MAX, KEY_DESCRIPTION, key_of, wri
 from service.http.pages import PAGE_DEFAULT, Cursor, Limit, Page, page_of, read_cursor
 from service.http.problems import documented
 from service.partners.dependencies import (
-    Idempotent,
     ThisCaller,
     ThisHasher,
     ThisPerson,
@@ -26,6 +25,8 @@ from service.partners.dependencies import (
     hasher_of,
     person_of,
 )
+from service.partners.idempotent import idempotent
+from service.partners.person import PersonId
 from service.points import store
 from service.points.collect import EarningKey, collect_ripe
 from service.points.grant import grant_points
@@ -112,32 +113,27 @@ async def collect(request: Request) -> Response:
     return Response(answered.body, headers=answered.headers, media_type=_JSON)
 
 
-@router.post("/{subject}/grants", response_model=Granted, status_code=201)
-async def grant(
-    subject: str,
-    request: GrantRequest,
-    caller: ThisCaller,
-    hasher: ThisHasher,
-    session: Transaction,
-    now: Now,
-    idempotent: Idempotent,
-) -> Response:
-    """Give points that no action earned: a campaign, or a gesture. Needs the scope `admin`."""
+def _grantee(subject: str, caller: ThisCaller, hasher: ThisHasher) -> PersonId:
+    """The person in the path, for an operator. Raises ScopeMissing for anybody else."""
     caller.need("admin")
-    person = hasher.person(caller.subject_for(subject))
+    return hasher.person(caller.subject_for(subject))
 
-    async def write() -> Granted:
-        done = await grant_points(
-            session,
-            person,
-            points=request.points,
-            reason=request.reason,
-            granted_by=caller.partner,
-            now=now,
-        )
-        return Granted(entry_id=done.entry_id, points=done.points, balance=done.balance)
 
-    return await idempotent(write, "grant", person.id, request, status=201)
+@router.post("/{subject}/grants", status_code=201)
+@idempotent("grant", "{person.id}", "{request}", person=_grantee)
+async def grant(
+    request: GrantRequest, person: PersonId, caller: ThisCaller, session: Transaction, now: Now
+) -> Granted:
+    """Give points that no action earned: a campaign, or a gesture. Needs the scope `admin`."""
+    done = await grant_points(
+        session,
+        person,
+        points=request.points,
+        reason=request.reason,
+        granted_by=caller.partner,
+        now=now,
+    )
+    return Granted(entry_id=done.entry_id, points=done.points, balance=done.balance)
 
 
 @router.get("/{subject}/earnings")

@@ -11,19 +11,19 @@ from sqlalchemy import RowMapping
 
 from service.errors import DeliveryNotFound, FieldsInvalid, ServiceError
 from service.http.dependencies import AppResources, Now, Transaction, limited_body
-from service.http.idempotency import add_unstored
 from service.http.pages import PAGE_DEFAULT, Cursor, Limit, Page, page_of, read_cursor
 from service.http.problems import documented, problem_of
 from service.intake.estimate import estimate_event
 from service.intake.event import CloudEvent
 from service.partners.caller import Caller
-from service.partners.dependencies import Idempotent, ThisCaller
+from service.partners.dependencies import ThisCaller
+from service.partners.idempotent import idempotent
 from service.points.dependencies import ThisPolicy
 from service.points.policy import Policy
 from service.webhooks import signing
 from service.webhooks.inbound import connectors as use
 from service.webhooks.inbound import store
-from service.webhooks.inbound.config import ready_made
+from service.webhooks.inbound.config import Config, ready_made
 from service.webhooks.inbound.dependencies import TheseHooks
 from service.webhooks.inbound.hook_routes import as_json
 from service.webhooks.inbound.inbox import row_key_of
@@ -146,34 +146,32 @@ async def templates() -> dict[str, Any]:
     return {"data": rows, "next_cursor": None}
 
 
-@router.post("/connectors", status_code=201, response_model=ConnectorView)
-async def make(
-    new: NewConnector,
-    caller: Manager,
-    session: Transaction,
-    hooks: TheseHooks,
-    now: Now,
-    idempotent: Idempotent,
-) -> Response:
-    """Make a connector. Its secret is shown once; a repeated request does not show it again."""
+def _config(new: NewConnector) -> Config:
+    """The configuration that a new connector shall have: its own, or a template with changes."""
     overrides = {
         name: value
         for name in ("name", "source", "signature")
         if (value := getattr(new, name)) is not None
     }
-    config = use.config_of(new.template, new.config, overrides)
-    fresh: str | None = None
+    return use.config_of(new.template, new.config, overrides)
 
-    async def write() -> ConnectorView:
-        nonlocal fresh
-        made, fresh = await use.make(
-            session, caller, config, new.secret, vault=hooks.connectors.vault, now=now
-        )
-        return _view(await use.seen(session, caller, made.connector_id))
 
-    answer = await idempotent(write, "connector", new, status=201)
-    # The stored answer is without it: secrets are not kept in the clear.
-    return answer if fresh is None else add_unstored(answer, secret=fresh)
+@router.post("/connectors", status_code=201)
+@idempotent("connector", "{new}", shown_once=frozenset(("secret",)), config=_config)
+async def make(
+    new: NewConnector,
+    config: Config,
+    caller: Manager,
+    session: Transaction,
+    hooks: TheseHooks,
+    now: Now,
+) -> ConnectorView:
+    """Make a connector. Its secret is shown once; a repeated request does not show it again."""
+    made, secret = await use.make(
+        session, caller, config, new.secret, vault=hooks.connectors.vault, now=now
+    )
+    view = _view(await use.seen(session, caller, made.connector_id))
+    return view.model_copy(update={"secret": secret})
 
 
 @router.get("/connectors")

@@ -2,6 +2,7 @@
 
 import base64
 from collections.abc import Sequence
+from functools import wraps
 from typing import Annotated, Any, Literal, cast
 from uuid import UUID
 
@@ -9,6 +10,7 @@ import orjson
 from fastapi import APIRouter, Depends, Query, Response
 from pydantic import AwareDatetime
 from sqlalchemy import RowMapping
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from service.errors import PageNotFound
 from service.http.dependencies import AppResources, Now, Transaction
@@ -16,7 +18,8 @@ from service.http.idempotency import add_unstored
 from service.http.pages import PAGE_DEFAULT, Cursor, Limit, Page, page_of, read_cursor
 from service.http.problems import documented
 from service.partners.caller import Caller
-from service.partners.dependencies import Idempotent, ThisCaller
+from service.partners.dependencies import ThisCaller
+from service.partners.idempotent import Answering, idempotent
 from service.webhooks.outbound import endpoint as use
 from service.webhooks.outbound import store
 from service.webhooks.outbound.schemas import (
@@ -34,6 +37,7 @@ from service.webhooks.outbound.schemas import (
     WebhookType,
     WebhookTypes,
 )
+from service.webhooks.outbound.tables import WebhookEndpoint
 from service.webhooks.outbound.types import MESSAGES, example_of, schema_of
 from service.webhooks.vault import Vault, vault_of
 
@@ -70,32 +74,66 @@ Manager = Annotated[Caller, Depends(manager)]
 ThisVault = Annotated[Vault, Depends(vault_under_key)]
 
 
+async def _known(endpoint_id: UUID, caller: Manager, session: Transaction) -> WebhookEndpoint:
+    """The caller's endpoint in the path. Raises EndpointNotFound."""
+    return await use.find(session, caller.partner, endpoint_id)
+
+
+async def _locked(endpoint_id: UUID, caller: Manager, session: Transaction) -> WebhookEndpoint:
+    """The same, locked until the transaction ends."""
+    return await use.find(session, caller.partner, endpoint_id, lock=True)
+
+
+def _example(wanted: TestRequest | None) -> str:
+    """The type of the example that is wanted."""
+    return (wanted or TestRequest()).type
+
+
+def _with_secret(route: Answering) -> Answering:
+    """Decorate a repeatable route: its answer also shows the endpoint's secret.
+
+    It is added to each answer, so that it is not stored with one.
+    """
+
+    @wraps(route)
+    async def answer(
+        *, session: AsyncSession, vault: Vault, caller: Caller, **others: Any
+    ) -> Response:
+        made = await route(session=session, vault=vault, caller=caller, **others)
+        endpoint = UUID(orjson.loads(bytes(made.body))["endpoint_id"])
+        secret = await use.secret_of(session, vault, caller.partner, endpoint)
+        return add_unstored(made, secret=secret)
+
+    return answer
+
+
+def _may_hear(wanted: EndpointRequest, caller: Manager) -> Caller:
+    """The caller, if it may hear of all the types that it wants. Raises ScopeMissing."""
+    check_types(caller, wanted.types)
+    return caller
+
+
 @router.post("/webhook-endpoints", status_code=201, response_model=EndpointMade, responses=_WRITE)
+@_with_secret
+@idempotent("webhook-endpoint", "{wanted}", hearer=_may_hear)
 async def create(
     wanted: EndpointRequest,
-    caller: Manager,
+    hearer: Caller,
     session: Transaction,
     resources: AppResources,
     vault: ThisVault,
     now: Now,
-    idempotent: Idempotent,
-) -> Response:
+) -> EndpointView:
     """Make an endpoint, which gets what is recorded from now on; its secret is shown once."""
-    check_types(caller, wanted.types)
-
-    async def write() -> EndpointView:
-        made = await use.create_endpoint(
-            session,
-            vault,
-            partner=caller.partner,
-            **wanted.model_dump(),
-            loopback=resources.settings.webhook_loopback,
-            now=now,
-        )
-        return EndpointView(**_view(made, now))
-
-    answer = await idempotent(write, "webhook-endpoint", wanted, status=201)
-    return await _with_secret(session, vault, caller, answer)
+    made = await use.create_endpoint(
+        session,
+        vault,
+        partner=hearer.partner,
+        **wanted.model_dump(),
+        loopback=resources.settings.webhook_loopback,
+        now=now,
+    )
+    return EndpointView(**_view(made, now))
 
 
 @router.get("/webhook-endpoints")
@@ -152,47 +190,31 @@ async def delete(endpoint_id: UUID, caller: Manager, session: Transaction) -> Re
 @router.post(
     "/webhook-endpoints/{endpoint_id}/rotate", response_model=EndpointMade, responses=_WRITE
 )
+@_with_secret
+@idempotent("webhook-rotate", "{endpoint_id}", found=_locked)
 async def rotate(
-    endpoint_id: UUID,
-    caller: Manager,
-    session: Transaction,
-    vault: ThisVault,
-    now: Now,
-    idempotent: Idempotent,
-) -> Response:
+    found: WebhookEndpoint, caller: Manager, session: Transaction, vault: ThisVault, now: Now
+) -> EndpointView:
     """A new secret, shown once. For 24 hours deliveries are signed with the old one, too."""
-    found = await use.find(session, caller.partner, endpoint_id, lock=True)
-
-    async def write() -> EndpointView:
-        made = await use.rotate_secret(session, vault, found, now=now)
-        return EndpointView(**_view(made, now))
-
-    answer = await idempotent(write, "webhook-rotate", endpoint_id)
-    return await _with_secret(session, vault, caller, answer)
+    made = await use.rotate_secret(session, vault, found, now=now)
+    return EndpointView(**_view(made, now))
 
 
 @router.post(
     "/webhook-endpoints/{endpoint_id}/test",
     status_code=202,
-    response_model=Queued,
     responses=_WRITE,
 )
+@idempotent("webhook-test", "{endpoint_id}", "{name}", found=_known, name=_example)
 async def send_example(
-    endpoint_id: UUID,
-    caller: Manager,
+    found: WebhookEndpoint,
+    name: str,
     session: Transaction,
     now: Now,
-    idempotent: Idempotent,
     wanted: TestRequest | None = None,
-) -> Response:
+) -> Queued:
     """Send an example to an endpoint; what came of it is among its deliveries."""
-    found = await use.find(session, caller.partner, endpoint_id)
-    name = (wanted or TestRequest()).type
-
-    async def write() -> Queued:
-        return Queued(delivery_id=await use.send_test(session, found, name, now=now))
-
-    return await idempotent(write, "webhook-test", endpoint_id, name, status=202)
+    return Queued(delivery_id=await use.send_test(session, found, name, now=now))
 
 
 @router.get("/webhook-endpoints/{endpoint_id}/deliveries", responses=documented(404))
@@ -230,49 +252,37 @@ async def deliveries(
 @router.post(
     "/webhook-endpoints/{endpoint_id}/redeliver",
     status_code=202,
-    response_model=Redelivered,
     responses=_WRITE,
 )
+@idempotent("webhook-redeliver", "{endpoint_id}", "{wanted}", found=_known)
 async def redeliver_range(
-    endpoint_id: UUID,
     wanted: RedeliverRequest,
-    caller: Manager,
+    found: WebhookEndpoint,
     session: Transaction,
     now: Now,
-    idempotent: Idempotent,
-) -> Response:
+) -> Redelivered:
     """Send settled deliveries of a time again, or only those that failed; with the same ids."""
-    found = await use.find(session, caller.partner, endpoint_id)
-
-    async def write() -> Redelivered:
-        count = await use.redeliver_range(
-            session, found, since=wanted.since, until=wanted.until, failed=wanted.failed, now=now
-        )
-        return Redelivered(deliveries=count)
-
-    return await idempotent(write, "webhook-redeliver", endpoint_id, wanted, status=202)
+    count = await use.redeliver_range(
+        session, found, since=wanted.since, until=wanted.until, failed=wanted.failed, now=now
+    )
+    return Redelivered(deliveries=count)
 
 
 @router.post(
     "/deliveries/{delivery_id}/redeliver",
     status_code=202,
-    response_model=Queued,
     responses=_WRITE,
 )
+@idempotent("webhook-redeliver", "{delivery_id}")
 async def redeliver(
     delivery_id: UUID,
     caller: Manager,
     session: Transaction,
     now: Now,
-    idempotent: Idempotent,
-) -> Response:
+) -> Queued:
     """Send one delivery again, now, whatever became of it; with the same id."""
-
-    async def write() -> Queued:
-        await use.redeliver(session, caller.partner, delivery_id, now=now)
-        return Queued(delivery_id=delivery_id)
-
-    return await idempotent(write, "webhook-redeliver", delivery_id, status=202)
+    await use.redeliver(session, caller.partner, delivery_id, now=now)
+    return Queued(delivery_id=delivery_id)
 
 
 @types_router.get("")
@@ -295,16 +305,6 @@ def _type(name: str) -> WebhookType:
         description=(MESSAGES[name].__doc__ or "").strip(),
         json_schema=schema_of(name),
         example=example_of(name),
-    )
-
-
-async def _with_secret(
-    session: Transaction, vault: Vault, caller: Caller, answer: Response
-) -> Response:
-    """Return the answer with the endpoint's secret; it is added here, so that it is not stored."""
-    endpoint = UUID(orjson.loads(bytes(answer.body))["endpoint_id"])
-    return add_unstored(
-        answer, secret=await use.secret_of(session, vault, caller.partner, endpoint)
     )
 
 
