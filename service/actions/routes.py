@@ -20,7 +20,7 @@ from service.actions.schemas import (
 )
 from service.actions.transfer import transfer_action
 from service.http.dependencies import Now, Transaction
-from service.http.pages import PAGE_DEFAULT, Cursor, Limit, Page, page_of, read_cursor
+from service.http.pages import Page, Paging, newest_first
 from service.http.problems import documented
 from service.intake.dependencies import ThisIntake
 from service.intake.outcome import local_text
@@ -152,14 +152,16 @@ async def actions(
     person: ThisPerson,
     caller: ThisCaller,
     session: Transaction,
-    limit: Limit = PAGE_DEFAULT,
-    cursor: Cursor = None,
+    page: Paging,
 ) -> Page[ActionRow]:
     """A person's actions, newest first; a partner sees those of its own sources."""
-    last = UUID(int=2**128 - 1)
-    before = read_cursor(cursor, lambda parts: UUID(parts[0]), last)
-    rows = await read.actions_before(session, person, caller, before=before, limit=limit + 1)
-    return page_of([_row(row) for row in rows], limit, lambda row: (row.action_id,))
+    return await page.of(
+        newest_first("action_id"),
+        lambda before, limit: read.actions_before(
+            session, person, caller, before=before, limit=limit
+        ),
+        _row,
+    )
 
 
 def _row(row: Any) -> ActionRow:

@@ -11,12 +11,15 @@ from methodologies.contract import UnknownEdition
 from service.catalogue.dependencies import ThesePages
 from service.errors import MethodologyNotFound, PageNotFound
 from service.http.caching import FOR_MINUTES, HTML, cacheable, version_of
-from service.http.pages import PAGE_DEFAULT, Cursor, Limit, Page, page_of, read_cursor
+from service.http.pages import Order, Page, Paging, as_found
 from service.http.problems import documented
 from service.intake.dependencies import ThisCatalogue
 
 pages = APIRouter(prefix="/methodologies", include_in_schema=False)
 router = APIRouter(prefix="/v1", tags=["Methodologies"], responses=documented(404, 422))
+_BY_INDEX: Order[dict[str, Any], tuple[str, int, str]] = Order(
+    index_of_row, lambda parts: (parts[0], int(parts[1]), parts[2]), ("", 0, "")
+)
 
 
 @router.get("/methodologies")
@@ -42,6 +45,7 @@ async def methodology(
 @router.get("/factors")
 async def factors(
     catalogue: ThisCatalogue,
+    page: Paging,
     factor_id: Annotated[
         str | None, Query(alias="id", max_length=128, description="A row's id or family.")
     ] = None,
@@ -49,18 +53,17 @@ async def factors(
         str | None, Query(max_length=16, description="ISO 3166-1 or -2, or GLOBAL; exactly.")
     ] = None,
     on: Annotated[date | None, Query(description="Rows that hold on this day.")] = None,
-    limit: Limit = PAGE_DEFAULT,
-    cursor: Cursor = None,
 ) -> Page[dict[str, Any]]:
     """Emission factors and parameters by id: value, unit, validity, source, confidence, review.
 
     A field that is not known is null. `used_by` names the versions that carry the value.
     """
-    start = ("", 0, "")
-    after = read_cursor(cursor, lambda parts: (parts[0], int(parts[1]), parts[2]), start)
-    rows = rows_of(catalogue, id_=factor_id, region=region, on=on)
-    left = [row for row in rows if index_of_row(row) > after]
-    return page_of(left[: limit + 1], limit, index_of_row)
+
+    async def find(after: tuple[str, int, str], limit: int) -> list[dict[str, Any]]:
+        rows = rows_of(catalogue, id_=factor_id, region=region, on=on)
+        return [row for row in rows if index_of_row(row) > after][:limit]
+
+    return await page.of(_BY_INDEX, find, as_found)
 
 
 @pages.get("")

@@ -33,7 +33,7 @@ from service.forest.schemas import (
 )
 from service.forest.tables import Project, Species
 from service.http.dependencies import AppResources, Now, Transaction, limited_body
-from service.http.pages import PAGE_DEFAULT, Cursor, Limit, Page, page_of, read_cursor
+from service.http.pages import Page, Paging, by_name
 from service.http.problems import documented
 from service.partners.caller import Caller
 from service.partners.dependencies import ThisCaller
@@ -148,17 +148,18 @@ async def changed_project(
 async def lots(
     admin: Admin,
     session: Transaction,
+    page: Paging,
     project_id: Annotated[str | None, Query(max_length=64)] = None,
     state: Annotated[str | None, Query(max_length=16)] = None,
-    limit: Limit = PAGE_DEFAULT,
-    cursor: Cursor = None,
 ) -> Page[LotView]:
     """Lots by id, of one project or in one state."""
-    after = read_cursor(cursor, lambda parts: parts[0], "")
-    rows = await store.lots_after(
-        session, project=project_id, state=state, after=after, limit=limit + 1
+    return await page.of(
+        by_name("lot"),
+        lambda after, limit: store.lots_after(
+            session, project=project_id, state=state, after=after, limit=limit
+        ),
+        view_of_lot,
     )
-    return page_of([view_of_lot(row) for row in rows], limit, lambda row: (row.lot,))
 
 
 @router.get(

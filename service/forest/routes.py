@@ -29,7 +29,7 @@ from service.forest.season import Season, read_windows
 from service.forest.store import Order
 from service.forest.tables import Project, Species
 from service.http.dependencies import Now, Transaction
-from service.http.pages import PAGE_DEFAULT, Cursor, Limit, Page, page_of, read_cursor
+from service.http.pages import Page, Paging, as_found, newest_first
 from service.http.problems import documented
 from service.partners.dependencies import ThisCaller, ThisHasher, ThisPerson
 from service.partners.idempotent import idempotent
@@ -43,7 +43,6 @@ orders_router = APIRouter(
     prefix="/v1", tags=["Trees"], responses=documented(401, 403, 404, 422, 503)
 )
 
-_LAST = UUID(int=2**128 - 1)
 _JSON = "application/json"
 
 
@@ -161,25 +160,24 @@ async def refund(
 
 
 @orders_router.get("/people/{subject}/orders")
-async def orders(
-    person: ThisPerson, session: Transaction, limit: Limit = PAGE_DEFAULT, cursor: Cursor = None
-) -> Page[OrderView]:
+async def orders(person: ThisPerson, session: Transaction, page: Paging) -> Page[OrderView]:
     """A person's orders, newest first."""
-    before = read_cursor(cursor, lambda parts: UUID(parts[0]), _LAST)
-    rows = await store.orders_before(session, person, before=before, limit=limit + 1)
-    found = [OrderView(**_shown(row)) for row in rows]
-    return page_of(found, limit, lambda row: (row.order_id,))
+    return await page.of(
+        newest_first("order_id"),
+        lambda before, limit: store.orders_before(session, person, before=before, limit=limit),
+        lambda row: OrderView(**_shown(row)),
+    )
 
 
 @orders_router.get("/people/{subject}/pools")
-async def pools(
-    person: ThisPerson, session: Transaction, limit: Limit = PAGE_DEFAULT, cursor: Cursor = None
-) -> Page[PoolOfPerson]:
+async def pools(person: ThisPerson, session: Transaction, page: Paging) -> Page[PoolOfPerson]:
     """Pools that a person is in, newest first; those that they left are not shown."""
-    before = read_cursor(cursor, lambda parts: UUID(parts[0]), _LAST)
-    rows = await pool_store.pools_before(session, person, before=before, limit=limit + 1)
-    found = [PoolOfPerson(**pool_routes.shown(pool), your_points=points) for pool, points in rows]
-    return page_of(found, limit, lambda row: (row.pool_id,))
+
+    async def find(before: UUID, limit: int) -> list[PoolOfPerson]:
+        rows = await pool_store.pools_before(session, person, before=before, limit=limit)
+        return [PoolOfPerson(**pool_routes.shown(pool), your_points=own) for pool, own in rows]
+
+    return await page.of(newest_first("pool_id"), find, as_found)
 
 
 def _shown(order: Order) -> dict[str, object]:

@@ -32,7 +32,7 @@ from service.friends.store import Side
 from service.friends.take import Handle, see_friend, take_from_friend
 from service.friends.water import water_friend
 from service.http.dependencies import AppResources, Now, Transaction
-from service.http.pages import PAGE_DEFAULT, Cursor, Limit, Page, page_of, read_cursor
+from service.http.pages import Order, Page, Paging, as_found
 from service.http.problems import documented
 from service.partners.dependencies import ThisCaller, ThisHasher, ThisPerson
 from service.partners.idempotent import idempotent
@@ -45,7 +45,9 @@ router = APIRouter(tags=["Friends"])
 _PEOPLE = "/v1/people/{subject}"
 _KNOWN = documented(401, 403, 404, 422, 503)
 _WRITES = documented(401, 403, 404, 409, 422, 503)
-_FIRST = UUID(int=0)
+_BY_FRIENDSHIP: Order[FriendRow, UUID] = Order(
+    lambda row: (row.friendship_id,), lambda parts: UUID(parts[0]), UUID(int=0)
+)
 
 
 async def today_here(policy: ThisPolicy, now: Now) -> date:
@@ -108,15 +110,16 @@ async def write_profile(body: ProfileBody, person: ThisPerson, session: Transact
 async def list_friends(
     person: ThisPerson,
     session: Transaction,
+    page: Paging,
     state: State = None,
-    limit: Limit = PAGE_DEFAULT,
-    cursor: Cursor = None,
 ) -> Page[FriendRow]:
     """The person's friends, requests and blocks."""
-    after = read_cursor(cursor, lambda parts: UUID(parts[0]), _FIRST)
-    sides = await store.sides_after(session, person, after=after, state=state, limit=limit + 1)
-    rows = await _named(session, sides)
-    return page_of(rows, limit, lambda row: (row.friendship_id,))
+
+    async def find(after: UUID, limit: int) -> list[FriendRow]:
+        sides = await store.sides_after(session, person, after=after, state=state, limit=limit)
+        return await _named(session, sides)
+
+    return await page.of(_BY_FRIENDSHIP, find, as_found)
 
 
 def _asked(body: FriendRequest, caller: ThisCaller, hasher: ThisHasher) -> PersonId:

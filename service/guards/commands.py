@@ -7,7 +7,7 @@ import typer
 from rich.table import Table
 
 from service.guards import store
-from service.guards.routes import LAST
+from service.guards.routes import NEWEST
 from service.local import local_resources, run
 from service.terminal import fail, out
 
@@ -25,7 +25,7 @@ def show(
         active = None if everything else True
         async with local_resources() as resources, resources.sessions() as session:
             rows = await store.holds_before(
-                session, before=LAST, active=active, of=None, limit=SHOWN_MAX
+                session, before=NEWEST.start, active=active, of=None, limit=SHOWN_MAX
             )
         table = Table("partner", "activity", "day", "actions", "mean g", "expected g", "state")
         for row in rows:

@@ -10,7 +10,7 @@ from sqlalchemy import RowMapping
 from service.errors import HoldNotFound
 from service.guards import store
 from service.http.dependencies import Now, Transaction
-from service.http.pages import PAGE_DEFAULT, Cursor, Limit, Page, page_of, read_cursor
+from service.http.pages import Order, Page, Paging
 from service.http.problems import documented
 from service.partners.dependencies import ThisCaller
 
@@ -20,7 +20,13 @@ router = APIRouter(
 
 Milligrams = Annotated[str, Field(pattern=r"^-?[0-9]+$", description="Milligrams CO2e.")]
 Name = Annotated[str, Path(min_length=1, max_length=64)]
-LAST = (datetime(9999, 1, 1, tzinfo=UTC), "\U0010ffff", "\U0010ffff", date.max)
+NEWEST: Order[RowMapping, tuple[datetime, str, str, date]] = Order(
+    lambda row: (row["opened_at"], row["partner"], row["activity"], row["local_day"]),
+    lambda parts: (
+        datetime.fromisoformat(parts[0]), parts[1], parts[2], date.fromisoformat(parts[3]),
+    ),
+    (datetime(9999, 1, 1, tzinfo=UTC), "\U0010ffff", "\U0010ffff", date.max),
+)  # fmt: skip
 
 
 class HoldView(BaseModel):
@@ -52,31 +58,19 @@ class Release(BaseModel):
 async def holds(
     caller: ThisCaller,
     session: Transaction,
+    page: Paging,
     active: Annotated[bool | None, Query(description="Only active or only released ones.")] = None,
-    limit: Limit = PAGE_DEFAULT,
-    cursor: Cursor = None,
 ) -> Page[HoldView]:
     """What is or was held, newest first: an administrator sees all, a partner its own."""
     caller.need_key()
     caller.need("actions:read")
-    before = read_cursor(
-        cursor,
-        lambda parts: (
-            datetime.fromisoformat(parts[0]), parts[1], parts[2], date.fromisoformat(parts[3]),
+    of = None if caller.may("admin") else caller.partner
+    return await page.of(
+        NEWEST,
+        lambda before, limit: store.holds_before(
+            session, before=before, active=active, of=of, limit=limit
         ),
-        LAST,
-    )  # fmt: skip
-    rows = await store.holds_before(
-        session,
-        before=before,
-        active=active,
-        of=None if caller.may("admin") else caller.partner,
-        limit=limit + 1,
-    )
-    return page_of(
-        [view_of(row) for row in rows],
-        limit,
-        lambda row: (row.opened_at.isoformat(), row.partner, row.activity, row.local_day),
+        view_of,
     )
 
 

@@ -6,7 +6,7 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Request, Response
 
 from service.http.dependencies import Now
-from service.http.pages import PAGE_DEFAULT, Cursor, Limit, Page, page_of, read_cursor
+from service.http.pages import Order, Page, Paging, as_found, by_name
 from service.http.problems import documented
 from service.http.runtime import runtime_of
 from service.partners import register as use
@@ -32,6 +32,9 @@ from service.partners.schemas import (
 
 router = APIRouter(
     prefix="/v1", tags=["Partners"], responses=documented(400, 401, 403, 404, 409, 413, 422, 503)
+)
+_BY_NUMBER: Order[tuple[int, KeyView], int] = Order(
+    lambda numbered: numbered[:1], lambda parts: int(parts[0]), 0
 )
 
 
@@ -68,15 +71,14 @@ async def me(caller: ThisPartner, registry: Registry) -> MeView:
 
 
 @router.get("/partner/keys")
-async def keys(
-    caller: ThisPartner, registry: Registry, limit: Limit = PAGE_DEFAULT, cursor: Cursor = None
-) -> Page[KeyView]:
+async def keys(caller: ThisPartner, registry: Registry, page: Paging) -> Page[KeyView]:
     """Your own keys, live and test, newest first, without their secrets."""
-    after = read_cursor(cursor, lambda parts: int(parts[0]), 0)
-    found = await store.list_keys(registry, caller.owner)
-    rows = [(after + at, key_view(key)) for at, key in enumerate(found[after:], 1)]
-    page = page_of(rows[: limit + 1], limit, lambda row: (row[0],))
-    return Page(data=[row for _, row in page.data], next_cursor=page.next_cursor)
+
+    async def find(after: int, limit: int) -> list[tuple[int, KeyView]]:
+        found = map(key_view, await store.list_keys(registry, caller.owner))
+        return list(enumerate(found, 1))[after : after + limit]
+
+    return await page.of(_BY_NUMBER, find, lambda numbered: numbered[1])
 
 
 @router.post("/partner/keys/{prefix}/rotation", status_code=201)
@@ -125,19 +127,18 @@ async def revoke(
 
 
 @router.get("/partners")
-async def partners(
-    _: Admin, registry: Registry, limit: Limit = PAGE_DEFAULT, cursor: Cursor = None
-) -> Page[PartnerView]:
+async def partners(_: Admin, registry: Registry, page: Paging) -> Page[PartnerView]:
     """Every partner, by id. For operators."""
-    after = read_cursor(cursor, lambda parts: parts[0], "")
-    found = await store.partners_after(registry, after, limit + 1)
-    rows = [
-        PartnerView.model_validate(
-            partner_fields(one, await store.sources_of(registry, one.partner))
-        )
-        for one in found
-    ]
-    return page_of(rows, limit, lambda row: (row.partner,))
+
+    async def find(after: str, limit: int) -> list[PartnerView]:
+        return [
+            PartnerView.model_validate(
+                partner_fields(one, await store.sources_of(registry, one.partner))
+            )
+            for one in await store.partners_after(registry, after, limit)
+        ]
+
+    return await page.of(by_name("partner"), find, as_found)
 
 
 @router.post("/partners", status_code=201)

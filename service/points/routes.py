@@ -2,10 +2,10 @@
 
 from datetime import date
 from typing import Any
-from uuid import UUID
 
 from fastapi import APIRouter, Request, Response
 from pydantic import TypeAdapter
+from sqlalchemy import RowMapping
 
 from service.http.dependencies import (
     Now,
@@ -15,7 +15,7 @@ from service.http.dependencies import (
     resources_of,
 )
 from service.http.idempotency import KEY_CHARS_MAX, KEY_DESCRIPTION, key_of, write_once
-from service.http.pages import PAGE_DEFAULT, Cursor, Limit, Page, page_of, read_cursor
+from service.http.pages import Order, Page, Paging, newest_first
 from service.http.problems import documented
 from service.partners.dependencies import (
     ThisCaller,
@@ -46,8 +46,11 @@ router = APIRouter(
     responses=documented(401, 403, 422, 503),
 )
 
-_FIRST_EARNING = (date.max, "", 0)
-_FIRST_ENTRY = UUID(int=2**128 - 1)
+_BY_DAY: Order[RowMapping, tuple[date, str, int]] = Order(
+    lambda row: (row["local_day"], row["activity"], row["round"]),
+    lambda parts: (date.fromisoformat(parts[0]), parts[1], int(parts[2])),
+    (date.max, "", 0),
+)
 _JSON = "application/json"
 _WHICH: TypeAdapter[WhichEarning | None] = TypeAdapter(WhichEarning | None)
 _COLLECTED: dict[str, Any] = {
@@ -141,29 +144,23 @@ async def earnings(
     person: ThisPerson,
     session: Transaction,
     now: Now,
-    limit: Limit = PAGE_DEFAULT,
-    cursor: Cursor = None,
+    page: Paging,
 ) -> Page[EarningRow]:
     """What the person earned, by day and activity, newest first."""
-    before = read_cursor(
-        cursor,
-        lambda parts: (date.fromisoformat(parts[0]), parts[1], int(parts[2])),
-        _FIRST_EARNING,
-    )
-    rows = await store.earnings_before(session, person, before=before, limit=limit + 1, now=now)
-    page = page_of(rows, limit, lambda row: (row["local_day"], row["activity"], row["round"]))
-    return Page(
-        data=[EarningRow.model_validate(dict(row)) for row in page.data],
-        next_cursor=page.next_cursor,
+    return await page.of(
+        _BY_DAY,
+        lambda before, limit: store.earnings_before(
+            session, person, before=before, limit=limit, now=now
+        ),
+        lambda row: EarningRow.model_validate(dict(row)),
     )
 
 
 @router.get("/{subject}/entries")
-async def entries(
-    person: ThisPerson, session: Transaction, limit: Limit = PAGE_DEFAULT, cursor: Cursor = None
-) -> Page[EntryRow]:
+async def entries(person: ThisPerson, session: Transaction, page: Paging) -> Page[EntryRow]:
     """What changed the person's balance, newest first."""
-    before = read_cursor(cursor, lambda parts: UUID(parts[0]), _FIRST_ENTRY)
-    rows = await store.entries_before(session, person, before=before, limit=limit + 1)
-    found = [EntryRow.model_validate(dict(row)) for row in rows]
-    return page_of(found, limit, lambda row: (row.entry_id,))
+    return await page.of(
+        newest_first("entry_id"),
+        lambda before, limit: store.entries_before(session, person, before=before, limit=limit),
+        lambda row: EntryRow.model_validate(dict(row)),
+    )

@@ -23,12 +23,12 @@ from methodologies.lock import lock, put_in_force, withdraw
 from methodologies.plugins import load_all
 from service.clock import system_clock
 from service.errors import RunNotFound
+from service.http.pages import LAST_ID
 from service.local import local_resources, local_settings, run
 from service.restate import store
 from service.restate.chunks import ACTIONS_MAX, ChunkLimits
 from service.restate.compare import PPM
 from service.restate.restate import restate, try_out
-from service.restate.routes import LAST
 from service.restate.rules import (
     Span,
     activity_of,
@@ -166,7 +166,7 @@ def shadow_list() -> None:
     async def work() -> Table:
         table = Table("run", "methodology", "alternative", "days", "sample", "status", "ratio")
         async with local_resources() as resources, resources.sessions() as session:
-            for row in await store.runs_before(session, before=LAST, kind=SHADOW, limit=200):
+            for row in await store.runs_before(session, before=LAST_ID, kind=SHADOW, limit=200):
                 found = comparison_of(row)
                 table.add_row(
                     found["run_id"],

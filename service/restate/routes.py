@@ -9,7 +9,7 @@ from sqlalchemy import RowMapping
 
 from service.errors import RunNotFound
 from service.http.dependencies import Transaction
-from service.http.pages import PAGE_DEFAULT, Cursor, Limit, Page, page_of, read_cursor
+from service.http.pages import Page, Paging, newest_first
 from service.http.problems import documented
 from service.partners.dependencies import ThisCaller
 from service.restate import store
@@ -23,22 +23,22 @@ router = APIRouter(
     tags=["Methodologies"],
     responses=documented(401, 403, 422, 503),
 )
-LAST = UUID(int=2**128 - 1)
 
 
 @router.get("")
 async def runs(
     caller: ThisCaller,
     session: Transaction,
+    page: Paging,
     kind: Annotated[Literal["restatement", "shadow"] | None, Query()] = None,
-    limit: Limit = PAGE_DEFAULT,
-    cursor: Cursor = None,
 ) -> Page[RunRow]:
     """Restatements and shadow runs, newest first, each with what it found."""
     caller.need("admin")
-    before = read_cursor(cursor, lambda parts: UUID(parts[0]), LAST)
-    rows = await store.runs_before(session, before=before, kind=kind, limit=limit + 1)
-    return page_of([_row(row) for row in rows], limit, lambda row: (row.run_id,))
+    return await page.of(
+        newest_first("run_id"),
+        lambda before, limit: store.runs_before(session, before=before, kind=kind, limit=limit),
+        _row,
+    )
 
 
 @router.get("/{run_id}", responses=documented(404))

@@ -11,7 +11,7 @@ from sqlalchemy import RowMapping
 
 from service.errors import DeliveryNotFound, FieldsInvalid, ServiceError
 from service.http.dependencies import AppResources, Now, Transaction, limited_body
-from service.http.pages import PAGE_DEFAULT, Cursor, Limit, Page, page_of, read_cursor
+from service.http.pages import Order, Page, Paging, as_found, by_name, newest_first
 from service.http.problems import documented, problem_of
 from service.intake.estimate import estimate_event
 from service.intake.event import CloudEvent
@@ -35,7 +35,6 @@ router = APIRouter(
 )
 SCOPE = "webhooks:manage"
 REPLAY_MAX = 100
-LAST = UUID(int=2**128 - 1)
 TRY_ITEMS_MAX = 100
 
 
@@ -93,6 +92,11 @@ class VersionView(BaseModel):
     version: int
     created_at: datetime
     config: dict[str, Any]
+
+
+_BY_VERSION: Order[VersionView, int] = Order(
+    lambda row: (row.version,), lambda parts: int(parts[0]), 2**31
+)
 
 
 class DeliveryView(BaseModel):
@@ -175,13 +179,15 @@ async def make(
 
 
 @router.get("/connectors")
-async def list_(
-    caller: Manager, session: Transaction, limit: Limit = PAGE_DEFAULT, cursor: Cursor = None
-) -> Page[ConnectorView]:
+async def list_(caller: Manager, session: Transaction, page: Paging) -> Page[ConnectorView]:
     """Your connectors, by id."""
-    after = read_cursor(cursor, lambda parts: parts[0], "")
-    rows = await store.connectors_after(session, caller.owner, after=after, limit=limit + 1)
-    return page_of([_view(row) for row in rows], limit, lambda row: (row.connector_id,))
+    return await page.of(
+        by_name("connector_id"),
+        lambda after, limit: store.connectors_after(
+            session, caller.owner, after=after, limit=limit
+        ),
+        _view,
+    )
 
 
 @router.get("/connectors/{connector_id}")
@@ -258,18 +264,20 @@ async def versions(
     connector_id: str,
     caller: Manager,
     session: Transaction,
-    limit: Limit = PAGE_DEFAULT,
-    cursor: Cursor = None,
+    page: Paging,
 ) -> Page[VersionView]:
     """Every configuration that the connector had, newest first."""
     await use.seen(session, caller, connector_id)
-    before = read_cursor(cursor, lambda parts: int(parts[0]), 2**31)
-    found = [
-        VersionView(version=one.version, created_at=one.created_at, config=one.config)
-        for one in await store.versions_of(session, connector_id)
-        if one.version < before
-    ]
-    return page_of(found[: limit + 1], limit, lambda row: (row.version,))
+
+    async def find(before: int, limit: int) -> list[VersionView]:
+        found = await store.versions_of(session, connector_id)
+        return [
+            VersionView(version=one.version, created_at=one.created_at, config=one.config)
+            for one in found
+            if one.version < before
+        ][:limit]
+
+    return await page.of(_BY_VERSION, find, as_found)
 
 
 @router.get("/connectors/{connector_id}/deliveries")
@@ -277,11 +285,10 @@ async def deliveries(
     connector_id: str,
     caller: Manager,
     session: Transaction,
-    limit: Limit = PAGE_DEFAULT,
-    cursor: Cursor = None,
+    page: Paging,
 ) -> Page[DeliveryView]:
     """What came in, newest first: accepted, quarantined, rejected, or open after an outage."""
-    return await _deliveries(session, caller, connector_id, limit, cursor, quarantined=False)
+    return await _deliveries(session, caller, connector_id, page, quarantined=False)
 
 
 @router.get("/connectors/{connector_id}/quarantine")
@@ -289,11 +296,10 @@ async def quarantine(
     connector_id: str,
     caller: Manager,
     session: Transaction,
-    limit: Limit = PAGE_DEFAULT,
-    cursor: Cursor = None,
+    page: Paging,
 ) -> Page[DeliveryView]:
     """Payloads that failed, with the reason, newest first. Kept for 30 days, up to 1,000."""
-    return await _deliveries(session, caller, connector_id, limit, cursor, quarantined=True)
+    return await _deliveries(session, caller, connector_id, page, quarantined=True)
 
 
 @router.post("/connectors/{connector_id}/replay")
@@ -392,29 +398,26 @@ async def _deliveries(
     session: Transaction,
     caller: Caller,
     connector_id: str,
-    limit: int,
-    cursor: str | None,
+    page: Paging,
     *,
     quarantined: bool,
 ) -> Page[DeliveryView]:
     await use.seen(session, caller, connector_id)
-    before = read_cursor(cursor, lambda parts: UUID(parts[0]), LAST)
-    rows = await store.deliveries_before(
-        session, connector_id, before=before, limit=limit + 1, quarantined=quarantined
+    return await page.of(
+        newest_first("delivery_id"),
+        lambda before, limit: store.deliveries_before(
+            session, connector_id, before=before, limit=limit, quarantined=quarantined
+        ),
+        _delivery,
     )
-    views = [
-        DeliveryView(
-            **{
-                name: row[name]
-                for name in DeliveryView.model_fields
-                if name in row and name != "answer"
-            },
-            message=row["message_key"],
-            answer=None if row["answer"] is None else orjson.loads(row["answer"]),
-        )
-        for row in rows
-    ]
-    return page_of(views, limit, lambda row: (row.delivery_id,))
+
+
+def _delivery(row: RowMapping) -> DeliveryView:
+    named = {
+        name: row[name] for name in DeliveryView.model_fields if name in row and name != "answer"
+    }
+    answer = None if row["answer"] is None else orjson.loads(row["answer"])
+    return DeliveryView(**named, message=row["message_key"], answer=answer)
 
 
 def _view(row: RowMapping) -> ConnectorView:

@@ -15,7 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from service.errors import PageNotFound
 from service.http.dependencies import AppResources, Now, Transaction
 from service.http.idempotency import add_unstored
-from service.http.pages import PAGE_DEFAULT, Cursor, Limit, Page, page_of, read_cursor
+from service.http.pages import Page, Paging, newest_first
 from service.http.problems import documented
 from service.partners.caller import Caller
 from service.partners.dependencies import ThisCaller
@@ -44,7 +44,6 @@ from service.webhooks.vault import Vault, vault_of
 router = APIRouter(prefix="/v1", tags=["Webhooks"], responses=documented(401, 403, 422, 503))
 types_router = APIRouter(prefix="/v1/webhook-types", tags=["Webhooks"], responses=documented(422))
 
-LAST = UUID(int=2**128 - 1)
 OF_BALANCES = frozenset(("points.lapsed",))
 _JSON = "application/json"
 _WRITE = documented(400, 404, 409, 413)
@@ -142,14 +141,14 @@ async def endpoints(
     session: Transaction,
     vault: ThisVault,
     now: Now,
-    limit: Limit = PAGE_DEFAULT,
-    cursor: Cursor = None,
+    page: Paging,
 ) -> Page[EndpointView]:
     """Your endpoints, newest first."""
-    before = read_cursor(cursor, lambda parts: UUID(parts[0]), LAST)
-    rows = await store.endpoints_before(session, caller.partner, before, limit + 1)
-    found = [EndpointView(**_view(use.shown(row, vault), now)) for row in rows]
-    return page_of(found, limit, lambda row: (row.endpoint_id,))
+    return await page.of(
+        newest_first("endpoint_id"),
+        lambda before, limit: store.endpoints_before(session, caller.partner, before, limit),
+        lambda row: EndpointView(**_view(use.shown(row, vault), now)),
+    )
 
 
 @router.get("/webhook-endpoints/{endpoint_id}", responses=documented(404))
@@ -217,36 +216,53 @@ async def send_example(
     return Queued(delivery_id=await use.send_test(session, found, name, now=now))
 
 
+class _Only:
+    """Which of an endpoint's deliveries are asked for."""
+
+    def __init__(
+        self,
+        state: Annotated[State | None, Query(description="Only those in this state.")] = None,
+        type_: Annotated[
+            str | None, Query(alias="type", max_length=64, description="Only those of this type.")
+        ] = None,
+        since: Annotated[
+            AwareDatetime | None, Query(alias="from", description="Made then or later.")
+        ] = None,
+        until: Annotated[
+            AwareDatetime | None, Query(alias="to", description="Made before.")
+        ] = None,
+    ) -> None:
+        self.state = state
+        self.type = type_
+        self.since = since
+        self.until = until
+
+
 @router.get("/webhook-endpoints/{endpoint_id}/deliveries", responses=documented(404))
 async def deliveries(
     endpoint_id: UUID,
     caller: Manager,
     session: Transaction,
-    limit: Limit = PAGE_DEFAULT,
-    cursor: Cursor = None,
-    state: Annotated[State | None, Query(description="Only those in this state.")] = None,
-    type_: Annotated[
-        str | None, Query(alias="type", max_length=64, description="Only those of this type.")
-    ] = None,
-    since: Annotated[
-        AwareDatetime | None, Query(alias="from", description="Made then or later.")
-    ] = None,
-    until: Annotated[AwareDatetime | None, Query(alias="to", description="Made before.")] = None,
+    page: Paging,
+    only: Annotated[_Only, Depends()],
 ) -> Page[DeliveryView]:
     """An endpoint's deliveries, newest first, each with its attempts."""
     found = await use.find(session, caller.partner, endpoint_id)
-    rows = await store.deliveries_before(
-        session,
-        bucket=found.bucket,
-        endpoint=endpoint_id,
-        before=read_cursor(cursor, lambda parts: UUID(parts[0]), LAST),
-        limit=limit + 1,
-        state=state,
-        type=type_,
-        since=since,
-        until=until,
+    return await page.of(
+        newest_first("delivery_id"),
+        lambda before, limit: store.deliveries_before(
+            session,
+            bucket=found.bucket,
+            endpoint=endpoint_id,
+            before=before,
+            limit=limit,
+            state=only.state,
+            type=only.type,
+            since=only.since,
+            until=only.until,
+        ),
+        _delivery,
     )
-    return page_of([_delivery(row) for row in rows], limit, lambda row: (row.delivery_id,))
 
 
 @router.post(
