@@ -18,7 +18,7 @@ COMPILE := $(UV) pip compile pyproject.toml --universal --python-version 3.11 --
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help up test suite soak mutants check format types fix load bench docs lock clean
+.PHONY: help up test suite soak mutants check format types fix load bench docs sql lock clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-7s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -66,6 +66,9 @@ docs: $(DEV) ## Write docs/openapi.json anew, and the catalogue site to site/met
 	@$(BIN)/python -m service.cli openapi > docs/openapi.json.new
 	@mv docs/openapi.json.new docs/openapi.json
 	@$(BIN)/python -m service.cli methodology site site/methodologies
+
+sql: $(DEV) ## Write tests/architecture/sql anew: SQL that is put together from pieces
+	@SQL_SNAPSHOTS=write $(BIN)/python -m pytest --quiet tests/architecture/test_sql_snapshots.py
 
 lock: ## Bring both lock files up to pyproject.toml (needs uv; ARGS=--upgrade for newer versions)
 	@$(COMPILE) $(ARGS) -o requirements.lock

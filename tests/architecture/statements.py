@@ -10,7 +10,7 @@ from pathlib import Path
 from types import ModuleType
 
 from pglast.visitors import referenced_relations
-from sqlalchemy import TextClause
+from sqlalchemy import TextClause, TextualSelect
 
 ROOT = Path(__file__).parents[2]
 SQL = re.compile(r"\s*(SELECT|INSERT|UPDATE|DELETE|WITH|MERGE|TRUNCATE|CREATE TEMPORARY TABLE)\s")
@@ -25,17 +25,21 @@ UNKNOWN = "unknown_at_rest"  # stands for what a function puts into a statement 
 class Statement:
     """One SQL statement, and the constant or the function of a module that it belongs to.
 
-    `tables` are the names that it reads or writes, its own common table expressions aside. What a
-    function puts in when it runs is UNKNOWN; `words` are the texts that this function holds.
+    What a function puts in when it runs is UNKNOWN; `words` are the texts that this function holds.
+    `is_composed` says that it is put together from pieces: nowhere does the source show it whole.
     """
 
     name: str
     sql: str
     words: frozenset[str] = frozenset()
+    is_composed: bool = False
 
     @property
     def tables(self) -> frozenset[str]:
-        """Raises pglast's ParseError for SQL that PostgreSQL would not parse."""
+        """The names that it reads or writes, its own common table expressions aside.
+
+        Raises pglast's ParseError for SQL that PostgreSQL would not parse.
+        """
         text = SLOT.sub(UNKNOWN, LOCKED.sub(r"\1", BOUND.sub("$1", self.sql)))
         found = {name.split(".")[-1].strip('"') for name in referenced_relations(text)}
         return frozenset(found - {UNKNOWN} | (self.words if UNKNOWN in found else set()))
@@ -56,7 +60,11 @@ def statements_of(name: str) -> list[Statement]:
     """The statements of a module: first those of its constants, then those of its functions."""
     module = importlib.import_module(name)
     source = ast.parse(Path(str(module.__file__)).read_text())
-    found = [Statement(one, sql) for one, sql in _constants(module, source)]
+    written = {node.value for node in ast.walk(source) if isinstance(node, ast.Constant)}
+    found = [
+        Statement(one, sql, is_composed=sql not in written)
+        for one, sql in _constants(module, source)
+    ]
     for node in ast.walk(source):
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
             found.extend(_built(node, module))
@@ -74,7 +82,9 @@ def _constants(module: ModuleType, source: ast.Module) -> Iterator[tuple[str, st
 
 
 def _in_value(value: object) -> Iterator[str]:
-    if isinstance(value, TextClause):
+    if isinstance(value, TextualSelect):
+        yield from _in_value(value.element)
+    elif isinstance(value, TextClause):
         yield value.text
     elif isinstance(value, str):
         if SQL.match(value):
@@ -104,7 +114,7 @@ def _built(
     for node in nodes:
         text = "" if node in pieces else _text(node, module)
         if SQL.match(text):
-            yield Statement(function.name, text, words)
+            yield Statement(function.name, text, words, isinstance(node, ast.JoinedStr))
         if (
             isinstance(node, ast.Call)
             and isinstance(node.func, ast.Attribute)

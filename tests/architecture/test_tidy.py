@@ -105,11 +105,27 @@ def uses_float(path: Path, node: ast.AST) -> str | None:
     return None
 
 
+def assigns_twice(path: Path, node: ast.AST) -> str | None:
+    if isinstance(node, ast.Module):
+        names = [
+            target.id
+            for one in node.body
+            if isinstance(one, ast.Assign)
+            for target in one.targets
+            if isinstance(target, ast.Name)
+        ]
+        twice = sorted({name for name in names if names.count(name) > 1})
+        if twice:
+            return f"{', '.join(twice)}: a constant of a module is assigned once"
+    return None
+
+
 RULES: tuple[Callable[[Path, ast.AST], str | None], ...] = (
     commits,
     reads_the_clock,
     catches_everything,
     uses_float,
+    assigns_twice,
 )
 
 
@@ -170,6 +186,7 @@ def test_a_module_says_what_it_owns(path: Path) -> None:
         ("service/points/collect.py", "try:\n    x\nexcept:\n    pass"),
         ("methodologies/sheet.py", "x = 0.5"),
         ("service/points/policy.py", "x = float(y)"),
+        ("service/points/policy.py", "X = 1\nY = 2\nX = 3"),
     ],
 )
 def test_each_rule_can_be_broken(path: str, line: str) -> None:
