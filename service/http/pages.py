@@ -41,8 +41,8 @@ class Page(BaseModel, Generic[View]):
 class Order(Generic[Row, Key]):
     """How a list is ordered.
 
-    `parts` of a row say where it stands, as texts, numbers, days or times; `read` makes a key of them
-    when a cursor brings them back as texts, and may raise ValueError. `start` is the key that
+    `parts` of a row say where it stands, as texts, numbers, days or times. `read` makes a key of
+    them when a cursor brings them back as texts, and may raise ValueError. `start` is the key that
     stands before the first row.
     """
 
