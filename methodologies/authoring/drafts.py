@@ -90,9 +90,12 @@ def publish(folder: Path, today: date) -> str:
     reference = version.edition.reference
     if version.edition.status != "draft":
         raise AuthorRefused(f"{reference} is {version.edition.status} already")
-    wrong = [f"{one.what}: {one.wrong}" for one in proofs if one.wrong]
+    wrong = [one for one in proofs if one.wrong]
     if wrong:
-        raise AuthorRefused(f"{reference} does not hold (rule {proofs[0].rule}): {wrong[0]}")
+        first = wrong[0]
+        raise AuthorRefused(
+            f"{reference} does not hold (rule {first.rule}): {first.what}: {first.wrong}"
+        )
     left = placeholders(version)
     if left:
         raise AuthorRefused(
