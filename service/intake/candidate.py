@@ -60,7 +60,7 @@ class Candidate(NamedTuple):
 class Checked(NamedTuple):
     """What an event says, once it is known to be the caller's to report and fit to be recorded.
 
-    `text` is its data as it is hashed and stored, without the region.
+    `text` is its data as it is hashed and stored, without the region; `age` is how long ago it was.
     """
 
     person: PersonId
@@ -70,6 +70,7 @@ class Checked(NamedTuple):
     text: bytes
     scope: str
     overlap: str
+    age: timedelta
 
 
 class Assessor:
@@ -96,10 +97,10 @@ class Assessor:
         Raises FieldsInvalid, ActivityUnknown, EventInFuture, or Forbidden's kinds when the event
         is not this caller's to report. An event that is too old is a candidate with a Refusal.
         """
-        person, level, region, data, text, scope, overlap = self.check(event, caller, now)
+        person, level, region, data, text, scope, overlap, age = self.check(event, caller, now)
         activity, at = event.type, event.time
         day = at.date()
-        if now - at > self._late and not caller.may(BACKFILL):
+        if age > self._late and not caller.may(BACKFILL):
             result: Assessment | Refusal = self._too_late
         else:
             result = self.assess(event, region, level, data)
@@ -156,13 +157,17 @@ class Assessor:
         level = event.evidencelevel or caller.default_level
         caller.check_level(level)
         person = self.hasher.person(caller.subject_for(event.subject))
-        self._check_time(event.time, now)
+        age = now - event.time
+        if age < self._ahead or event.time.year < OLDEST_YEAR:
+            self._refuse_time(event.time, now)
         region, data = split_region(event)
-        text = _canonical(data)
+        text = canonical_data(data)
+        if b"\\u0000" in text:
+            _refuse_nul(data)
         scope, overlap = scope_of(event)
-        return Checked(person, level, region, data, text, scope, overlap)
+        return Checked(person, level, region, data, text, scope, overlap, age)
 
-    def _check_time(self, at: datetime, now: datetime) -> None:
+    def _refuse_time(self, at: datetime, now: datetime) -> None:
         if now - at < self._ahead:
             raise EventInFuture(
                 f"The event's time {at.isoformat()} is more than {self.settings.ahead_seconds} "
@@ -241,14 +246,6 @@ def split_region(event: CloudEvent) -> tuple[str | None, dict[str, Datum]]:
             (("/data/region", "must be an ISO 3166-1 or 3166-2 code"),),
         )
     return region, data
-
-
-def _canonical(data: dict[str, Datum]) -> bytes:
-    """Data as it is hashed and stored. Raises FieldsInvalid when a text holds NUL."""
-    text = canonical_data(data)
-    if b"\\u0000" in text:
-        _refuse_nul(data)
-    return text
 
 
 def _refuse_nul(data: dict[str, Datum]) -> None:
