@@ -3,9 +3,11 @@
 Events are decided in their order; each sees what the ones before it in the batch took.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from decimal import Decimal
+from operator import itemgetter
 from typing import NamedTuple
 from uuid import UUID
 
@@ -66,6 +68,14 @@ class Decided:
     deltas: dict[Cell, Amounts] = field(default_factory=dict)
     leaves: list[bytes] = field(default_factory=list)
     counted: dict[UUID, int] = field(default_factory=dict)
+
+
+# The columns of an action that its candidate says under the same names, in the order of the row.
+STATED = ActionRow._fields[: ActionRow._fields.index("action_id")]
+_Stated = tuple[
+    int, UUID, str, str, date, str, str, str | None, datetime, int, str, str, bytes, str
+]
+_stated: Callable[[Candidate], _Stated] = itemgetter(*map(Candidate._fields.index, STATED))
 
 
 class _Verdict(NamedTuple):
@@ -322,21 +332,10 @@ class Decider:
             methodology, gross_mg = result.methodology, result.gross_mg
             quantity_milli = result.quantity_milli
         row = ActionRow(
-            bucket=candidate.bucket,
-            person_id=candidate.person_id,
-            source=candidate.source,
-            event_id=candidate.event_id,
-            local_day=candidate.local_day,
+            *_stated(candidate),
             action_id=action_id,
             batch_id=self._batch_id,
-            partner=candidate.partner,
-            activity=candidate.activity,
-            region=candidate.region,
-            occurred_at=candidate.occurred_at,
-            utc_offset_min=candidate.utc_offset_min,
             recorded_at=self._now,
-            evidence_level=candidate.evidence_level,
-            scope=candidate.scope,
             methodology=methodology,
             outcome=verdict.outcome,
             reason=verdict.reason,
@@ -348,8 +347,6 @@ class Decider:
             points=verdict.points,
             ripens_at=ripens_at,
             data=candidate.data.decode(),
-            digest=candidate.digest,
-            overlap=candidate.overlap,
         )
         outcome = outcome_of(row)
         decided = self.decided

@@ -3,12 +3,24 @@
 from sqlalchemy import inspect
 
 from service.intake.action_row import ActionRow
+from service.intake.candidate import Candidate
+from service.intake.decide import STATED, _stated
 from service.intake.outcome import Outcome, outcome_of
 from service.intake.tables import Action
 
 
-def test_a_row_has_every_column_of_the_table_in_its_order() -> None:
-    assert ActionRow._fields == tuple(inspect(Action).columns.keys())
+def test_a_row_has_every_column_of_the_table() -> None:
+    assert sorted(ActionRow._fields) == sorted(inspect(Action).columns.keys())
+
+
+def test_a_candidate_hands_its_half_of_the_row_over_by_name() -> None:
+    row = {name: name for name in STATED}
+    candidate = Candidate(**{name: name for name in Candidate._fields})
+
+    assert dict(zip(STATED, _stated(candidate), strict=True)) == row
+    assert set(ActionRow._fields) - set(STATED) - {"data"} <= {
+        name for name in ActionRow._fields if name not in Candidate._fields
+    }
 
 
 def test_what_is_told_of_an_action_has_the_values_of_the_same_names() -> None:
