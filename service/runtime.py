@@ -199,8 +199,8 @@ def _hooks(
     connectors = Connectors(
         sessions, shared.registry, vault_of(settings), is_sandbox=is_sandbox, settings=settings
     )
-    ledger = Inbox(resources.pool)
-    return Hooks(connectors, ledger, intake, hasher, sessions, shared.quota)
+    inbox = Inbox(resources.pool)
+    return Hooks(connectors, inbox, intake, hasher, sessions, shared.quota)
 
 
 def make_intake(

@@ -52,8 +52,8 @@ def import_(
     try:
         recorded, known = run(work())
     except FieldsInvalid as error:
-        for place, why in error.errors[:PROBLEMS_SHOWN]:
-            _, _, number, *field = place.split("/")
+        for pointer, why in error.errors[:PROBLEMS_SHOWN]:
+            _, _, number, *field = pointer.split("/")
             typer.echo(f"line {number}: {'/'.join(field)}: {why}", err=True)
         raise fail(f"nothing was recorded; wrong lines: {len(error.errors)}.") from error
     typer.echo(f"Reports recorded: {recorded}; known before: {known}.")

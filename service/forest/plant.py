@@ -77,8 +77,8 @@ async def record_reports(
 
 def wrong_lines(wrong: Sequence[tuple[str, str]]) -> FieldsInvalid:
     """Return the problem of a file with wrong lines; nothing of it is recorded."""
-    place, why = wrong[0]
-    number = place.split("/")[2]
+    pointer, why = wrong[0]
+    number = pointer.split("/")[2]
     return FieldsInvalid(
         f"Nothing was recorded. Wrong lines: {len(wrong)}. Line {number}: {why}.",
         tuple(wrong),

@@ -84,10 +84,10 @@ class Cell(NamedTuple):
         return {**self._asdict(), "local_day": self.local_day.isoformat()}
 
     @classmethod
-    def from_json(cls, given: Mapping[str, str]) -> "Cell":
-        """Read a journal row. Raises KeyError when a dimension is missing."""
-        day = date.fromisoformat(given["local_day"])
-        return cls._make(day if name == "local_day" else given[name] for name in cls._fields)
+    def from_json(cls, delta: Mapping[str, str]) -> "Cell":
+        """Read a delta of a journal row. Raises KeyError when a dimension is missing."""
+        day = date.fromisoformat(delta["local_day"])
+        return cls._make(day if name == "local_day" else delta[name] for name in cls._fields)
 
 
 @dataclass(slots=True)
@@ -133,9 +133,9 @@ class Amounts:
         return dict(zip(FIGURES, _figures(self), strict=True))
 
     @classmethod
-    def from_json(cls, given: Mapping[str, int]) -> "Amounts":
-        """Read a journal row, of which an old one may lack a figure that is younger than it."""
-        return cls(**{name: given.get(name, 0) for name in FIGURES})
+    def from_json(cls, delta: Mapping[str, int]) -> "Amounts":
+        """Read a delta of a journal row; an old one may lack a figure that is younger."""
+        return cls(**{name: delta.get(name, 0) for name in FIGURES})
 
     @classmethod
     def of_shown(cls, values: Iterable[int]) -> "Amounts":

@@ -79,8 +79,8 @@ async def take(
     )
 
 
-def _delta(given: Mapping[str, Any]) -> tuple[Cell, Amounts]:
-    return Cell.from_json(given), Amounts.from_json(given)
+def _delta(delta: Mapping[str, Any]) -> tuple[Cell, Amounts]:
+    return Cell.from_json(delta), Amounts.from_json(delta)
 
 
 async def take_noticed(session: AsyncSession, projector: str, limit: int) -> tuple[NoticedRow, ...]:

@@ -96,14 +96,14 @@ async def give_points(resources: Resources, person: PersonId) -> None:
         )  # fmt: skip
 
 
-def told(language: str) -> list[str]:
+def blocks_in(language: str) -> list[str]:
     """The README's blocks in one language."""
     return re.findall(rf"```{language}\n(.*?)```", README, re.DOTALL)
 
 
 async def test_the_first_curl_earns_what_the_readme_says(running: Running) -> None:
-    script = next(block for block in told("sh") if "curl" in block)
-    said = json.loads(told("json")[0])
+    script = next(block for block in blocks_in("sh") if "curl" in block)
+    said = json.loads(blocks_in("json")[0])
 
     answer = await running.answer(script.replace("http://127.0.0.1:8000", running.url))
 

@@ -85,17 +85,17 @@ class Connectors:
             row = await store.find_connector(session, connector_id)
         if row is None:
             raise not_found(connector_id)
-        ready = await self._ready(row)
+        connector = await self._compile(row)
         if len(self._cache) >= CACHED_MAX:
             self._cache.clear()
-        self._cache[connector_id] = (seconds() + self._settings.key_cache_seconds, ready)
-        return ready
+        self._cache[connector_id] = (seconds() + self._settings.key_cache_seconds, connector)
+        return connector
 
     def forget(self, connector_id: str) -> None:
         """Forget a connector that has just changed, so that the database is read again."""
         self._cache.pop(connector_id, None)
 
-    async def _ready(self, row: RowMapping) -> CompiledConnector:
+    async def _compile(self, row: RowMapping) -> CompiledConnector:
         name = str(row["partner"])
         async with self._registry() as session:
             partner = await partners.find_partner(session, name)

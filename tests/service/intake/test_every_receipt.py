@@ -74,7 +74,7 @@ def receipts(draw: st.DrawFn) -> dict[str, Any]:
 
 
 def pointers(value: Any, at: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
-    """Every place in a JSON value, the inner ones too."""
+    """The pointer to every part of a JSON value, the inner ones too."""
     parts = value.items() if isinstance(value, dict) else enumerate(value)
     for name, part in parts:
         yield (*at, name)
@@ -94,14 +94,14 @@ def other_than(value: Any) -> Any:
 
 
 def forgeries(receipt: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
-    """The receipt with a single field changed, removed or added, for each of its places."""
-    for place in [(), *pointers(receipt)]:
+    """The receipt with a single field changed, removed or added, for each of its pointers."""
+    for pointer in [(), *pointers(receipt)]:
         for how in ("changed", "removed", "added"):
             forged = copy.deepcopy(receipt)
             holder: Any = forged
-            for name in place[:-1]:
+            for name in pointer[:-1]:
                 holder = holder[name]
-            inner = holder[place[-1]] if place else forged
+            inner = holder[pointer[-1]] if pointer else forged
             if how == "added":
                 if isinstance(inner, dict):
                     inner["more"] = None
@@ -109,13 +109,13 @@ def forgeries(receipt: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
                     inner.append(None)
                 else:
                     continue
-            elif not place:
+            elif not pointer:
                 continue
             elif how == "removed":
-                del holder[place[-1]]
+                del holder[pointer[-1]]
             else:
-                holder[place[-1]] = other_than(holder[place[-1]])
-            yield f"{'/'.join(map(str, place))} {how}", forged
+                holder[pointer[-1]] = other_than(holder[pointer[-1]])
+            yield f"{'/'.join(map(str, pointer))} {how}", forged
 
 
 def holds(receipt: dict[str, Any]) -> bool:
