@@ -6,7 +6,6 @@ Pure: no files, no settings, no clock. `saxaul-methodologies verify` shows the a
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date
-from functools import partial
 from hashlib import sha256
 from typing import Any
 from uuid import UUID
@@ -14,7 +13,7 @@ from uuid import UUID
 import orjson
 
 from methodologies.catalogue import Catalogue
-from methodologies.content import canonical_data, content_digest
+from methodologies.content import canonical_data, content_digest, implied_overlap
 from methodologies.contract import DataInvalid, UnknownActivity, UnknownEdition
 from methodologies.leaf import leaf_of_action
 
@@ -108,7 +107,7 @@ def verify(receipt: Mapping[str, Any], catalogue: Catalogue) -> Verdict:
     ReceiptUnreadable: its version is not in the catalogue, or its event cannot be assessed.
     """
     reference = receipt["recorded"]["methodology"]
-    differences = [*_digests(receipt)]
+    differences = [*_digests(receipt), *_overlap(receipt)]
     notes: list[str] = []
     if reference is None:
         if receipt["assessment"] is not None:
@@ -174,22 +173,40 @@ def _digests(receipt: Mapping[str, Any]) -> Iterator[Difference]:
 
 def _content(receipt: Mapping[str, Any]) -> bytes:
     """The digest of the event; of one of the first format, whichever of its two is said."""
+    overlap = receipt["event"].get("inventory_overlap")
+    if receipt["format"] == FORMAT_1 and overlap is not None:
+        said = receipt["digests"].get("content")
+        stated = _content_with(receipt, overlap)
+        return stated if said == f"sha256:{stated.hex()}" else _content_with(receipt, None)
+    return _content_with(receipt, overlap)
+
+
+def _content_with(receipt: Mapping[str, Any], overlap: str | None) -> bytes:
+    """The digest of the event, had it stated this overlap."""
     event = receipt["event"]
-    digest_with = partial(
-        content_digest,
+    return content_digest(
         activity=event["type"],
         time=event["time"],
         level=event["evidence_level"],
         scope=event["scope"],
         region=event["region"],
         data=canonical_data(event["data"]),
+        overlap=overlap,
     )
+
+
+def _overlap(receipt: Mapping[str, Any]) -> Iterator[Difference]:
+    """The overlap of a receipt of the first format whose event stated none: no digest names it.
+
+    It is the one that the scope implies; the oldest actions have `none` with either scope.
+    """
+    event = receipt["event"]
     overlap = event.get("inventory_overlap")
-    if receipt["format"] == FORMAT_1 and overlap is not None:
-        said = receipt["digests"].get("content")
-        stated = digest_with(overlap=overlap)
-        return stated if said == f"sha256:{stated.hex()}" else digest_with(overlap=None)
-    return digest_with(overlap=overlap)
+    if receipt["format"] != FORMAT_1 or overlap is None:
+        return
+    implied = implied_overlap(event["scope"])
+    if overlap not in (implied, "none") and _content(receipt) == _content_with(receipt, None):
+        yield Difference("/event/inventory_overlap", overlap, implied)
 
 
 def _leaf(action_id: str, recorded: Mapping[str, Any], content: object) -> str:
