@@ -89,7 +89,8 @@ define link
 @touch $@
 endef
 
-$(RUNTIME): requirements.lock | $(BIN)/python
+# The Makefile writes the commands, so an environment from before gets a new one, too.
+$(RUNTIME): requirements.lock Makefile | $(BIN)/python
 	@echo "Installing what Saxaul needs, once (about a minute) ..."
 	@$(PIP) -r requirements.lock
 	$(link)

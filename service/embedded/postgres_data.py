@@ -61,12 +61,12 @@ class PostgresInstance:
 
     @property
     def url(self) -> str:
-        """The owner's, who migrates."""
+        """Return the URL of the owner, who migrates."""
         return f"postgresql://saxaul:{self.password}@{LOOPBACK}:{self.port}/saxaul"
 
     @property
     def app_url(self) -> str:
-        """The application's."""
+        """Return the URL of the application's role."""
         return f"postgresql://saxaul_app:{self.app_password}@{LOOPBACK}:{self.port}/saxaul"
 
 

@@ -196,7 +196,7 @@ class Order:
 
     @property
     def person(self) -> PersonId:
-        """Whose order it is."""
+        """Return the person whose order it is."""
         return PersonId(self.bucket, self.person_id)
 
 

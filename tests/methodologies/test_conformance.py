@@ -239,7 +239,7 @@ def test_what_is_answered_cannot_be_changed() -> None:
         result.edition.title = ""  # type: ignore[misc]
 
 
-def test_the_resolved_kept_in_memory_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_resolved_versions_kept_in_memory_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("methodologies.catalogue.RESOLVED_MAX", 3)
     catalogue = load_catalogue()
 
