@@ -8,6 +8,7 @@ of its own from `new_settings`.
 import os
 import signal
 from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import ExitStack
 from functools import lru_cache
 from itertools import cycle
 from pathlib import Path
@@ -76,7 +77,9 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def servers(home: Path, cache: Path) -> Iterator[Servers]:
     """PostgreSQL and Valkey; in PostgreSQL a migrated database that others are copied from."""
     prepare_home(home, cache)
-    with not_durable(), embedded_servers(home) as running:
+    with ExitStack() as stack:
+        with not_durable():  # for this server alone: tests start others, and ask of their settings
+            running = stack.enter_context(embedded_servers(home))
         yield running
 
 

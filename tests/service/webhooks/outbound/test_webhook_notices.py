@@ -240,7 +240,7 @@ async def test_notices_of_other_parts_are_told_to_whoever_they_concern(
             )
             await append(
                 session,
-                JournalRow(person.bucket, uuid7(system_clock()), "order", 0, 0, [], b"", notices),
+                JournalRow(person.bucket, uuid7(system_clock()), "order", 0, 0, {}, b"", notices),
             )
         async with delivering(app):
             await shop.until(2)
