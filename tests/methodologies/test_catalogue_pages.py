@@ -1,6 +1,7 @@
 """The pages of the catalogue site: whole, self-contained, and with examples that are worked out."""
 
 import re
+from functools import cache
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -44,9 +45,15 @@ class Look(HTMLParser):
             self.wrong.append(f"</{tag}>")
 
 
+@cache
+def look_at(name: str) -> Look:
+    """What a page of the site is made of: every other page has links into it."""
+    return Look(PAGES[name])
+
+
 @pytest.mark.parametrize("name", HTML)
 def test_a_page_is_well_made(name: str) -> None:
-    look = Look(PAGES[name])
+    look = look_at(name)
 
     assert not look.wrong
     assert not look.open
@@ -60,13 +67,12 @@ def test_a_page_is_well_made(name: str) -> None:
 
 @pytest.mark.parametrize("name", HTML)
 def test_a_link_inside_the_site_leads_somewhere(name: str) -> None:
-    ids = {page: set(Look(PAGES[page]).ids) for page in HTML}
-    for link in Look(PAGES[name]).links:
+    for link in look_at(name).links:
         if link.startswith("https://"):
             continue
         page, _, fragment = link.partition("#")
         assert (page or name) in PAGES, link
-        assert not fragment or fragment in ids[page or name], link
+        assert not fragment or fragment in look_at(page or name).ids, link
 
 
 def test_nothing_is_loaded_from_elsewhere() -> None:
