@@ -9,7 +9,8 @@ import threading
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
+from functools import cache
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -20,6 +21,8 @@ import uvicorn
 from fastapi import FastAPI
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 
+from methodologies.catalogue import Catalogue
+from methodologies.plugins import load_all
 from service.app import create_app, fast_path_of
 from service.clock import Clock, system_clock
 from service.embedded.listener import listen, url_of
@@ -212,9 +215,17 @@ async def execute(url: str, sql: str) -> None:
 @asynccontextmanager
 async def running_app(settings: Settings, clock: Clock) -> AsyncIterator[FastAPI]:
     """Yield the application with its resources open and its lanes running."""
-    app = create_app(settings, clock)
+    packaged = None if settings.methodology_path else packaged_catalogue(clock().date())
+    app = create_app(settings, clock, packaged)
     async with app.router.lifespan_context(app):
         yield app
+
+
+@cache
+def packaged_catalogue(today: date) -> Catalogue:
+    """Return the packaged methodologies: over a hundred applications of a run need not each read
+    them again."""
+    return load_all("", today)
 
 
 class Running:
