@@ -9,13 +9,11 @@ import os
 import signal
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import ExitStack
-from functools import lru_cache
 from itertools import cycle
 from pathlib import Path
 
 import httpx
 import pytest
-import yaml
 from builders import (
     SOURCES,
     USUAL,
@@ -36,6 +34,7 @@ from order import (  # noqa: F401  (pytest calls these)
 )
 from prepared import TEMPLATE, not_durable, prepare_home
 from redis.asyncio import Redis
+from remembered import remember
 from soak import load_profile
 
 from service.embedded.servers import Servers, embedded_servers
@@ -43,10 +42,9 @@ from service.partners.issuer import make_issuer
 from service.settings import Settings
 
 load_profile()
+remember()
 # The programs that tests start keep what they compile: else each compiles all of it again.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
-# The sheets are read some hundred times, and what a text is parsed to depends on the text alone.
-yaml.compose = lru_cache(maxsize=4096)(yaml.compose)
 # A shell's background jobs ignore Ctrl-C and hand that on; the programs here are to obey it.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
