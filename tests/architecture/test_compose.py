@@ -7,6 +7,8 @@ from typing import Any
 import pytest
 import yaml
 
+from methodologies import VERSION
+
 ROOT = Path(__file__).parents[2]
 COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
 SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
@@ -23,6 +25,12 @@ def test_the_system_is_complete() -> None:
         "postgres", "valkey", "migrate", "api", "worker", "locust", "locust-worker",
         "prometheus",
     }  # fmt: skip
+
+
+def test_our_image_has_the_version_of_the_distributions() -> None:
+    ours = {service["image"] for service in SERVICES.values() if "saxaul:" in service["image"]}
+
+    assert ours == {f"saxaul:{VERSION}"}
 
 
 @each_service

@@ -70,6 +70,7 @@ async def test_a_drop_loses_the_answer_and_then_the_connection(
     proxy.become(Network.DROP)
     writer.write(b"lost\n")
     async with asyncio.timeout(PATIENCE_S):
+        # The peer only fills a list: there is no event that could be waited for.
         while len(heard) < 2:  # noqa: ASYNC110
             await asyncio.sleep(0.005)
     assert heard == [b"before\n", b"lost\n"]

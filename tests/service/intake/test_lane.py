@@ -70,6 +70,7 @@ async def locked_account(app: FastAPI, subject: str) -> AsyncIterator[None]:
 
 async def until_taken(app: FastAPI, events: int) -> None:
     """Wait until so many events wait in the lanes."""
+    # A lane tells nobody how much waits in it: no event could be waited for.
     while sum(lane.depth for lane in app.state.runtime.intake.lanes) < events:  # noqa: ASYNC110
         await asyncio.sleep(0.005)
 
