@@ -129,8 +129,8 @@ class SystemUnderTest:
         return {"SAXAUL_PORT": port, **self.environment, "SAXAUL_HOME": str(self.home)}
 
     def _is_ready(self) -> bool:
-        said = running_of(self.home)
-        return said.get("pid") == self.process.pid and bool(said["ready"])
+        state = running_of(self.home)
+        return state.get("pid") == self.process.pid and bool(state["ready"])
 
 
 def clean_environment() -> dict[str, str]:

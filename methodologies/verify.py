@@ -56,11 +56,13 @@ class Difference:
     """A value of a receipt, by its JSON pointer, that is not what the sum gives when done again."""
 
     pointer: str
-    said: object
+    written: object
     found: object
 
     def __str__(self) -> str:
-        return f"{self.pointer}: the receipt says {_shown(self.said)}, it is {_shown(self.found)}"
+        return (
+            f"{self.pointer}: the receipt says {_shown(self.written)}, it is {_shown(self.found)}"
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,12 +174,12 @@ def _digests(receipt: Mapping[str, Any]) -> Iterator[Difference]:
 
 
 def _content(receipt: Mapping[str, Any]) -> bytes:
-    """The digest of the event; of one of the first format, whichever of its two is said."""
+    """Return the digest of the event; in the first format whichever of its two was written."""
     overlap = receipt["event"].get("inventory_overlap")
     if receipt["format"] == FORMAT_1 and overlap is not None:
-        said = receipt["digests"].get("content")
+        written = receipt["digests"].get("content")
         stated = _content_with(receipt, overlap)
-        return stated if said == f"sha256:{stated.hex()}" else _content_with(receipt, None)
+        return stated if written == f"sha256:{stated.hex()}" else _content_with(receipt, None)
     return _content_with(receipt, overlap)
 
 
@@ -243,21 +245,21 @@ def _event(receipt: Mapping[str, Any], again: Mapping[str, Any]) -> Iterator[Dif
         yield Difference("/event/type", receipt["event"]["type"], again["activity"])
 
 
-def _compare(at: str, said: object, found: object) -> Iterator[Difference]:
+def _compare(at: str, written: object, found: object) -> Iterator[Difference]:
     """Every leaf in which two JSON values differ."""
-    if isinstance(said, Mapping) and isinstance(found, Mapping):
-        for name in [*found, *(name for name in said if name not in found)]:
+    if isinstance(written, Mapping) and isinstance(found, Mapping):
+        for name in [*found, *(name for name in written if name not in found)]:
             pointer = f"{at}/{str(name).replace('~', '~0').replace('/', '~1')}"
-            yield from _compare(pointer, said.get(name, _ABSENT), found.get(name, _ABSENT))
-    elif isinstance(said, list) and isinstance(found, list):
-        for number in range(max(len(said), len(found))):
+            yield from _compare(pointer, written.get(name, _ABSENT), found.get(name, _ABSENT))
+    elif isinstance(written, list) and isinstance(found, list):
+        for number in range(max(len(written), len(found))):
             yield from _compare(
                 f"{at}/{number}",
-                said[number] if number < len(said) else _ABSENT,
+                written[number] if number < len(written) else _ABSENT,
                 found[number] if number < len(found) else _ABSENT,
             )
-    elif type(said) is not type(found) or said != found:
-        yield Difference(at, said, found)
+    elif type(written) is not type(found) or written != found:
+        yield Difference(at, written, found)
 
 
 def _shown(value: object) -> str:

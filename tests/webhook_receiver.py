@@ -59,11 +59,11 @@ class Receiver:
     got: list[Got] = field(default_factory=list)
     came: asyncio.Event = field(default_factory=asyncio.Event)
 
-    async def until_told(self, so: Callable[[list[dict[str, Any]]], object]) -> None:
+    async def until_notices(self, so: Callable[[list[dict[str, Any]]], object]) -> None:
         """Wait until the notices that arrived fulfil a condition."""
         async with asyncio.timeout(PATIENCE_S):
             while True:
-                if so(self.told):
+                if so(self.notices):
                     return
                 self.came.clear()
                 await self.came.wait()
@@ -77,7 +77,7 @@ class Receiver:
         return self.got
 
     @property
-    def told(self) -> list[dict[str, Any]]:
+    def notices(self) -> list[dict[str, Any]]:
         return [notice for got in self.got for notice in got.notices]
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

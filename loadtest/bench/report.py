@@ -80,8 +80,8 @@ ABSOLUTE: Mapping[str, tuple[str, str, Goal | None]] = {
     "load": ("loading all methodologies (CPU)", "s", Goal(1, at_most=True)),
     "people": ("GET /v1/people/{subject}", "requests/s", None),
     **{
-        f"{part} {process}": (f"{said}: processor time of {process}", "us a request", None)
-        for part, said in COSTS.items()
+        f"{part} {process}": (f"{label}: processor time of {process}", "us a request", None)
+        for part, label in COSTS.items()
         for process in ("API", "PostgreSQL")
     },
     "bytes stored": ("bytes in PostgreSQL, indexes included", "an event", None),

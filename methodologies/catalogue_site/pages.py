@@ -257,29 +257,29 @@ def _further(given: Mapping[str, Any], known: frozenset[str]) -> list[str]:
 def _limits(edition: Edition) -> list[str]:
     """The limits of a day, between inputs and on evidence, a sentence each."""
     sheet: Any = edition.sheet
-    said = []
+    sentences = []
     if edition.daily_actions is not None:
-        said.append(f"At most {edition.daily_actions} actions of a person a day.")
+        sentences.append(f"At most {edition.daily_actions} actions of a person a day.")
     if edition.daily_quantity_milli is not None:
         unit = sheet["inputs"][edition.quantity].get("unit", "")
         most = edition.daily_quantity_milli // 1000
-        said.append(f"At most {most} {unit} of {edition.quantity} of a person a day.")
+        sentences.append(f"At most {most} {unit} of {edition.quantity} of a person a day.")
     if edition.daily_gross_mg is not None:
-        said.append(f"At most {edition.daily_gross_mg // 1000} g gross of a person a day.")
+        sentences.append(f"At most {edition.daily_gross_mg // 1000} g gross of a person a day.")
     if sheet.get("any_of"):
-        said.append(f"One of {', '.join(sheet['any_of'])} is needed.")
-    said += [
+        sentences.append(f"One of {', '.join(sheet['any_of'])} is needed.")
+    sentences += [
         f"{_first_upper(one['name'])} ({one['over']} over {one['under']}): "
         f"{one['min']} to {one['max']} {one['unit']}."
         for one in sheet.get("ratios") or ()
     ]
-    said += [f"{_first_upper(one['why'])}." for one in sheet.get("conditions") or ()]
-    return said
+    sentences += [f"{_first_upper(one['why'])}." for one in sheet.get("conditions") or ()]
+    return sentences
 
 
 def _remarks(one: Mapping[str, Any]) -> str:
     """What else is said about an input."""
-    said = [
+    parts = [
         "required" if one["required"] else "",
         f"{one['default']} if left out" if one["default"] else "",
         f"names a {one['claim']}, credited once" if one["claim"] else "",
@@ -287,7 +287,7 @@ def _remarks(one: Mapping[str, Any]) -> str:
         *_further(one, OF_AN_INPUT),
         str(one["why"] or ""),
     ]
-    return "; ".join(part for part in said if part)
+    return "; ".join(part for part in parts if part)
 
 
 def _outcome(case: Mapping[str, Any]) -> str:

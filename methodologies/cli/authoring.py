@@ -61,8 +61,10 @@ def _show_proofs(version: Version, proofs: tuple[Proof, ...], *, verbose: bool) 
         out.print(table)
     cases = sum(one.rule == "worked-cases" for one in proofs)
     mark = f"[red]{len(wrong)} wrong[/]" if wrong else "[green]holds[/]"
-    said = f"{reference} ({version.edition.status}): {cases} cases, {len(proofs) - cases} others:"
-    out.print(f"{said} {mark}", highlight=False)
+    summary = (
+        f"{reference} ({version.edition.status}): {cases} cases, {len(proofs) - cases} others:"
+    )
+    out.print(f"{summary} {mark}", highlight=False)
 
 
 def publish_draft(

@@ -37,7 +37,7 @@ def check_register(on: Day = None, methodologies: Folders = "") -> None:
 def _counts_table(state: State) -> Table:
     """Rows by area and confidence."""
     marks = {"S": "seen", "S2": "in a copy", "M": "from memory", "D": "derived"}
-    table = Table("area", *(f"{mark}\n{said}" for mark, said in marks.items()), "rows", "in use",
+    table = Table("area", *(f"{mark}\n{label}" for mark, label in marks.items()), "rows", "in use",
                   title=f"{state.rows} rows on {state.today}", title_justify="left")  # fmt: skip
     for column in table.columns[1:]:
         column.justify = "right"

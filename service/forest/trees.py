@@ -50,7 +50,7 @@ async def trees_of(
     named = {"bucket": person.bucket, "person": person.id}
     found = (await session.execute(_OF_PERSON, named)).mappings().one()
     own, shared = (
-        {name: found[f"{whose}{name}"] or 0 for name in ("contracted", "planted", "surviving")}
-        for whose in ("", "shared_")
+        {name: found[f"{prefix}{name}"] or 0 for name in ("contracted", "planted", "surviving")}
+        for prefix in ("", "shared_")
     )
     return own, shared

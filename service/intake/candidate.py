@@ -192,8 +192,8 @@ class Assessor:
         thing = None
         if edition.yearly_per is not None:
             named = data.get(edition.yearly_per)
-            whose = f"{edition.yearly_per}:{named}" if named else f"person:{person.id}"
-            thing = self.hasher(b"year\0", f"{caller.realm}{edition.id}:{whose}")
+            owner = f"{edition.yearly_per}:{named}" if named else f"person:{person.id}"
+            thing = self.hasher(b"year\0", f"{caller.realm}{edition.id}:{owner}")
         return Extent(self._exclusions.days_of(edition.activity, day, data), thing)
 
     def assess(

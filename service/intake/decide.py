@@ -153,7 +153,7 @@ class Decider:
         ]
         limit = limit_passed(result.edition, result, day)
         if limit is not None:
-            return _Verdict("capped", 0, 0, 0, limit, said_of(limit, result.edition)), None
+            return _Verdict("capped", 0, 0, 0, limit, limit_text(limit, result.edition)), None
         excluded = self._excluded(candidate, day) or self._beyond(candidate, result)
         if excluded is not None:
             return excluded, None
@@ -177,7 +177,7 @@ class Decider:
                 self._extend(candidate, candidate.extent, result, terms)
         name, detail = "credited" if credited_mg else "zero", None
         if cap is not None:
-            name, detail = "capped", said_of_points(cap, terms.rule)
+            name, detail = "capped", points_cap_text(cap, terms.rule)
         error_mg = half_width_mg(credited_mg, result)
         verdict = _Verdict(name, credited_mg, error_mg, points, cap, detail)
         return verdict, terms.ripens_at if points else None
@@ -382,14 +382,14 @@ def limit_passed(edition: Edition, result: Assessment, day: DayState) -> str | N
     return None
 
 
-def said_of_points(cap: str, rule: Rule) -> str:
+def points_cap_text(cap: str, rule: Rule) -> str:
     """A sentence about why an action got fewer points, or none."""
     if cap == EVIDENCE:
         return f"Points need the evidence level {rule.evidence} or higher; carbon is counted."
     return f"The points' cap {cap} is reached; carbon is counted."
 
 
-def said_of(limit: str, edition: Edition) -> str:
+def limit_text(limit: str, edition: Edition) -> str:
     """A sentence about the limit that was passed."""
     values = {
         "methodology_actions_per_day": f"{edition.daily_actions} actions",

@@ -6,7 +6,7 @@ from methodologies.contract import Refusal
 from service.errors import ServiceError
 from service.http.problems import problem_of
 from service.intake.candidate import Assessor
-from service.intake.decide import said_of_points
+from service.intake.decide import points_cap_text
 from service.intake.event import CloudEvent, InvalidEvent
 from service.partners.caller import Caller
 from service.points.policy import EVIDENCE, Policy
@@ -58,7 +58,7 @@ def estimate_event(
         **answer,
         "outcome": "credited" if result.credited_mg else "zero",
         "reason": EVIDENCE if is_weak else None,
-        "detail": said_of_points(EVIDENCE, rule) if is_weak else None,
+        "detail": points_cap_text(EVIDENCE, rule) if is_weak else None,
         "methodology": result.methodology,
         "gross_mg": str(result.gross_mg),
         "avoided_mg": str(result.credited_mg),

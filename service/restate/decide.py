@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 from uuid import UUID
 
 from methodologies.contract import Assessment, Refusal
-from service.intake.decide import YEAR_PASSED, DayState, half_width_mg, limit_passed, said_of
+from service.intake.decide import YEAR_PASSED, DayState, half_width_mg, limit_passed, limit_text
 from service.intake.outcome import EXCLUDED, is_limited
 
 # Kept out by other actions, of other people too, whatever its methodology.
@@ -129,9 +129,9 @@ def _value(past: Past, result: Assessment | Refusal, to: str, room: DayState) ->
         return Value(to, past.value.region, "refused", result.reason, result.detail, 0, 0, 0, 0)
     limit = limit_passed(result.edition, result, room)
     if limit is not None:
-        said = said_of(limit, result.edition)
+        detail = limit_text(limit, result.edition)
         return Value(
-            to, result.region, "capped", limit, said, result.gross_mg, 0, 0, result.quantity_milli
+            to, result.region, "capped", limit, detail, result.gross_mg, 0, 0, result.quantity_milli
         )
     credited_mg = result.credited_mg
     return Value(

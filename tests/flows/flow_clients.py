@@ -80,8 +80,8 @@ class Seen:
         rows = {str(row["action_id"]): row for row in await system.fetch(query, ids)}
         for answer in self.answers.values():
             row = dict(rows[answer["action_id"]])
-            told = {**answer, "event_id": answer["id"], "avoided_mg": int(answer["avoided_mg"])}
-            assert {name: row[name] for name in RECORDED} == {n: told[n] for n in RECORDED}
+            expected = {**answer, "event_id": answer["id"], "avoided_mg": int(answer["avoided_mg"])}
+            assert {name: row[name] for name in RECORDED} == {n: expected[n] for n in RECORDED}
 
 
 async def send(client: httpx.AsyncClient, events: Sequence[Event]) -> httpx.Response:
@@ -114,10 +114,10 @@ async def load(system: System, *, clients: int, name: str, insist: bool) -> Asyn
                     of_the_demo(make(id=f"{name}-{next(numbers)}", subject=f"{name}-{number}"))
                     for make in (MAKERS if number % 2 else MAKERS[:1])
                 ]
-                told = await _told(client, events, seen)
-                while insist and not told:
+                answered = await _answered(client, events, seen)
+                while insist and not answered:
                     await asyncio.sleep(PAUSE_S)
-                    told = await _told(client, events, seen)
+                    answered = await _answered(client, events, seen)
 
     async with asyncio.TaskGroup() as group:
         for number in range(clients):
@@ -128,7 +128,7 @@ async def load(system: System, *, clients: int, name: str, insist: bool) -> Asyn
             stop.set()
 
 
-async def _told(client: httpx.AsyncClient, events: list[Event], seen: Seen) -> bool:
+async def _answered(client: httpx.AsyncClient, events: list[Event], seen: Seen) -> bool:
     try:
         answer = await send(client, events)
     except httpx.TransportError:

@@ -151,12 +151,12 @@ class Forest:
         if not trees:
             return None
         lot.state = NEXT[lot.state]
-        said: dict[str, Any] = {"state": lot.state}
+        report: dict[str, Any] = {"state": lot.state}
         if lot.state == "planted":
-            said["planted"] = lot.planted = trees
+            report["planted"] = lot.planted = trees
         if lot.state == "surveyed":
-            said["surviving"] = lot.surviving = min(lives, lot.planted)
-        return said
+            report["surviving"] = lot.surviving = min(lives, lot.planted)
+        return report
 
     def in_lot(self, number: int) -> int:
         return sum(one.lot == number and not one.refunded for one in self.trees)

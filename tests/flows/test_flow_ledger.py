@@ -224,7 +224,7 @@ class EverythingMachine(RuleBasedStateMachine):
 
         assert answer.status_code == 200, answer.text
         for event, result, wanted in zip(events, answer.json()["results"], expected, strict=True):
-            self._assert_told(event, result, wanted)
+            self._assert_outcome(event, result, wanted)
 
     @precondition(lambda self: self._actions())
     @rule(data=st.data(), scope=st.sampled_from([None, "3"]))
@@ -255,38 +255,38 @@ class EverythingMachine(RuleBasedStateMachine):
             assert answer.status_code == (409 if again else 422), answer.text
         else:
             assert answer.status_code == (200 if again else 201), answer.text
-            told = answer.json()
-            assert {name: told[name] for name in wanted} == wanted
+            result = answer.json()
+            assert {name: result[name] for name in wanted} == wanted
 
     @rule(subject=st.sampled_from(PEOPLE))
     def collect(self, subject: str) -> None:
         who = self._subject(subject)
         wanted = self.model.collect(who, self.now)
 
-        told = self.served.post(f"/v1/people/{who}/collect").raise_for_status().json()
+        collected = self.served.post(f"/v1/people/{who}/collect").raise_for_status().json()
 
-        assert {name: told[name] for name in wanted} == wanted
+        assert {name: collected[name] for name in wanted} == wanted
 
     @rule(pair=pairs, points=st.sampled_from([10, 66]))
     def water(self, pair: tuple[str, str], points: int) -> None:
         giver, friend = map(self._subject, pair)
         problem = self.model.water(giver, friend, points, self.now.astimezone(CHINA).date())
 
-        _assert_told_problem(self._care(pair, "water", {"points": points}), problem)
+        _assert_problem(self._care(pair, "water", {"points": points}), problem)
 
     @rule(pair=pairs)
     def take(self, pair: tuple[str, str]) -> None:
         taker, owner = map(self._subject, pair)
         wanted = self.model.take(taker, owner, self.now)
 
-        _assert_told_points(self._care(pair, "take", {}), "points", wanted)
+        _assert_points(self._care(pair, "take", {}), "points", wanted)
 
     @rule(person=st.sampled_from(PEOPLE))
     def shield(self, person: str) -> None:
         who = self._subject(person)
         problem = self.model.shield(who, self.now)
 
-        _assert_told_problem(self.served.post(f"/v1/people/{who}/shield"), problem)
+        _assert_problem(self.served.post(f"/v1/people/{who}/shield"), problem)
 
     @rule(person=st.sampled_from(PEOPLE), points=st.just(PRICE))
     def grant(self, person: str, points: int) -> None:
@@ -294,7 +294,7 @@ class EverythingMachine(RuleBasedStateMachine):
         self.model.grant(who, points)
 
         body = {"points": points, "reason": "a test"}
-        _assert_told_problem(self.served.administer(f"/v1/people/{who}/grants", body), None)
+        _assert_problem(self.served.administer(f"/v1/people/{who}/grants", body), None)
 
     @rule(person=st.sampled_from(PEOPLE))
     def order(self, person: str) -> None:
@@ -303,7 +303,7 @@ class EverythingMachine(RuleBasedStateMachine):
 
         answer = self._plant("/v1/orders", person, project_id=self.project)
 
-        _assert_told_problem(answer, problem)
+        _assert_problem(answer, problem)
         if problem is None:
             self.order_ids.append(answer.json()["order_id"])
 
@@ -315,7 +315,7 @@ class EverythingMachine(RuleBasedStateMachine):
 
         answer = self.served.post(f"/v1/orders/{self.order_ids[number]}/refund")
 
-        _assert_told_problem(answer, problem)
+        _assert_problem(answer, problem)
 
     @rule(pours=st.lists(pours, min_size=1, max_size=3))
     def pour(self, pours: list[tuple[str, int, bool]]) -> None:
@@ -327,10 +327,10 @@ class EverythingMachine(RuleBasedStateMachine):
             if joins:
                 problem = self.forest.join(who, self.now)
                 answer = self._plant("/v1/pools/join", person, code=self.pool["code"])
-                _assert_told_problem(answer, problem)
+                _assert_problem(answer, problem)
             wanted = self.forest.pour(who, points, self.now)
             path = f"/v1/pools/{self.pool['pool_id']}/contributions"
-            _assert_told_points(self._plant(path, person, points=points), "taken", wanted)
+            _assert_points(self._plant(path, person, points=points), "taken", wanted)
 
     @precondition(lambda self: self.pool)
     @rule(data=st.data())
@@ -340,7 +340,7 @@ class EverythingMachine(RuleBasedStateMachine):
         wanted = self.forest.leave(who, self.now)
 
         path = f"/v1/pools/{self.pool['pool_id']}/leave"
-        _assert_told_points(self.served.post(path, json={"subject": who}), "returned", wanted)
+        _assert_points(self.served.post(path, json={"subject": who}), "returned", wanted)
 
     @precondition(lambda self: self.order_ids or self.pool)
     @rule()
@@ -348,21 +348,21 @@ class EverythingMachine(RuleBasedStateMachine):
         problem = self.forest.fund()
         number = len(self.forest.lots) - (problem is None)
 
-        _assert_told_problem(self.served.administer(f"{self._lot(number)}/fund", {}), problem)
+        _assert_problem(self.served.administer(f"{self._lot(number)}/fund", {}), problem)
 
     @precondition(lambda self: len(self.forest.lots) > 1)
     @rule(data=st.data(), lives=st.integers(0, 3))
     def report_lot(self, data: st.DataObject, lives: int) -> None:
         number = data.draw(st.integers(0, len(self.forest.lots) - 2))
-        said = self.forest.report(number, lives)
-        if said is None:
+        lot_report = self.forest.report(number, lives)
+        if lot_report is None:
             return
 
         on = self.now.astimezone(CHINA).date().isoformat()
-        body = {**said, "on": on, "by": "somebody", "note": unique("note")}
+        body = {**lot_report, "on": on, "by": "somebody", "note": unique("note")}
         answer = self.served.administer(f"{self._lot(number + 1)}/reports", body)
 
-        _assert_told_problem(answer, None)
+        _assert_problem(answer, None)
 
     @rule()
     def work(self) -> None:
@@ -403,12 +403,12 @@ class EverythingMachine(RuleBasedStateMachine):
         people = [self._subject(person) for person in PEOPLE]
         paths = [*(f"/v1/people/{who}" for who in people), f"/v1/projects/{self.project}"]
         *statements, found = self.served.get_all(paths)
-        for who, told in zip(people, statements, strict=True):
-            flat = {**told["points"], **told["carbon"]}
+        for who, statement in zip(people, statements, strict=True):
+            flat = {**statement["points"], **statement["carbon"]}
             wanted = self.model.statement(who, self.now)
             assert {name: flat[name] for name in wanted} == wanted
-            assert told["trees"] == self.forest.figures_of(who, is_shared=False)
-            assert told["shared_trees"] == self.forest.figures_of(who, is_shared=True)
+            assert statement["trees"] == self.forest.figures_of(who, is_shared=False)
+            assert statement["shared_trees"] == self.forest.figures_of(who, is_shared=True)
         assert found["trees"] == self.forest.figures()
         assert found["stock_left"] == STOCK - self.forest.sold()
 
@@ -446,14 +446,14 @@ class EverythingMachine(RuleBasedStateMachine):
             "local_name": "梭梭", "english_name": "Saxaul", "price_points": PRICE,
             "price_source": "a test",
         }  # fmt: skip
-        _assert_told_problem(self.served.administer("/v1/admin/species", kind), None)
+        _assert_problem(self.served.administer("/v1/admin/species", kind), None)
         offer = {
             "project_id": self.project, "name": "Saxaul", "species": self.project,
             "place": "Alxa League", "region": "CN-NM", "planting_partner": "somebody",
             "opens_on": str(NOW.date()), "closes_on": str(NOW.date() + timedelta(days=365)),
             "seasons": WINDOWS, "stock": STOCK,
         }  # fmt: skip
-        _assert_told_problem(self.served.administer("/v1/admin/projects", offer), None)
+        _assert_problem(self.served.administer("/v1/admin/projects", offer), None)
 
     def _settle_earlier_runs(self) -> None:
         """What nobody collects any more lapses, so that no later rule moves it."""
@@ -478,7 +478,7 @@ class EverythingMachine(RuleBasedStateMachine):
             "/v1/pools", person, project_id=self.project, name="Ours", daily_points=DAILY,
             days=POOL_DAYS,
         )  # fmt: skip
-        _assert_told_problem(answer, problem)
+        _assert_problem(answer, problem)
         if problem is None:
             self.pool = answer.json()
 
@@ -513,26 +513,26 @@ class EverythingMachine(RuleBasedStateMachine):
         answer = self.served.post("/v1/events", json=event, headers=SINGLE)
 
         assert answer.status_code == (200 if wanted["duplicate"] else 201), answer.text
-        self._assert_told(event, answer.json(), wanted)
+        self._assert_outcome(event, answer.json(), wanted)
 
-    def _assert_told(self, event: Event, told: dict[str, Any], wanted: dict[str, Any]) -> None:
+    def _assert_outcome(self, event: Event, result: dict[str, Any], wanted: dict[str, Any]) -> None:
         action = self.model.person(event["subject"]).actions[event["source"], event["id"]]
-        action.answer.setdefault("action_id", told["action_id"])
-        ripens_at = told["ripens_at"] and datetime.fromisoformat(told["ripens_at"])
-        seen = {**told, "ripens_at": ripens_at}
+        action.answer.setdefault("action_id", result["action_id"])
+        ripens_at = result["ripens_at"] and datetime.fromisoformat(result["ripens_at"])
+        seen = {**result, "ripens_at": ripens_at}
         assert {name: seen[name] for name in wanted} == wanted
-        assert told["action_id"] == action.answer["action_id"]
+        assert result["action_id"] == action.answer["action_id"]
 
 
-def _assert_told_problem(answer: httpx.Response, problem: str | None) -> None:
+def _assert_problem(answer: httpx.Response, problem: str | None) -> None:
     """The answer is this problem; a success for None."""
-    told = None if answer.is_success else answer.json()["type"].removeprefix("/problems/")
-    assert told == problem, answer.text
+    found = None if answer.is_success else answer.json()["type"].removeprefix("/problems/")
+    assert found == problem, answer.text
 
 
-def _assert_told_points(answer: httpx.Response, name: str, wanted: int | str) -> None:
+def _assert_points(answer: httpx.Response, name: str, wanted: int | str) -> None:
     """The answer says so many points, or is the problem of that name."""
-    _assert_told_problem(answer, wanted if isinstance(wanted, str) else None)
+    _assert_problem(answer, wanted if isinstance(wanted, str) else None)
     if isinstance(wanted, int):
         assert answer.json()[name] == wanted
 

@@ -54,8 +54,8 @@ def test_no_answer_is_undocumented(system: System, mode: GenerationMode) -> None
 
 def _can_be(mode: GenerationMode, operation: schemathesis.APIOperation) -> bool:
     """Whether an operation takes anything that could be wrong: a text in a path never is."""
-    told = [one for one in operation.iter_parameters() if one.location is not PATH]
-    return mode is GenerationMode.POSITIVE or bool(told)
+    outside_path = [one for one in operation.iter_parameters() if one.location is not PATH]
+    return mode is GenerationMode.POSITIVE or bool(outside_path)
 
 
 def _tried(

@@ -57,8 +57,8 @@ async def with_points(client: httpx.AsyncClient, count: int) -> list[str]:
     """People who collected the points of a ride."""
     people = [unique("person") for _ in range(count)]
     rides = [of_the_demo(a_ride(subject=one)) for one in people]
-    told = await client.post("/v1/events", content=json.dumps(rides), headers=BATCH)
-    assert told.json()["counts"] == {"credited": count}
+    answer = await client.post("/v1/events", content=json.dumps(rides), headers=BATCH)
+    assert answer.json()["counts"] == {"credited": count}
     for one in people:
         answer = await client.post(f"/v1/people/{one}/collect")
         assert answer.json()["balance"] == RIDE_POINTS

@@ -41,12 +41,12 @@ async def test_a_kill_of_the_worker_in_the_middle_loses_no_delivery(fragile: Sys
         recorded |= await _report(client, EVENTS)
 
         def heard() -> set[str]:
-            return {one["data"]["action_id"] for one in shop.told}
+            return {one["data"]["action_id"] for one in shop.notices}
 
-        async def all_told() -> bool:
+        async def all_arrived() -> bool:
             return heard() >= recorded
 
-        await until(all_told, lambda: f"{len(recorded - heard())} are missing")
+        await until(all_arrived, lambda: f"{len(recorded - heard())} are missing")
         await manager.delete(f"/v1/webhook-endpoints/{endpoint['endpoint_id']}")
 
     assert heard() == recorded
@@ -61,13 +61,13 @@ async def test_a_terminal_listens_and_cleans_up(fragile: System) -> None:
     async with fragile.command("listen", "--count", "3", "--json") as listener:
         assert listener.stderr is not None
         async with asyncio.timeout(HANG_S):
-            said = await listener.stderr.readline()
+            first_line = await listener.stderr.readline()
         async with fragile.client() as client:
             recorded = await _report(client, 3)
         done = await finished(listener)
 
     lines = [json.loads(line) for line in done.text.splitlines() if line.startswith("{")]
-    assert b"Listening at http://127.0.0.1:" in said
+    assert b"Listening at http://127.0.0.1:" in first_line
     assert done.code == 0, done.text
     assert {line["data"]["action_id"] for line in lines} == recorded
     async with fragile.client("webhooks_key") as manager:

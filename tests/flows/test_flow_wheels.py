@@ -155,14 +155,14 @@ def test_a_part_of_a_library_comes_with_it(part: str, whole_name: str) -> None:
 
 
 def test_the_code_that_runs_is_the_installed_one(whole: Environment) -> None:
-    said = whole.run(
+    done = whole.run(
         "python", "-c",
         "import service, methodologies, workers; "
         "print(*(one.__file__ for one in (service, methodologies, workers)), sep='\\n')",
     )  # fmt: skip
 
-    assert said.returncode == 0, said.stderr
-    for file in said.stdout.split():
+    assert done.returncode == 0, done.stderr
+    for file in done.stdout.split():
         assert Path(file).is_relative_to(whole.folder)
 
 

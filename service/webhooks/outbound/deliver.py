@@ -120,9 +120,9 @@ class Deliverer:
             )
 
     async def _send(self, delivery: store.Leased) -> None:
-        whose, sealed = about(delivery.endpoint_id), (delivery.sealed, delivery.old_sealed)
+        purpose, sealed = about(delivery.endpoint_id), (delivery.sealed, delivery.old_sealed)
         try:
-            secrets = [self._open(one, whose) for one in sealed if one is not None]
+            secrets = [self._open(one, purpose) for one in sealed if one is not None]
         except SealBroken as fault:
             _log.error("%s", fault)
             why = "Nothing was sent: its secret does not open here. Tell the operator."

@@ -75,8 +75,8 @@ async def test_each_outcome_is_told_under_its_type_as_its_schema_says(
         assert (await client.post(path, json={"reason": "refund"})).status_code == 201
         await shop.until(5)
 
-    (back,) = [notice for notice in shop.told if notice["type"] == "action.reversed"]
-    actions = {one["data"]["id"]: one for one in shop.told if one["type"] != back["type"]}
+    (back,) = [notice for notice in shop.notices if notice["type"] == "action.reversed"]
+    actions = {one["data"]["id"]: one for one in shop.notices if one["type"] != back["type"]}
     types = {name: one["type"] for name, one in actions.items()}
     assert results[0]["outcome"] == "credited"
     assert types == {
@@ -86,8 +86,10 @@ async def test_each_outcome_is_told_under_its_type_as_its_schema_says(
     assert back["data"]["id"] == credited["id"]
     assert back["data"]["avoided_mg"] == results[0]["avoided_mg"]
     shared = set(results[0]) - {"duplicate"}
-    told = actions[credited["id"]]["data"]
-    assert {name: told[name] for name in shared} == {name: results[0][name] for name in shared}
+    notice_data = actions[credited["id"]]["data"]
+    assert {name: notice_data[name] for name in shared} == {
+        name: results[0][name] for name in shared
+    }
     schemas = (await client.get("/v1/webhook-types")).json()["data"]
     for message in (got.message for got in shop.got):
         schema = next(one["json_schema"] for one in schemas if one["type"] == message["type"])
@@ -100,11 +102,11 @@ async def test_many_actions_come_in_batches_each_as_it_would_be_alone(
     async with receiving() as shop, delivering(app):
         await an_endpoint(client, shop.url, batch_max=100)
         results = await report_all(client, [a_ride_now() for _ in range(250)])
-        await shop.until_told(lambda told: len(told) == 250)
+        await shop.until_notices(lambda notices: len(notices) == 250)
 
     assert max(len(got.notices) for got in shop.got) == 100
     assert len(shop.got) <= 5  # two lanes, each with a rest of its own
-    assert {one["data"]["action_id"] for one in shop.told} == {r["action_id"] for r in results}
+    assert {one["data"]["action_id"] for one in shop.notices} == {r["action_id"] for r in results}
     schema = (await client.get("/v1/webhook-types/action.batch")).json()["json_schema"]
     for got in shop.got:
         assert got.message["type"] == "action.batch"
@@ -184,9 +186,9 @@ async def test_a_partner_hears_of_its_own_actions_and_of_what_it_asked_for(
         await few.until(1)
         await mine.until(3)
 
-    assert {one["data"]["source"] for one in mine.told} == {"metro"}
-    assert {one["data"]["source"] for one in theirs.told} == {"rival-metro"}
-    assert [one["type"] for one in few.told] == ["action.reversed"]
+    assert {one["data"]["source"] for one in mine.notices} == {"metro"}
+    assert {one["data"]["source"] for one in theirs.notices} == {"rival-metro"}
+    assert [one["type"] for one in few.notices] == ["action.reversed"]
 
 
 async def test_numbers_of_a_person_follow_the_order_of_the_facts(
@@ -204,15 +206,15 @@ async def test_numbers_of_a_person_follow_the_order_of_the_facts(
     async with receiving() as shop, receiving() as second, delivering(app):
         await an_endpoint(client, shop.url, batch_max=4)
         await asyncio.gather(*map(ride, people))
-        await shop.until_told(lambda told: len(told) == 60)
+        await shop.until_notices(lambda notices: len(notices) == 60)
         late = await an_endpoint(client, second.url)
         for person in people:
             await report(client, a_ride_now(person))
-        await shop.until_told(lambda told: len(told) == 65)
-        await second.until_told(lambda told: len(told) == 5)
+        await shop.until_notices(lambda notices: len(notices) == 65)
+        await second.until_notices(lambda notices: len(notices) == 5)
 
     numbered: dict[str, dict[int, str]] = defaultdict(dict)
-    for notice in shop.told:
+    for notice in shop.notices:
         data = notice["data"]
         numbered[data["person"]][data["sequence"]] = data["id"]
     assert len(numbered) == len(people)
@@ -221,7 +223,7 @@ async def test_numbers_of_a_person_follow_the_order_of_the_facts(
         order = [found[number] for number in range(1, 13)]
         assert order in recorded.values()
     assert late["endpoint_id"]
-    assert {notice["data"]["sequence"] for notice in second.told} == {1}
+    assert {notice["data"]["sequence"] for notice in second.notices} == {1}
 
 
 async def test_notices_of_other_parts_are_told_to_whoever_they_concern(
@@ -246,11 +248,11 @@ async def test_notices_of_other_parts_are_told_to_whoever_they_concern(
             await shop.until(2)
             await other.until(1)
 
-    assert {one["type"]: one["data"] for one in shop.told} == {
+    assert {one["type"]: one["data"] for one in shop.notices} == {
         "order.placed": {"order_id": "o1", "person": str(person.id), "sequence": 1},
         "project.sold_out": {"project_id": "p1"},
     }
-    assert [one["type"] for one in other.told] == ["project.sold_out"]
+    assert [one["type"] for one in other.notices] == ["project.sold_out"]
 
 
 async def test_no_row_is_marked_while_nobody_listens(
@@ -283,10 +285,12 @@ async def test_an_event_sent_after_the_answer_is_told_whatever_runs_beside(
         stop.set()
         await asyncio.gather(*floods)
         sent = {result["action_id"] for result in results}
-        await shop.until_told(lambda told: sent <= {one["data"]["action_id"] for one in told})
+        await shop.until_notices(
+            lambda notices: sent <= {one["data"]["action_id"] for one in notices}
+        )
 
-    told = [one["data"]["action_id"] for one in shop.told]
-    assert len(told) == len(set(told))
+    action_ids = [one["data"]["action_id"] for one in shop.notices]
+    assert len(action_ids) == len(set(action_ids))
 
 
 async def test_a_projector_that_dies_before_its_commit_loses_and_doubles_nothing(

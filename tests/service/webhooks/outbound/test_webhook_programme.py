@@ -88,8 +88,8 @@ def exact(schema: Any) -> Any:
     return {**closed, "additionalProperties": False} if "properties" in schema else closed
 
 
-def assert_as_declared(told: list[dict[str, Any]]) -> None:
-    for message in told:
+def assert_as_declared(notices: list[dict[str, Any]]) -> None:
+    for message in notices:
         jsonschema.validate(message, exact(schema_of(message["type"])))
 
 
@@ -126,17 +126,17 @@ async def test_trees_reversals_and_lapses_are_told(app: FastAPI, moving: Stepped
         moving.advance(days=30)
         lapsed = await lapse_points({"resources": app.state.runtime.resources})
         wanted = {*EVENT_TYPES} - {"action.capped", "action.refused"}
-        await shop.until_told(
-            lambda told: (
-                {one["type"] for one in told} >= wanted
-                and len({one["data"].get("serial") for one in told}) == 3
+        await shop.until_notices(
+            lambda notices: (
+                {one["type"] for one in notices} >= wanted
+                and len({one["data"].get("serial") for one in notices}) == 3
             )  # one has none
         )
 
     # The clock jumps while messages are on their way, so one may come twice.
-    told = list({json.dumps(one): one for one in shop.told}.values())
-    by_type = {name: [t["data"] for t in told if t["type"] == name] for name in EVENT_TYPES}
-    assert_as_declared(told)
+    notices = list({json.dumps(one): one for one in shop.notices}.values())
+    by_type = {name: [t["data"] for t in notices if t["type"] == name] for name in EVENT_TYPES}
+    assert_as_declared(notices)
     (placed,), (soldout,) = by_type["order.placed"], by_type["project.sold_out"]
     assert (placed["order_id"], placed["serial"]) == (order["order_id"], order["serial"])
     certificates = {one["serial"]: one for one in by_type["certificate.issued"]}
@@ -151,7 +151,7 @@ async def test_trees_reversals_and_lapses_are_told(app: FastAPI, moving: Stepped
     (back,), (late,) = by_type["action.reversed"], by_type["points.lapsed"]
     assert back["action_id"] == undone["action_id"]
     assert lapsed == late["points"] == forgetful["points"] == late["earnings"][0]["points"]
-    numbers = [t["data"]["sequence"] for t in told if t["data"].get("person") == back["person"]]
+    numbers = [t["data"]["sequence"] for t in notices if t["data"].get("person") == back["person"]]
     assert sorted(numbers) == list(range(1, len(numbers) + 1))
 
 
@@ -178,14 +178,14 @@ async def test_a_partner_hears_of_lapsed_points_that_its_own_reports_added_to(
         by_bike = await report(cyclists, a_bike_ride(subject=subject))
         moving.advance(days=30)
         await lapse_points({"resources": app.state.runtime.resources})
-        (rail_told,), (bike_told,) = await rail_shop.until(1), await bike_shop.until(1)
+        (rail_notice,), (bike_notice,) = await rail_shop.until(1), await bike_shop.until(1)
 
         assert await deliveries_of(nobody, unheard) == []
-    for got, result in ((rail_told, by_rail), (bike_told, by_bike)):
+    for got, result in ((rail_notice, by_rail), (bike_notice, by_bike)):
         data = got.message["data"]
         assert data["points"] == result["points"]
         assert [one["points"] for one in data["earnings"]] == [result["points"]]
-    assert_as_declared([rail_told.message, bike_told.message])
+    assert_as_declared([rail_notice.message, bike_notice.message])
 
 
 async def test_points_lapse_when_the_clock_of_a_demo_is_moved(
@@ -244,7 +244,9 @@ async def test_the_sandbox_tells_of_test_data_only_and_a_wipe_ends_it(app: FastA
             path = f"pools/{pool['pool_id']}/contributions"
             await post(test, path, subject=subject, points=60)
             wanted = {"action.credited", "order.placed", "certificate.issued"}
-            await test_shop.until_told(lambda told: {one["type"] for one in told} >= wanted)
+            await test_shop.until_notices(
+                lambda notices: {one["type"] for one in notices} >= wanted
+            )
             await live_shop.until(1)
         people = await found(sandbox, "SELECT DISTINCT person_id::text FROM action")
         wiped = await test.delete("/v1/test-data")
@@ -266,11 +268,11 @@ async def test_the_sandbox_tells_of_test_data_only_and_a_wipe_ends_it(app: FastA
 
     assert collected.status_code == 200, collected.text
     # The clock jumps while messages are on their way, so one may come twice.
-    assert {t["data"]["action_id"] for t in live_shop.told} == {kept["action_id"]}
-    assert {t["type"] for t in test_shop.told} == wanted
-    credited = {t["data"]["action_id"] for t in test_shop.told if "action_id" in t["data"]}
+    assert {t["data"]["action_id"] for t in live_shop.notices} == {kept["action_id"]}
+    assert {t["type"] for t in test_shop.notices} == wanted
+    credited = {t["data"]["action_id"] for t in test_shop.notices if "action_id" in t["data"]}
     assert credited == {tried["action_id"]}
-    assert_as_declared([*live_shop.told, *test_shop.told])
+    assert_as_declared([*live_shop.notices, *test_shop.notices])
     assert wiped.status_code == 200, wiped.text
     assert rest == []
     assert shown.status_code == 200, shown.text
