@@ -1,6 +1,8 @@
 """The local system as a command finds it: its settings, its servers, its errors."""
 
 import asyncio
+import getpass
+import os
 from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager
 from datetime import timedelta
@@ -10,6 +12,7 @@ import orjson
 from redis.exceptions import RedisError
 from sqlalchemy.exc import DBAPIError
 
+from service.acting import Actor, acting
 from service.clock import CLOCK_FILE, read_ahead
 from service.errors import ServiceError
 from service.resources import Resources, SettingMissing, clock_of, open_resources
@@ -47,8 +50,17 @@ def local_settings() -> Settings:
 async def local_resources(schema: str | None = None) -> AsyncIterator[Resources]:
     """Resources of the database that is running here, or that the environment names."""
     settings = local_settings()
-    async with open_resources(settings, clock_of(settings), schema=schema) as resources:
-        yield resources
+    with acting(operator()):
+        async with open_resources(settings, clock_of(settings), schema=schema) as resources:
+            yield resources
+
+
+def operator() -> Actor:
+    """Return who gives commands here: whoever this process belongs to."""
+    try:
+        return Actor("operator", getpass.getuser())
+    except (KeyError, OSError):  # a container's user may have a number and no name
+        return Actor("operator", f"uid {os.getuid()}")
 
 
 def run(work: Coroutine[None, None, Result]) -> Result:

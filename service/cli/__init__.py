@@ -31,6 +31,9 @@ COMMANDS = {
     "listen": Location("webhooks.outbound.commands", "listen", "Print webhooks as they arrive."),
     "reconcile": Location("cli.ledger", "reconcile", "Prove that everything adds up."),
     "rebuild": Location("cli.ledger", "rebuild", "Make the projections again."),
+    "audit-trail": Location(
+        "audit.commands", "audit_trail", "Who changed what: partners, keys, prices, holds, ..."
+    ),
     "holds": Location("guards.commands", "app", "Carbon that is held for an implausible mean."),
     "factors": Location("catalogue.commands", "factors_app", "The register of factors."),
     "methodology": Location(

@@ -9,6 +9,7 @@ from fastapi import FastAPI, Request, Response
 from starlette.requests import ClientDisconnect
 from starlette.types import Message, Receive, Scope, Send
 
+from service.acting import acting
 from service.clock import seconds
 from service.http.logs import REQUEST, REQUEST_ID, request_id_of
 from service.http.problems import answer_to
@@ -57,6 +58,12 @@ class FastPath:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
+        client = scope.get("client")
+        with acting(None, None if client is None else client[0]):
+            await self._named(scope, receive, send)
+
+    async def _named(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Name and count a request, if that is wished, and serve it."""
         if self._slow_seconds is None:
             await self._serve(scope, receive, send)
             return

@@ -7,6 +7,7 @@ from sqlalchemy import Connection, pool
 from sqlalchemy.ext.asyncio import create_async_engine
 from sqlmodel import SQLModel
 
+from service.audit import tables as _audit  # noqa: F401
 from service.forest import tables as _forest  # noqa: F401  (tables register themselves)
 from service.friends import tables as _friends  # noqa: F401  (tables register themselves)
 from service.guards import tables as _guards  # noqa: F401

@@ -83,7 +83,7 @@ class Authenticator:
             return cached[1:]
         async with self._sessions() as session:
             known = await store.find_key(session, prefix)
-        caller = None if known is None else _holder(known, self._settings)
+        caller = None if known is None else _holder(prefix, known, self._settings)
         if len(self._cache) >= CACHED_KEYS_MAX:
             self._cache.clear()
         self._cache[prefix] = (seconds() + self._settings.key_cache_seconds, known, caller)
@@ -123,11 +123,16 @@ def quota_of(own: int | None, settings: Settings) -> int:
     return settings.partner_quota_per_minute if own is None else own
 
 
-def _holder(known: KnownKey, settings: Settings) -> Caller:
+def _holder(prefix: str, known: KnownKey, settings: Settings) -> Caller:
     quota = quota_of(known.quota_per_minute, settings)
     if known.is_test:
         return test_caller(
-            known.partner, known.test_epoch, known.scopes, known.sources, quota_per_minute=quota
+            known.partner,
+            known.test_epoch,
+            known.scopes,
+            known.sources,
+            quota_per_minute=quota,
+            key=prefix,
         )
     return Caller(
         name=f"partner:{known.partner}",
@@ -137,6 +142,7 @@ def _holder(known: KnownKey, settings: Settings) -> Caller:
         default_level="L1",
         max_level=ADMIN_MAX_LEVEL if "admin" in known.scopes else PARTNER_MAX_LEVEL,
         quota_per_minute=quota,
+        key=prefix,
     )
 
 
@@ -147,6 +153,7 @@ def test_caller(
     sources: frozenset[str],
     *,
     quota_per_minute: int,
+    key: str,
 ) -> Caller:
     """Return the partner in the sandbox: under a name of its own, which ends with its data."""
     name = f"{partner}{EPOCH_MARK}{epoch}"
@@ -159,6 +166,7 @@ def test_caller(
         max_level=PARTNER_MAX_LEVEL,
         quota_per_minute=quota_per_minute,
         realm=f"{name}\0",
+        key=key,
     )
 
 

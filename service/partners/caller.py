@@ -24,6 +24,7 @@ class Caller:
     subject: str | None = None
     quota_per_minute: int = 0  # 0 is no quota
     realm: str = ""  # in the sandbox a name of the partner's own, before all that is hashed
+    key: str = ""  # the prefix of the key that is used; a person has none
 
     @property
     def is_test(self) -> bool:

@@ -7,6 +7,7 @@ from typing import Annotated
 from fastapi import Depends, Request
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 
+from service.acting import Actor, act_as
 from service.errors import KeyInvalid
 from service.http.quota import REQUEST_COST, SPENT
 from service.http.runtime import HttpRuntime, runtime_of
@@ -32,9 +33,17 @@ async def caller_of(request: Request) -> Caller:
     found = await runtime.authenticator(request.headers.get("authorization"))
     if found.is_test != runtime.is_sandbox:
         raise KeyInvalid("A test key (sx_test_...) opens the sandbox and nothing else.")
+    act_as(_actor(found, runtime.hasher))
     quota = runtime_of(request.app, HttpRuntime).quota
     request.scope[SPENT] = await quota.spend(found.name, REQUEST_COST, limit=found.quota_per_minute)
     return found
+
+
+def _actor(caller: Caller, hasher: PersonHasher) -> Actor:
+    """Who acts: a key by its prefix, a person by their keyed hash."""
+    if caller.subject is not None:
+        return Actor("person", str(hasher.person(caller.subject).id))
+    return Actor("key", caller.key, caller.owner)
 
 
 async def charge(request: Request, caller: Caller, cost: int) -> None:

@@ -5,6 +5,7 @@ from sqlalchemy import Table, UniqueConstraint
 from sqlmodel import SQLModel
 
 import service.migrations.versions  # noqa: F401
+from service.audit import tables as _audit  # noqa: F401
 from service.forest import tables as _forest  # noqa: F401  (tables register themselves)
 from service.friends import tables as _friends  # noqa: F401
 from service.guards import tables as _guards  # noqa: F401
@@ -22,7 +23,7 @@ from service.webhooks.outbound import tables as _outbound  # noqa: F401
 REFERENCE = {
     "partner", "source", "api_key", "species", "project", "programme", "total_day",
     "leaderboard_rank", "hold", "methodology_run", "journal_day", "journal_day_closed", "lot",
-    "lot_report", "connector", "connector_version", "webhook_endpoint",
+    "lot_report", "connector", "connector_version", "webhook_endpoint", "audit_event",
 }  # fmt: skip
 TABLES = sorted(SQLModel.metadata.tables.values(), key=lambda table: table.name)
 DISTRIBUTED = [table for table in TABLES if table.name not in REFERENCE]

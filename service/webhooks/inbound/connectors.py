@@ -115,6 +115,7 @@ class Connectors:
                 scopes,
                 sources,
                 quota_per_minute=quota,
+                key="",
             )
             if self._is_sandbox
             else Caller(

@@ -117,6 +117,7 @@ OPERATORS = {
     "POST /v1/admin/lots/{lot}/reports",
     "GET /v1/admin/liability",
 }
+AUDITS = {"GET /v1/audit-events"}
 HOLDS = {"GET /v1/holds"}  # a partner sees its own
 CONNECTORS = {
     "GET /v1/connectors",
@@ -148,7 +149,7 @@ TEST_DATA = {"DELETE /v1/test-data"}
 SIGNED = {"POST /v1/hooks/{connector_id}"}  # opened by signatures, see test_hooks.py
 CLOSED = sorted(
     EVENTS | ACTIONS | TRANSFERS | PEOPLE | FRIENDSHIPS | NAMED | ORDERS | SELF | OPERATORS | HOLDS
-    | CONNECTORS | ENDPOINTS | TEST_DATA
+    | AUDITS | CONNECTORS | ENDPOINTS | TEST_DATA
 )  # fmt: skip
 # What somebody made, under an id: for others it is not there.
 OBJECTS = ACTIONS | TRANSFERS | ORDERS | POOLS | {
@@ -393,7 +394,7 @@ async def test_a_key_without_scopes_opens_nothing(app: FastAPI, target: Target, 
         *((route, "webhooks:manage") for route in sorted(CONNECTORS | ENDPOINTS)),
         *((route, "actions:read") for route in sorted(HOLDS)),
         *((route, "events:write") for route in sorted(TRANSFERS)),
-        *((route, "admin") for route in sorted(OPERATORS)),
+        *((route, "admin") for route in sorted(OPERATORS | AUDITS)),
     ],
 )
 async def test_every_scope_but_the_one_that_is_needed_opens_nothing(
@@ -495,7 +496,7 @@ async def test_a_pool_is_not_there_for_a_person_outside(
 
 
 @pytest.mark.parametrize(
-    "route", sorted(OPERATORS | HOLDS | TRANSFERS | CONNECTORS | ENDPOINTS | SELF)
+    "route", sorted(OPERATORS | AUDITS | HOLDS | TRANSFERS | CONNECTORS | ENDPOINTS | SELF)
 )
 async def test_what_is_for_partners_is_closed_to_the_person_themselves(
     person: Callable[[str], Any], target: Target, route: str

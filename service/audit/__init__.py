@@ -1,0 +1,1 @@
+"""The audit trail: what those who act changed, as facts."""

@@ -1,0 +1,36 @@
+"""SQL of audit events. No decisions, no commit, no HTTP."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from uuid import UUID
+
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlmodel import col, select
+
+from service.audit.tables import AuditEvent
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Which audit events are asked for; None leaves a field open. `act` may be its first part."""
+
+    act: str | None = None
+    target: str | None = None
+    actor: str | None = None
+
+
+async def events_before(
+    session: AsyncSession, wanted: Wanted, *, before: UUID, limit: int
+) -> Sequence[AuditEvent]:
+    """Return audit events before an id, newest first."""
+    query = select(AuditEvent).where(col(AuditEvent.event_id) < before)
+    if wanted.act is not None:
+        act = col(AuditEvent.act)
+        query = query.where((act == wanted.act) | act.startswith(f"{wanted.act}.", autoescape=True))
+    if wanted.target is not None:
+        query = query.where(col(AuditEvent.target) == wanted.target)
+    if wanted.actor is not None:
+        query = query.where(col(AuditEvent.actor) == wanted.actor)
+    return (
+        await session.scalars(query.order_by(col(AuditEvent.event_id).desc()).limit(limit))
+    ).all()
