@@ -10,15 +10,16 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --requir
 PYTEST = $(BIN)/python -m pytest --numprocesses logical --maxprocesses 8 --dist loadscope \
 	--no-loadscope-reorder --durations 10 $(if $(SEED),--randomly-seed $(SEED))
 # Universal: one lock for every system and every Python from 3.11.0 on.
-COMPILE := $(UV) pip compile pyproject.toml --universal --python-version 3.11 --extra embedded \
-	--generate-hashes --no-header --no-annotate --no-emit-index-url --quiet \
+LOCKED := --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
+	--no-emit-index-url --quiet
+COMPILE := $(UV) pip compile pyproject.toml --extra embedded $(LOCKED) \
 	--no-emit-package saxaul-methodologies
 
 # What is compiled is kept: every test and tool starts programs, and each would compile all again.
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help up test suite soak mutants check format types fix load bench docs sql lock clean
+.PHONY: help up test suite soak mutants check format types fix load bench docs sql lock audit clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-7s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -73,6 +74,10 @@ sql: $(DEV) ## Write tests/architecture/sql anew: SQL that is put together from 
 lock: ## Bring both lock files up to pyproject.toml (needs uv; ARGS=--upgrade for newer versions)
 	@$(COMPILE) $(ARGS) -o requirements.lock
 	@$(COMPILE) $(ARGS) --group dev -o requirements-dev.lock
+	@$(UV) pip compile --group pyproject.toml:audit $(LOCKED) $(ARGS) -o requirements-audit.lock
+
+audit: | $(BIN)/python ## Known vulnerabilities in the lock, and a bill of materials (dist/sbom.cdx.json)
+	@$(BIN)/python .ci/audit.py
 
 clean: ## Remove the virtual environment and all caches; the data in .saxaul stays
 	rm -rf .venv dist site .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache .mutants.json
