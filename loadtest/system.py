@@ -149,7 +149,9 @@ def started_system(folder: Path | None, **environment: str) -> Iterator[System]:
 
 def system_in(folder: Path, **environment: str) -> SystemUnderTest:
     """A system that is not started yet, with its data folder in `folder`."""
-    settings = {**os.environ, "SAXAUL_LOG_LEVEL": "warning", **environment}
+    # All load comes from this machine's one address.
+    usual = {"SAXAUL_LOG_LEVEL": "warning", "SAXAUL_ADDRESS_CONNECTIONS": "4096"}
+    settings = {**os.environ, **usual, **environment}
     settings.pop("SAXAUL_PORT", None)  # a free one, and after a restart the same again
     return SystemUnderTest(folder / "home", settings)
 

@@ -122,9 +122,22 @@ def fast_path_of(app: FastAPI, *, slow_seconds: float | None) -> FastPath:
             ("POST", "/v1/people/*/collect"): points_routes.collect,
         },
         partial(environment_of, app),
+        prove=partial(is_proven, app),
         endless=frozenset((f"{totals_routes.router.prefix}/stream",)),
         slow_seconds=slow_seconds,
     )
+
+
+async def is_proven(app: FastAPI, scope: MutableMapping[str, Any]) -> bool:
+    """Return whether the sender of a body is known already; a message to a connector is signed, so
+    that only the whole of it says who sent it. Raises a kind of Unauthenticated."""
+    if scope["path"].startswith(hook_routes.HOOKS):
+        return False
+    authorization = next(
+        (value for name, value in scope["headers"] if name == b"authorization"), b""
+    )
+    await runtime_of(app, Runtime).authenticator(authorization.decode("latin-1"))
+    return True
 
 
 async def environment_of(app: FastAPI, scope: MutableMapping[str, Any]) -> FastAPI:

@@ -4,6 +4,7 @@
   + Malformed               cannot be parsed
     - BodyNotJson           not UTF-8, not JSON, or nested too deeply
     - HeaderMalformed       a header is missing or is not what it should be
+    - RequestMalformed      not HTTP/1.1, or more requests ahead of answers than are taken
   + Unauthenticated         we do not know who speaks
     - CredentialsMissing    no bearer token came with the request
     - KeyInvalid            an API key that is unknown, expired or revoked
@@ -68,6 +69,8 @@
   + TooLarge
     - BodyTooLarge
     - BatchTooLarge
+  + HeadTooLarge            the request line and headers are larger than 16 KiB
+  + RequestTooSlow          the head or the body did not arrive in time
   + UnsupportedType         a content type that this address does not read
   + Invalid                 understood, and wrong
     - FieldsInvalid         one or more fields; `errors` has a JSON Pointer for each
@@ -81,10 +84,13 @@
     - PayloadNotMapped      a connector's expressions do not fit the payload that came in
   + TooMany                 your quota; `retry_after_s` says when there is more
     - QuotaExceeded         this caller asked for more than its quota of a minute
+    - AddressConnectionsFull  too many connections of this address are open
+    - AddressStreamsFull    too many streams of this address are open
   + Unavailable             our capacity or an outage; `retry_after_s` says when to come back
     - LaneFull              too many events are waiting already
     - ShuttingDown          this process is draining
     - StreamsFull           too many listeners are connected to this process
+    - UnprovenBodiesFull    too many large messages arrive that no key vouches for
     - DatabaseAway          PostgreSQL does not answer; nothing was recorded that was not answered
 """
 
@@ -123,6 +129,14 @@ class HeaderMalformed(Malformed):
 
     code = "header-malformed"
     title = "A header is missing or malformed"
+
+
+class RequestMalformed(Malformed):
+    """What came in is not HTTP/1.1, or many requests came before the first one was answered. Send
+    one request at a time on a connection, and wait for its answer."""
+
+    code = "request-malformed"
+    title = "The request is not HTTP"
 
 
 class Unauthenticated(ServiceError):
@@ -561,7 +575,7 @@ class TooLarge(ServiceError):
 
 
 class BodyTooLarge(TooLarge):
-    """The body is larger than 4 MiB. Send several smaller batches."""
+    """The body is larger than SAXAUL_BODY_BYTES (4 MiB). Send several smaller batches."""
 
     code = "body-too-large"
     title = "The body is too large"
@@ -572,6 +586,22 @@ class BatchTooLarge(TooLarge):
 
     code = "batch-too-large"
     title = "The batch is too large"
+
+
+class HeadTooLarge(ServiceError):
+    """The request line and the headers together are larger than 16 KiB. Send fewer headers, or
+    shorter ones."""
+
+    code = "head-too-large"
+    title = "The head of the request is too large"
+
+
+class RequestTooSlow(ServiceError):
+    """The head takes at most 10 seconds to arrive, the body at most 60. Send the same request
+    again, a batch in smaller parts."""
+
+    code = "request-too-slow"
+    title = "The request took too long to arrive"
 
 
 class UnsupportedType(ServiceError):
@@ -676,6 +706,23 @@ class QuotaExceeded(TooMany):
         self.retry_after_s = retry_after_s
 
 
+class AddressConnectionsFull(TooMany):
+    """Too many connections of your address are open. Use those that you have for more requests, or
+    close some."""
+
+    code = "address-connections-full"
+    title = "Too many connections of one address"
+    retry_after_s = 10
+
+
+class AddressStreamsFull(TooMany):
+    """Too many streams of your address are open. Close one, or read /v1/totals."""
+
+    code = "address-streams-full"
+    title = "Too many streams of one address"
+    retry_after_s = 10
+
+
 class Unavailable(ServiceError):
     """Our capacity or an outage. Nothing that was not answered is lost: send it again."""
 
@@ -704,6 +751,13 @@ class StreamsFull(Unavailable):
     code = "streams-full"
     title = "Too many listeners"
     retry_after_s = 10
+
+
+class UnprovenBodiesFull(Unavailable):
+    """Too many large signed messages are arriving at once. Send the same message again shortly."""
+
+    code = "unproven-bodies-full"
+    title = "Too many large messages are arriving"
 
 
 class DatabaseAway(Unavailable):

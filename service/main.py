@@ -7,16 +7,22 @@ import argparse
 import gc
 import socket
 import sys
+from collections.abc import Callable
+from dataclasses import replace
 from types import FrameType
 
 import uvicorn
+from fastapi import FastAPI
 
 from methodologies.contract import CatalogueBroken
 from methodologies.plugins import load_all
 from service.app import create_app, fast_path_of
+from service.clock import seconds
+from service.http.connections import ConnectionLimits, Connections, proxies
 from service.http.fast_path import FastPath
 from service.http.logs import open_log
-from service.http.runtime import HttpRuntime
+from service.http.protocol import protocol_behind
+from service.http.runtime import HttpRuntime, runtime_of
 from service.resources import clock_of
 from service.settings import Settings
 
@@ -25,11 +31,22 @@ GRACEFUL_S = 20  # running requests may take this long after a signal; streams e
 # one sends loses a request, and a phone that waits some seconds between two is the usual case.
 KEEP_ALIVE_S = 75
 BACKLOG = 2048
+SWEEP_TICKS = 10  # of a tenth of a second
 COLLECT_AFTER = 50_000  # new containers between two looks at the young ones
 
 
-class _Server(uvicorn.Server):
-    """Tells the streams to end as soon as the process is asked to stop."""
+class Server(uvicorn.Server):
+    """Tells the streams to end as soon as the process is asked to stop, and looks once a second for
+    connections that are over their time."""
+
+    def __init__(self, config: uvicorn.Config, connections: Connections) -> None:
+        super().__init__(config)
+        self.connections = connections
+
+    async def on_tick(self, counter: int) -> bool:
+        if counter % SWEEP_TICKS == 0:
+            self.connections.sweep(self.server_state.connections)  # type: ignore[arg-type]  # all are ours
+        return await super().on_tick(counter)
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         fast_path = self.config.app
@@ -68,23 +85,50 @@ def run(settings: Settings, fd: int | None) -> None:
         sys.exit(f"The API does not start, since a methodology is not fit for use:\n  {broken}")
     app = create_app(settings, clock, catalogue)
     calm_collector()
+    slow_seconds = settings.slow_seconds if settings.observe else None
+    server = server_of(settings, app, ConnectionLimits(), seconds, slow_seconds=slow_seconds)
+    server.run(sockets=None if fd is None else [inherited(fd)])
+
+
+def server_of(
+    settings: Settings,
+    app: FastAPI,
+    limits: ConnectionLimits,
+    clock: Callable[[], float],
+    *,
+    slow_seconds: float | None,
+) -> Server:
+    """Return the server of an application, with its limits. `clock` returns seconds."""
+
+    def refused(problem: str) -> None:
+        runtime_of(app, HttpRuntime).metrics.refused(problem)
+
+    limits = replace(
+        limits,
+        body_bytes=settings.body_bytes,
+        address_connections=settings.address_connections,
+    )
+    connections = Connections(
+        limits, trusted=settings.trusted_proxies, clock=clock, refused=refused
+    )
     config = uvicorn.Config(
-        fast_path_of(app, slow_seconds=settings.slow_seconds if settings.observe else None),
+        fast_path_of(app, slow_seconds=slow_seconds),
         host=settings.host,
         port=settings.port,
         loop="uvloop",
-        http="httptools",
+        http=protocol_behind(connections),
         ws="none",
         access_log=False,
         log_config=None,
         server_header=False,
         date_header=True,
-        proxy_headers=False,
+        proxy_headers=bool(proxies(settings.trusted_proxies)),
+        forwarded_allow_ips=proxies(settings.trusted_proxies),
         backlog=BACKLOG,
         timeout_keep_alive=KEEP_ALIVE_S,
         timeout_graceful_shutdown=GRACEFUL_S,
     )
-    _Server(config).run(sockets=None if fd is None else [inherited(fd)])
+    return Server(config, connections)
 
 
 def main() -> None:

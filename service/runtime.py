@@ -21,7 +21,8 @@ from service.clock import Clock
 from service.forest.liability import LiabilityGauges
 from service.http.metrics import Metrics, NoMetrics
 from service.http.quota import Quota
-from service.http.runtime import HttpRuntime, Streams
+from service.http.runtime import HttpRuntime
+from service.http.streams import Streams
 from service.intake.candidate import Assessor
 from service.intake.commit import Committer
 from service.intake.dependencies import IntakeRuntime
@@ -82,6 +83,7 @@ class _Shared:
     registry: async_sessionmaker[AsyncSession]
     quota: Quota
     stopping: asyncio.Event
+    streams: Streams
 
 
 @asynccontextmanager
@@ -96,7 +98,8 @@ async def open_programme(
         quota = Quota(redis_url_of(settings), metrics)
         end.push_async_callback(quota.close)
         end.push_async_callback(sandbox.close)
-        shared = _Shared(authenticator, resources.sessions, quota, asyncio.Event())
+        streams = Streams(per_address=settings.address_streams)
+        shared = _Shared(authenticator, resources.sessions, quota, asyncio.Event(), streams)
         async with _running(resources, metrics, catalogue, shared, sandbox) as runtime:
             yield runtime
 
@@ -106,7 +109,7 @@ async def open_sandbox(
     settings: Settings, clock: Clock, catalogue: Catalogue, live: Runtime
 ) -> AsyncIterator[Runtime]:
     """Yield the runtime of the sandbox beside `live`, over the sandbox's schema."""
-    shared = _Shared(live.authenticator, live.registry, live.quota, live.stopping)
+    shared = _Shared(live.authenticator, live.registry, live.quota, live.stopping, live.streams)
     async with (
         open_resources(settings, clock, schema=SANDBOX) as resources,
         _running(resources, metrics_of(settings), catalogue, shared, None) as runtime,
@@ -144,7 +147,7 @@ async def _running(
         tracing=tracing,
         quota=shared.quota,
         stopping=shared.stopping,
-        streams=Streams(),
+        streams=shared.streams,
         lags=partial(lags, sessions),
         queued_events=intake.queued_events,
         before_metrics=_before_metrics(resources, metrics),

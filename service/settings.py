@@ -103,7 +103,20 @@ class Settings(BaseSettings):
     )
     late_days: int = Field(30, ge=0, description="Oldest event, in days, without events:backfill.")
     ahead_seconds: int = Field(300, ge=0, description="How far ahead an event's clock may be.")
-    body_bytes: int = Field(4 * 1024 * 1024, ge=1024, description="Largest request body.")
+    body_bytes: int = Field(
+        4 * 1024 * 1024, ge=1024, le=1024**3, description="Largest request body."
+    )
+    address_connections: int = Field(
+        256, ge=1, description="Most connections of one address (IPv6: of one /64) to a process."
+    )
+    address_streams: int = Field(
+        20, ge=1, description="Most streams of one address, listening to one process."
+    )
+    trusted_proxies: str = Field(
+        "",
+        description="Addresses or networks of your own proxies, separated by commas: they say in "
+        "X-Forwarded-For and X-Forwarded-Proto for whom they speak; nobody else is believed.",
+    )
 
     projection_poll_seconds: Annotated[float, Field(gt=0, le=60)] = Field(
         0.25, description="Longest sleep of a projector that no notification woke."

@@ -17,16 +17,16 @@ from uuid import uuid4
 
 import asyncpg
 import httpx
-import uvicorn
 from fastapi import FastAPI
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 
 from methodologies.catalogue import Catalogue
 from methodologies.plugins import load_all
 from service.app import create_app, fast_path_of
-from service.clock import Clock, system_clock
+from service.clock import Clock, seconds, system_clock
 from service.embedded.listener import listen, url_of
-from service.main import _Server
+from service.http.connections import ConnectionLimits
+from service.main import server_of
 from service.partners import store
 from service.partners.issuer import mint_token
 from service.partners.keys import make_key
@@ -231,15 +231,16 @@ def packaged_catalogue(today: date) -> Catalogue:
 class Running:
     """The API on a socket, in a thread with its own loop, as `run` starts it."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        limits: ConnectionLimits = ConnectionLimits(),  # noqa: B008  frozen
+        clock: Callable[[], float] = seconds,
+    ) -> None:
         self.socket = listen("127.0.0.1", 0)
         self.url = url_of(self.socket)
-        config = uvicorn.Config(
-            fast_path_of(create_app(settings, SteppedClock()), slow_seconds=60),
-            log_config=None,
-            timeout_graceful_shutdown=5,
-        )
-        self.server = _Server(config)
+        app = create_app(settings, SteppedClock())
+        self.server = server_of(settings, app, limits, clock, slow_seconds=60)
         self.thread = threading.Thread(
             target=lambda: asyncio.run(self.server.serve(sockets=[self.socket]))
         )

@@ -11,8 +11,8 @@ from xdist.scheduler import LoadScopeScheduling
 # A module's tests stay together for the sake of its fixtures; and those of all modules that share a
 # system, so that it is started once.
 SHARED = {
-    "system": ("test_flow_concurrent_writers", "test_flow_openapi", "test_flow_processes",
-               "test_flow_replay", "test_flow_same_event"),
+    "system": ("test_flow_concurrent_writers", "test_flow_floods", "test_flow_openapi",
+               "test_flow_processes", "test_flow_replay", "test_flow_same_event"),
     "fragile": ("test_flow_drain", "test_flow_flush", "test_flow_kill", "test_flow_webhooks"),
 }  # fmt: skip
 GROUPS = {module: system for system, modules in SHARED.items() for module in modules}

@@ -32,7 +32,7 @@ from service.forest.schemas import (
     SpeciesView,
 )
 from service.forest.tables import Project, Species
-from service.http.dependencies import AppResources, Now, Transaction, limited_body
+from service.http.dependencies import AppResources, Now, Transaction, whole_body
 from service.http.pages import Page, Paging, by_name
 from service.http.problems import documented
 from service.partners.caller import Caller
@@ -220,7 +220,7 @@ async def import_reports(
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind not in MEDIA:
         raise UnsupportedType(f"Send text/csv or application/json, not {kind or 'nothing'}.")
-    content = await limited_body(request, resources.settings.body_bytes)
+    content = await whole_body(request)
     lines = PORTS[MEDIA[kind]].read(content)
     recorded, known = await record_reports(session, lines, now=now)
     return Imported(recorded=recorded, known=known)

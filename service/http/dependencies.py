@@ -11,7 +11,7 @@ from pydantic import TypeAdapter, ValidationError
 from sqlalchemy.ext.asyncio import AsyncSession
 from starlette.requests import ClientDisconnect
 
-from service.errors import BodyNotJson, BodyTooLarge
+from service.errors import BodyNotJson
 from service.http.runtime import HttpRuntime, runtime_of
 from service.resources import Resources
 
@@ -54,21 +54,8 @@ async def now_of(resources: AppResources) -> datetime:
 Now = Annotated[datetime, Depends(now_of)]
 
 
-DROPPED_SHARE = 2  # a body of up to so many limits is read to its end, to be heard
-
-
-async def limited_body(request: Request, limit_bytes: int) -> bytes:
-    """Return the body. Raises BodyTooLarge before more than the limit is held in memory.
-
-    A body that is announced as not much larger is read and dropped first: most clients look for an
-    answer only when all is sent, and would find the connection closed.
-    """
-    announced = request.headers.get("content-length", "0")
-    if announced.isdigit() and int(announced) > limit_bytes:
-        if int(announced) <= DROPPED_SHARE * limit_bytes:
-            async for _ in request.stream():
-                pass
-        raise BodyTooLarge(f"The body is {announced} bytes; the limit is {limit_bytes}.")
+async def whole_body(request: Request) -> bytes:
+    """Return the body, whose length `bodies` limits. Raises BodyTooLarge and ClientDisconnect."""
     body, more = b"", True
     while more:
         message = await request.receive()
@@ -76,17 +63,15 @@ async def limited_body(request: Request, limit_bytes: int) -> bytes:
             raise ClientDisconnect
         body += message.get("body", b"")
         more = message.get("more_body", False)
-        if len(body) > limit_bytes:
-            raise BodyTooLarge(f"The body is longer than the limit of {limit_bytes} bytes.")
     return body
 
 
-async def optional_body(request: Request, kind: TypeAdapter[Any], limit_bytes: int) -> Any:
+async def optional_body(request: Request, kind: TypeAdapter[Any]) -> Any:
     """Return the JSON body as `kind`, None without one; for routes that read it themselves.
 
     Raises BodyTooLarge, BodyNotJson, and RequestValidationError as the framework does.
     """
-    body = await limited_body(request, limit_bytes)
+    body = await whole_body(request)
     if not body:
         return None
     try:

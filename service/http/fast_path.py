@@ -11,6 +11,7 @@ from starlette.types import Message, Receive, Scope, Send
 
 from service.acting import acting
 from service.clock import seconds
+from service.http.bodies import Bodies, Prove
 from service.http.logs import REQUEST, REQUEST_ID, request_id_of
 from service.http.problems import answer_to
 from service.http.quota import SPENT, Spent
@@ -40,16 +41,19 @@ class FastPath:
         answers: Mapping[tuple[str, str], Answer],
         choose: Choose,
         *,
+        prove: Prove,
         endless: frozenset[str],
         slow_seconds: float | None,
     ) -> None:
-        """`endless` are the paths whose answers last as long as their readers like.
+        """`prove` says whether the sender of a large body is known. `endless` are the paths whose
+        answers last as long as their readers like.
 
         Without `slow_seconds` requests are neither named nor timed nor counted.
         """
         self.app = app
         self._answers = answers
         self._choose = choose
+        self._bodies = Bodies(prove)
         self._endless = endless
         self._slow_seconds = slow_seconds
 
@@ -93,6 +97,14 @@ class FastPath:
             REQUEST.reset(token)
 
     async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
+        limit_bytes = runtime_of(self.app, HttpRuntime).resources.settings.body_bytes
+        body = self._bodies.of(scope, receive, limit_bytes)
+        try:
+            await self._answer(scope, body.receive, send)
+        finally:
+            body.end()
+
+    async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:
             app = await self._choose(scope)
         except Exception as error:

@@ -66,6 +66,10 @@ class Metrics:
             "saxaul_quota_unchecked_total", "Times that Valkey could not be asked for a quota.",
             registry=registry,
         )  # fmt: skip
+        self._refused = Counter(
+            "saxaul_connection_refusals_total", "Connections closed for what came in, by problem.",
+            ["problem"], registry=registry,
+        )  # fmt: skip
         build = Gauge(
             "saxaul_build_info", "1; the labels say what runs.", ["version", "python"],
             registry=registry, multiprocess_mode="max",
@@ -86,6 +90,10 @@ class Metrics:
         """Note one commit."""
         self._batch.observe(events)
         self._seconds.observe(seconds)
+
+    def refused(self, problem: str) -> None:
+        """Note a connection that was closed before a request reached the application."""
+        self._refused.labels(problem).inc()
 
     def served(self, status: int, seconds: float | None) -> None:
         """Note one request; None for one whose length says nothing."""

@@ -23,10 +23,12 @@ STATUS: dict[type[ServiceError], int] = {
     errors.NotFound: 404,
     errors.MethodNotAllowed: 405,
     errors.Conflict: 409,
+    errors.RequestTooSlow: 408,
     errors.TooLarge: 413,
     errors.UnsupportedType: 415,
     errors.Invalid: 422,
     errors.TooMany: 429,
+    errors.HeadTooLarge: 431,
     errors.Unavailable: 503,
 }
 INTERNAL_CODE = "internal-error"
@@ -141,6 +143,8 @@ def add_problem_handlers(app: FastAPI) -> None:
 
     @app.exception_handler(HTTPException)
     async def routing(request: Request, error: HTTPException) -> Response:
+        if isinstance(error.__cause__, ServiceError):  # the framework was reading the body
+            return response_of(error.__cause__)
         if error.status_code == 405:
             response = response_of(
                 errors.MethodNotAllowed(f"{request.method} is not taken at {request.url.path}.")

@@ -13,19 +13,13 @@ from fastapi import FastAPI
 
 from service.http.metrics import Metrics
 from service.http.quota import Quota
+from service.http.streams import Streams
 from service.resources import Resources
 
 if TYPE_CHECKING:
     from service.http.tracing import Tracing
 
 Part = TypeVar("Part")
-
-
-@dataclass(slots=True)
-class Streams:
-    """How many listeners are connected to this process at the moment."""
-
-    open: int = 0
 
 
 # The parts have no slots: `Runtime` inherits from several of them, which slots do not allow.

@@ -6,7 +6,7 @@ from typing import Any
 import orjson
 from fastapi import APIRouter, Request, Response
 
-from service.http.dependencies import limited_body, resources_of
+from service.http.dependencies import whole_body
 from service.http.problems import documented, problem_of
 from service.http.quota import REQUEST_COST
 from service.http.runtime import HttpRuntime, runtime_of
@@ -52,8 +52,7 @@ async def received(request: Request) -> tuple[Caller, Parsed]:
     single event more than parsing and assessing it.
     """
     caller = await caller_of(request)
-    resources = await resources_of(request)
-    body = await limited_body(request, resources.settings.body_bytes)
+    body = await whole_body(request)
     parsed = parse(request.headers.get("content-type", ""), request.headers, body)
     await charge(request, caller, len(parsed.events) - REQUEST_COST)
     return caller, parsed

@@ -89,7 +89,7 @@ async def collect(request: Request) -> Response:
     subject = request.scope["path"].split("/")[-2]
     person = await person_of(subject, caller, await hasher_of(request))
     key = key_of(request)
-    which = await optional_body(request, _WHICH, resources.settings.body_bytes)
+    which = await optional_body(request, _WHICH)
     one = None if which is None else EarningKey(which.local_day, which.activity)
     now = resources.clock()
     async with one_statement_or(resources, key) as session:

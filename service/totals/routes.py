@@ -10,10 +10,10 @@ from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import StreamingResponse
 from pydantic import AfterValidator, AwareDatetime, BeforeValidator
 
-from service.errors import StreamsFull
 from service.http.dependencies import Now, Transaction
 from service.http.problems import documented
 from service.http.runtime import HttpRuntime, runtime_of
+from service.http.streams import CountedStream
 from service.http.times import written_out
 from service.totals import store
 from service.totals.dependencies import Live, live_of
@@ -22,7 +22,6 @@ from service.totals.view import LiveTotals, TestTotals
 
 router = APIRouter(prefix="/v1/totals", tags=["Totals"], responses=documented(422, 503))
 
-STREAMS_MAX = 1_000
 FIRST_YEAR, LAST_YEAR = 2000, 2100
 STREAM_PAUSE_S = 1.0
 KEEP_ALIVE_S = 15.0
@@ -96,14 +95,17 @@ async def series(
 @router.get(
     "/stream",
     response_class=StreamingResponse,
-    responses={200: {"content": {"text/event-stream": {"schema": {"type": "string"}}}}},
+    responses={
+        200: {"content": {"text/event-stream": {"schema": {"type": "string"}}}},
+        **documented(429),
+    },
 )
 async def stream(request: Request, live: Live) -> StreamingResponse:
     """Server-Sent Events: `totals` whenever they changed, at most one a second."""
-    if runtime_of(request.app, HttpRuntime).streams.open >= STREAMS_MAX:
-        raise StreamsFull(f"{STREAMS_MAX} listeners are connected already; try again later.")
-    return StreamingResponse(
+    streams = runtime_of(request.app, HttpRuntime).streams
+    return CountedStream(
         _changes(request, live),
+        streams,
         media_type="text/event-stream",
         headers={"Cache-Control": "no-store"},
     )
@@ -112,24 +114,20 @@ async def stream(request: Request, live: Live) -> StreamingResponse:
 async def _changes(request: Request, live: LiveTotals | TestTotals) -> AsyncIterator[bytes]:
     last, quiet_s = b"", 0.0
     runtime = runtime_of(request.app, HttpRuntime)
-    stopping, streams = runtime.stopping, runtime.streams
-    streams.open += 1
-    try:
-        while not stopping.is_set():
-            body = await live.body()
-            if _without_moment(body) != last:
-                last, quiet_s = _without_moment(body), 0.0
-                yield b"event: totals\ndata: " + body + b"\n\n"
-            elif quiet_s >= KEEP_ALIVE_S:
-                quiet_s = 0.0
-                yield b": still here\n\n"
-            try:
-                async with asyncio.timeout(STREAM_PAUSE_S):
-                    await stopping.wait()
-            except TimeoutError:
-                quiet_s += STREAM_PAUSE_S
-    finally:
-        streams.open -= 1
+    stopping = runtime.stopping
+    while not stopping.is_set():
+        body = await live.body()
+        if _without_moment(body) != last:
+            last, quiet_s = _without_moment(body), 0.0
+            yield b"event: totals\ndata: " + body + b"\n\n"
+        elif quiet_s >= KEEP_ALIVE_S:
+            quiet_s = 0.0
+            yield b": still here\n\n"
+        try:
+            async with asyncio.timeout(STREAM_PAUSE_S):
+                await stopping.wait()
+        except TimeoutError:
+            quiet_s += STREAM_PAUSE_S
 
 
 def _without_moment(body: bytes) -> bytes:

@@ -10,8 +10,8 @@ from service.http.runtime import HttpRuntime, runtime_of
 from service.runtime import Runtime
 from service.settings import Settings
 
-SHARED = ("authenticator", "registry", "quota", "stopping")
-OWN = ("resources", "metrics", "streams", "intake", "totals", "site", "certificates", "hooks")
+SHARED = ("authenticator", "registry", "quota", "stopping", "streams")
+OWN = ("resources", "metrics", "intake", "totals", "site", "certificates", "hooks")
 
 
 async def test_a_sandbox_shares_its_programmes_callers_and_nothing_else(app: FastAPI) -> None:

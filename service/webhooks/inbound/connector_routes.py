@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy import RowMapping
 
 from service.errors import DeliveryNotFound, FieldsInvalid, ServiceError
-from service.http.dependencies import AppResources, Now, Transaction, limited_body
+from service.http.dependencies import AppResources, Now, Transaction, whole_body
 from service.http.pages import Order, Page, Paging, as_found, by_name, newest_first
 from service.http.problems import documented, problem_of
 from service.intake.estimate import estimate_event
@@ -343,7 +343,7 @@ async def try_(
     await use.seen(session, caller, connector_id)
     hooks.connectors.forget(connector_id)
     connector = await hooks.connectors.find(connector_id)
-    body = await limited_body(request, resources.settings.body_bytes)
+    body = await whole_body(request)
     payload = read_payload(body)
     rows: list[dict[str, object]] = []
     for seen in connector.mapping.look(payload, keep=True):

@@ -5,7 +5,7 @@ from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel
 
 from service.errors import BodyTooLarge
-from service.http.dependencies import limited_body, resources_of
+from service.http.dependencies import whole_body
 from service.http.problems import MEDIA_TYPE, documented
 from service.http.runtime import HttpRuntime, runtime_of
 from service.webhooks.inbound.dependencies import hooks_of
@@ -13,6 +13,8 @@ from service.webhooks.inbound.dependencies import hooks_of
 router = APIRouter(
     prefix="/v1", tags=["Connectors"], responses=documented(400, 401, 403, 404, 409, 413, 422, 503)
 )
+
+HOOKS = f"{router.prefix}/hooks/"
 
 
 class HookAnswer(BaseModel):
@@ -46,8 +48,7 @@ async def receive(request: Request) -> Response:
     hooks = await hooks_of(request)
     connector = await hooks.connectors.find(request.scope["path"].rpartition("/")[2])
     try:
-        resources = await resources_of(request)
-        body = await limited_body(request, resources.settings.body_bytes)
+        body = await whole_body(request)
     except BodyTooLarge as error:
         announced = request.headers.get("content-length", "0")
         size = int(announced) if announced.isdigit() and len(announced) < 10 else 0
