@@ -1,4 +1,4 @@
-"""What names the content of an event: the digest that the intake stores and a receipt shows. Pure.
+"""How content becomes bytes: of an event, whose digest a receipt shows, and of a fact's leaf. Pure.
 
 The bytes never change: a digest of any age is made again by the same function.
 """
@@ -34,6 +34,15 @@ def content_digest(
 def canonical_data(data: Mapping[str, object]) -> bytes:
     """Data as JSON with sorted names; numbers as decimal strings, so that 12.4 equals "12.4"."""
     return orjson.dumps(data, default=_number, option=orjson.OPT_SORT_KEYS)
+
+
+def canonical_json(content: Mapping[str, object]) -> bytes:
+    """Return content as canonical JSON (RFC 8785).
+
+    What orjson writes is that form for objects with ASCII names whose values are texts, truth
+    values and None; a test holds it against a library of the standard. Numbers are to be texts.
+    """
+    return orjson.dumps(content, option=orjson.OPT_SORT_KEYS)
 
 
 def implied_overlap(scope: str) -> str:

@@ -3,6 +3,7 @@
 Pure: no files, no settings, no clock. `saxaul-methodologies verify` shows the answer.
 """
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date
@@ -15,11 +16,13 @@ import orjson
 from methodologies.catalogue import Catalogue
 from methodologies.content import canonical_data, content_digest, implied_overlap
 from methodologies.contract import DataInvalid, UnknownActivity, UnknownEdition
-from methodologies.leaf import leaf_of_action
+from methodologies.leaf import SALT_BYTES, leaf_of_action
 
-FORMAT = "saxaul-receipt-2"
-# Issued before: `inventory_overlap` is the one that was recorded, stated or implied, and the oldest
-# have none; `status` is called `standing`. Only the digest of the event tells what was stated.
+FORMAT = "saxaul-receipt-3"
+# Issued before there were salts: its leaf is of the first form.
+FORMAT_2 = "saxaul-receipt-2"
+# Issued before that: `inventory_overlap` is the one that was recorded, stated or implied, and the
+# oldest have none; `status` is called `standing`. Only the event's digest tells what was stated.
 FORMAT_1 = "saxaul-receipt-1"
 _ABSENT = object()
 _PARTS: Mapping[str, type] = {
@@ -41,8 +44,10 @@ _EVENT: Mapping[str, tuple[type, ...]] = {
 }
 _OVERLAP: Mapping[str, tuple[type, ...]] = {
     FORMAT: (str, type(None)),
+    FORMAT_2: (str, type(None)),
     FORMAT_1: (str, type(_ABSENT)),
 }
+_SALT = re.compile(rf"[0-9a-f]{{{2 * SALT_BYTES}}}")
 # A status may change after a receipt is written; it is told apart, and is no part of the sum.
 _STATUS = "/assessment/methodology/status"
 
@@ -91,16 +96,23 @@ def read_receipt(content: bytes) -> dict[str, Any]:
     kinds_of_overlap = _OVERLAP.get(receipt["format"])
     if kinds_of_overlap is None:
         raise ReceiptUnreadable(
-            f"its format is {receipt['format']!r}; this program reads {FORMAT} and {FORMAT_1}"
+            f"its format is {receipt['format']!r}; this program reads {', '.join(_OVERLAP)}"
         )
     for name, kinds in {**_EVENT, "inventory_overlap": kinds_of_overlap}.items():
         if not isinstance(receipt["event"].get(name, _ABSENT), kinds):
             raise ReceiptUnreadable(f"/event/{name} is missing or of another kind")
-    if not isinstance(receipt["recorded"].get("methodology", _ABSENT), str | None):
-        raise ReceiptUnreadable("/recorded/methodology is of another kind")
+    _recorded(receipt)
     if not isinstance(receipt.get("assessment", _ABSENT), dict | None):
         raise ReceiptUnreadable("/assessment is missing or of another kind")
     return receipt
+
+
+def _recorded(receipt: Mapping[str, Any]) -> None:
+    """Refuse what is recorded if the rest cannot be made again from it."""
+    if not isinstance(receipt["recorded"].get("methodology", _ABSENT), str | None):
+        raise ReceiptUnreadable("/recorded/methodology is of another kind")
+    if receipt["format"] == FORMAT:
+        _salt(receipt["recorded"].get("salt", _ABSENT))
 
 
 def verify(receipt: Mapping[str, Any], catalogue: Catalogue) -> Verdict:
@@ -162,11 +174,11 @@ def _again(receipt: Mapping[str, Any], reference: str, catalogue: Catalogue) -> 
 
 def _digests(receipt: Mapping[str, Any]) -> Iterator[Difference]:
     """The hash of the event, the leaf in the journal, and the digest of the whole receipt."""
-    recorded, digests = receipt["recorded"], receipt["digests"]
+    digests = receipt["digests"]
     sheet = (receipt["assessment"] or {}).get("methodology")
     found = {
         "content": f"sha256:{_content(receipt).hex()}",
-        "leaf": _leaf(receipt["action_id"], recorded, digests.get("content")),
+        "leaf": _leaf(receipt, digests.get("content")),
         "methodology": sheet.get("digest") if isinstance(sheet, dict) else None,
         "receipt": digest_of_receipt(receipt),
     }
@@ -211,21 +223,33 @@ def _overlap(receipt: Mapping[str, Any]) -> Iterator[Difference]:
         yield Difference("/event/inventory_overlap", overlap, implied)
 
 
-def _leaf(action_id: str, recorded: Mapping[str, Any], content: object) -> str:
+def _leaf(receipt: Mapping[str, Any], content: object) -> str:
+    """The leaf of what is recorded, under the salt that a receipt of this format shows."""
+    recorded = receipt["recorded"]
     try:
-        action = UUID(action_id).hex
+        action = UUID(receipt["action_id"]).hex
     except ValueError as wrong:
         raise ReceiptUnreadable(f"/action_id is not an id: {wrong}") from wrong
     leaf = leaf_of_action(
+        salt=_salt(recorded["salt"]) if receipt["format"] == FORMAT else None,
         action=action,
         content=str(content).removeprefix("sha256:"),
         methodology=recorded.get("methodology"),
         outcome=recorded.get("outcome"),
         gross_mg=recorded.get("gross_mg"),
         avoided_mg=recorded.get("avoided_mg"),
-        points=recorded.get("points"),
+        points=str(recorded.get("points")),
     )
     return f"sha256:{leaf.hex()}"
+
+
+def _salt(said: object) -> bytes | None:
+    """The salt of a leaf, which is null for an action from before there were salts."""
+    if said is None:
+        return None
+    if not isinstance(said, str) or not _SALT.fullmatch(said):
+        raise ReceiptUnreadable("/recorded/salt is missing or of another kind")
+    return bytes.fromhex(said)
 
 
 def _figures(recorded: Mapping[str, Any], again: Mapping[str, Any]) -> Iterator[Difference]:

@@ -19,6 +19,7 @@ from methodologies.cases import Case
 from methodologies.catalogue import Catalogue, load_catalogue
 from methodologies.contract import Assessment, Edition
 from methodologies.exclusive import load_exclusions
+from methodologies.leaf import SALT_BYTES
 from service.clock import uuid7
 from service.intake.candidate import Assessor, Candidate
 from service.intake.decide import DayKey, DayState, Decider
@@ -35,6 +36,7 @@ POLICY = load_policy()
 EXCLUSIONS = load_exclusions()
 OVERLAPS = ("none", "s1", "s2", "s3", *(f"s3_cat{number}" for number in range(1, 16)),
             "merchant_s3")  # fmt: skip
+SALT = bytes(range(SALT_BYTES))
 REGIONS = ("CN", "CN-ZJ", "GB", "US-NY", "FR")
 REPORTER = Caller(
     name="partner:acme",
@@ -195,7 +197,7 @@ def decided(candidate: Candidate, day: DayState, *, claimed: bool) -> Outcome:
         exclusions=EXCLUSIONS,
     )
     action_id = ActionIds(NOW, 1).take(candidate.bucket, candidate.month)
-    return decider.decide(candidate, action_id, claimed=claimed)
+    return decider.decide(candidate, action_id, salt=SALT, claimed=claimed)
 
 
 def as_recorded(candidate: Candidate, outcome: Outcome) -> dict[str, Any]:
@@ -210,6 +212,7 @@ def as_recorded(candidate: Candidate, outcome: Outcome) -> dict[str, Any]:
         "occurred_at": candidate.occurred_at.astimezone(UTC),
         "recorded_at": NOW,
         "gross_mg": gross_mg,
+        "salt": SALT,
         "data": orjson.loads(candidate.data),
         "inventory_overlap": candidate.overlap,
         "restatements": None,

@@ -57,12 +57,13 @@ def now_of(action: RowMapping) -> dict[str, object]:
 def receipt_of(catalogue: Catalogue, action: RowMapping) -> dict[str, object]:
     """Return everything that anyone needs to do the sum again, ready for JSON.
 
-    `leaf` is the action's hash in the journal; `content` the digest of the event as sent;
-    `receipt` that of everything else here. `saxaul receipt verify` does all of it again.
+    `leaf` is the action's hash in the journal, under the salt; `content` the digest of the event
+    as sent; `receipt` that of everything else here. `saxaul receipt verify` does all of it again.
     """
     explanation = explain_action(catalogue, action)
     recorded = {name: action[name] for name in Outcome._fields if name in action}
     outcome = Outcome(**recorded, batch_id=action["action_id"])
+    leaf = leaf_of(outcome, action["gross_mg"], action["salt"])
     time = local_text(action["occurred_at"], action["utc_offset_min"])
     assert time is not None
     receipt: dict[str, Any] = {
@@ -78,6 +79,7 @@ def receipt_of(catalogue: Catalogue, action: RowMapping) -> dict[str, object]:
             "avoided_mg": str(action["avoided_mg"]),
             "points": action["points"],
             "recorded_at": action["recorded_at"].isoformat(),
+            "salt": None if action["salt"] is None else action["salt"].hex(),
         },
         "now": now_of(action),
         "restatements": [
@@ -102,7 +104,7 @@ def receipt_of(catalogue: Catalogue, action: RowMapping) -> dict[str, object]:
         "assessment": None if explanation is None else explanation.as_dict(),
         "digests": {
             "content": f"sha256:{action['digest'].hex()}",
-            "leaf": f"sha256:{leaf_of(outcome, action['gross_mg']).hex()}",
+            "leaf": f"sha256:{leaf.hex()}",
             "methodology": None if explanation is None else explanation.edition.digest,
         },
     }

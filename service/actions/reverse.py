@@ -7,11 +7,12 @@ from uuid import UUID
 from sqlalchemy import RowMapping, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from methodologies.leaf import leaf_of_reversal
 from service.actions.restated import CurrentValue, current_value_of
 from service.actions.transfer import scope_now
 from service.clock import uuid7
 from service.errors import ActionNotReversible, ReversalConflict
-from service.intake.outcome import leaf_of_reversal
+from service.intake.ids import new_salts
 from service.journal.append import JournalRow, append
 from service.partners.person import PersonId
 from service.points.store import lock_account
@@ -23,9 +24,9 @@ _FIND = text("""
 """)
 _RECORD = text("""
     INSERT INTO reversal (bucket, person_id, action_id, batch_id, reason, local_day, avoided_mg,
-                          gross_mg, points, from_earning, from_balance, as_debt, recorded_at)
+                          gross_mg, points, from_earning, from_balance, as_debt, recorded_at, salt)
     VALUES (:bucket, :person, :action, :batch, :reason, :day, :avoided_mg,
-            :gross_mg, :points, :from_earning, :from_balance, :as_debt, :now)
+            :gross_mg, :points, :from_earning, :from_balance, :as_debt, :now, :salt)
 """)
 
 
@@ -75,7 +76,7 @@ async def reverse_action(
         recorded_at=action["recorded_at"],
         now=now,
     )
-    batch_id = uuid7(now)
+    batch_id, [salt] = uuid7(now), new_salts(1)
     reversed_now = Reversed(
         reason=reason,
         avoided_mg=current.avoided_mg,
@@ -100,15 +101,23 @@ async def reverse_action(
             "from_balance": taken.from_balance,
             "as_debt": taken.as_debt,
             "now": now,
+            "salt": salt,
         },
     )
     scope = await scope_now(session, action)
-    await append(session, _journal_row(action, batch_id, current, scope, reversed_now))
+    leaf = leaf_of_reversal(
+        salt=salt,
+        action=action["action_id"].hex,
+        reason=reason,
+        avoided_mg=reversed_now.avoided_mg,
+        points=reversed_now.points,
+    )
+    await append(session, _journal_row(action, batch_id, current, scope, taken.points, leaf))
     return reversed_now
 
 
 def _journal_row(
-    action: RowMapping, batch_id: UUID, current: CurrentValue, scope: str, done: Reversed
+    action: RowMapping, batch_id: UUID, current: CurrentValue, scope: str, points: int, leaf: bytes
 ) -> JournalRow:
     return JournalRow(
         bucket=action["bucket"],
@@ -116,6 +125,6 @@ def _journal_row(
         kind="reversal",
         actions=1,
         people=0,
-        deltas={current.cell(action, scope): -current.amounts(done.points)},
-        leaves=leaf_of_reversal(action["action_id"], done.reason, done.avoided_mg, done.points),
+        deltas={current.cell(action, scope): -current.amounts(points)},
+        leaves=leaf,
     )

@@ -9,10 +9,11 @@ from datetime import datetime
 from sqlalchemy import RowMapping, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from methodologies.leaf import leaf_of_transfer
 from service.actions.restated import current_value_of
 from service.clock import uuid7
 from service.errors import ActionNotTransferable, TransferConflict
-from service.intake.outcome import leaf_of_transfer
+from service.intake.ids import new_salts
 from service.journal.append import JournalRow, append
 from service.partners.person import PersonId
 from service.points.store import lock_account
@@ -29,8 +30,8 @@ _REVERSED = text("""
 """)
 _RECORD = text("""
     INSERT INTO transfer (bucket, person_id, action_id, batch_id, scheme, reference, partner,
-                          local_day, recorded_at)
-    VALUES (:bucket, :person, :action, :batch, :scheme, :reference, :partner, :day, :now)
+                          local_day, recorded_at, salt)
+    VALUES (:bucket, :person, :action, :batch, :scheme, :reference, :partner, :day, :now, :salt)
 """)
 
 
@@ -78,7 +79,7 @@ async def transfer_action(
         raise ActionNotTransferable(
             "The action gave no carbon, or was reversed: there is nothing to transfer."
         )
-    batch_id = uuid7(now)
+    batch_id, [salt] = uuid7(now), new_salts(1)
     await session.execute(
         _RECORD,
         {
@@ -89,6 +90,7 @@ async def transfer_action(
             "partner": partner,
             "day": action["local_day"],
             "now": now,
+            "salt": salt,
         },
     )
     amounts = current.amounts(action["points"])
@@ -104,7 +106,9 @@ async def transfer_action(
                 current.cell(action, action["scope"]): -amounts,
                 current.cell(action, TRANSFERRED): amounts,
             },
-            leaves=leaf_of_transfer(action["action_id"], scheme, reference),
+            leaves=leaf_of_transfer(
+                salt=salt, action=action["action_id"].hex, scheme=scheme, reference=reference
+            ),
         ),
     )
     return Transferred(scheme, reference, now, current.avoided_mg, replayed=False)

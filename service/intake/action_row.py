@@ -10,11 +10,11 @@ class ActionRow(NamedTuple):
 
     Carbon is in mg CO2e: `gross_mg` is the methodology's signed result, `avoided_mg` what is
     credited, `uncertainty_mg` half the width of its 95 percent interval. `local_day` is the day in
-    the event's own zone, `data` JSON text, `digest` the SHA-256 of the event's content. Columns
-    that the database fills by itself are not named here.
+    the event's own zone, `data` JSON text, `digest` the SHA-256 of the event's content, `salt`
+    what its leaf is made under. Columns that the database fills by itself are not named here.
 
     What the candidate says comes first, and what was decided after it: so the first half is taken
-    over at once, by its names. A row is made for every event, and a call with 28 keywords costs
+    over at once, by its names. A row is made for every event, and a call with 29 keywords costs
     twice as much.
     """
 
@@ -47,3 +47,4 @@ class ActionRow(NamedTuple):
     points: int
     ripens_at: datetime | None
     data: str
+    salt: bytes

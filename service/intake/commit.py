@@ -22,7 +22,7 @@ from service.intake.candidate import Candidate
 from service.intake.claims import take_claims
 from service.intake.decide import Decided, Decider
 from service.intake.earnings import add_earnings, read_earnings
-from service.intake.ids import ActionIds
+from service.intake.ids import ActionIds, new_salts
 from service.intake.outcome import Answer, Outcome
 from service.intake.years import lock_years, use_years
 from service.journal.append import APPEND, JournalRow
@@ -115,8 +115,8 @@ class Committer:
             years=years,
             exclusions=self.exclusions,
         )
-        for event, action_id in zip(new, action_ids, strict=True):
-            decider.decide(event, action_id, claimed=action_id in lost)
+        for event, action_id, salt in zip(new, action_ids, new_salts(len(new)), strict=True):
+            decider.decide(event, action_id, salt=salt, claimed=action_id in lost)
         decided = decider.decided
         await store.copy_actions(connection, decided.rows)
         await add_earnings(connection, days)

@@ -134,8 +134,13 @@ class Decider:
         self._amounts: dict[tuple[object, ...], Amounts] = {}
         self.decided = Decided(days=days)
 
-    def decide(self, candidate: Candidate, action_id: UUID, *, claimed: bool) -> Outcome:
-        """Record one event; `claimed` says that somebody else owns what it would claim."""
+    def decide(
+        self, candidate: Candidate, action_id: UUID, *, salt: bytes, claimed: bool
+    ) -> Outcome:
+        """Record one event under the salt of its leaf.
+
+        `claimed` says that somebody else owns what it would claim.
+        """
         result, ripens_at = candidate.result, None
         if isinstance(result, Refusal):
             verdict = _Verdict("refused", 0, 0, 0, result.reason, result.detail)
@@ -144,7 +149,7 @@ class Decider:
         else:
             verdict, ripens_at = self._credit(candidate, result)
             self._count(candidate, result, verdict)
-        return self._record(candidate, action_id, verdict, ripens_at)
+        return self._record(candidate, action_id, salt, verdict, ripens_at)
 
     def _credit(self, candidate: Candidate, result: Assessment) -> tuple[_Verdict, datetime | None]:
         terms = self._terms_of(candidate)
@@ -323,6 +328,7 @@ class Decider:
         self,
         candidate: Candidate,
         action_id: UUID,
+        salt: bytes,
         verdict: _Verdict,
         ripens_at: datetime | None,
     ) -> Outcome:
@@ -347,12 +353,13 @@ class Decider:
             points=verdict.points,
             ripens_at=ripens_at,
             data=candidate.data.decode(),
+            salt=salt,
         )
         outcome = outcome_of(row)
         decided = self.decided
         decided.rows.append(row)
         decided.outcomes.append(outcome)
-        decided.leaves.append(leaf_of(outcome, gross_mg))
+        decided.leaves.append(leaf_of(outcome, gross_mg, salt))
         return outcome
 
 

@@ -1,6 +1,7 @@
-"""The ids of new actions: time-ordered, partly random, with the address of the rows in them.
+"""The ids of new actions, and the salts of facts' leaves.
 
-`service.intake.address` says what the last bits of an id mean.
+Ids are time-ordered, partly random, and have the address of the rows in them:
+`service.intake.address` says what the last bits mean.
 """
 
 import os
@@ -9,7 +10,15 @@ from uuid import UUID
 
 from asyncpg.pgproto.pgproto import UUID as DriverUUID
 
+from methodologies.leaf import SALT_BYTES
+
 _RANDOM_BYTES = 7
+
+
+def new_salts(count: int) -> list[bytes]:
+    """Return a salt for each of `count` facts, from one read of the random source."""
+    random = os.urandom(SALT_BYTES * count)
+    return [random[at : at + SALT_BYTES] for at in range(0, len(random), SALT_BYTES)]
 
 
 class ActionIds:

@@ -2,7 +2,6 @@
 
 from datetime import date, datetime, timedelta, timezone
 from functools import lru_cache
-from hashlib import sha256
 from operator import itemgetter
 from typing import NamedTuple
 from uuid import UUID
@@ -90,34 +89,15 @@ def local_text(at: datetime | None, utc_offset_min: int) -> str | None:
     return at.astimezone(timezone(timedelta(minutes=utc_offset_min))).isoformat()
 
 
-def leaf_of(outcome: Outcome, gross_mg: int) -> bytes:
-    """Return the leaf hash of an action, as its receipt shows it."""
+def leaf_of(outcome: Outcome, gross_mg: int, salt: bytes | None) -> bytes:
+    """Return the leaf of an action, as its receipt shows it."""
     return leaf_of_action(
+        salt=salt,
         action=outcome.action_id.hex,
         content=outcome.digest.hex(),
         methodology=outcome.methodology,
         outcome=outcome.outcome,
-        gross_mg=gross_mg,
-        avoided_mg=outcome.avoided_mg,
-        points=outcome.points,
+        gross_mg=str(gross_mg),
+        avoided_mg=str(outcome.avoided_mg),
+        points=str(outcome.points),
     )
-
-
-def leaf_of_transfer(action_id: UUID, scheme: str, reference: str) -> bytes:
-    """Return the leaf hash of a transfer, made as an action's is."""
-    return sha256(f"\0{action_id.hex}|transfer|{scheme}|{reference}".encode()).digest()
-
-
-def leaf_of_reversal(action_id: UUID, reason: str, avoided_mg: int, points: int) -> bytes:
-    """Return the leaf hash of a reversal, made as an action's is."""
-    return sha256(f"\0{action_id.hex}|reversal|{reason}|{avoided_mg}|{points}".encode()).digest()
-
-
-def leaf_of_restatement(
-    action_id: UUID, sequence: int, methodology: str, outcome: str, gross_mg: int, avoided_mg: int
-) -> bytes:
-    """Return the leaf hash of a restatement, made as an action's is."""
-    text = (
-        f"\0{action_id.hex}|restatement|{sequence}|{methodology}|{outcome}|{gross_mg}|{avoided_mg}"
-    )
-    return sha256(text.encode()).digest()

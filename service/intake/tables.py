@@ -19,6 +19,7 @@ class Action(SQLModel, table=True):
     `gross_mg` is the signed result of the methodology before any limit, `avoided_mg` what is
     credited, `uncertainty_mg` half the width of its 95 percent interval; all in milligrams CO2e.
     `digest` is the SHA-256 of the event's content, `overlap` the inventory that it also sits in.
+    Its leaf is made under `salt`; without one it is of the first form, or the person was erased.
     """
 
     __tablename__ = "action"
@@ -66,6 +67,7 @@ class Action(SQLModel, table=True):
     data: dict[str, Any] = Field(sa_column=Column(JSONB, nullable=False))
     digest: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
     overlap: str = Field(sa_column=Column(Text, nullable=False, server_default="none"))
+    salt: bytes | None
 
 
 class Claim(SQLModel, table=True):
@@ -113,6 +115,7 @@ class Transfer(SQLModel, table=True):
     partner: str
     local_day: date
     recorded_at: datetime = Field(sa_column=Column(DateTime(timezone=True), nullable=False))
+    salt: bytes | None
 
 
 class Reversal(SQLModel, table=True):
@@ -136,3 +139,4 @@ class Reversal(SQLModel, table=True):
     from_balance: int = Field(sa_column=Column(Integer, nullable=False))
     as_debt: int = Field(sa_column=Column(Integer, nullable=False))
     recorded_at: datetime = Field(sa_column=Column(DateTime(timezone=True), nullable=False))
+    salt: bytes | None

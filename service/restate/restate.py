@@ -13,9 +13,11 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from methodologies.catalogue import Catalogue
 from methodologies.contract import Assessment, DataInvalid, Refusal
+from methodologies.leaf import leaf_of_restatement
 from service.clock import uuid7
 from service.errors import RunUnfinished
-from service.intake.outcome import is_limited, leaf_of_restatement
+from service.intake.ids import new_salts
+from service.intake.outcome import is_limited
 from service.journal.append import JournalRow, append
 from service.journal.cell import Amounts, Cell
 from service.resources import Resources
@@ -60,14 +62,14 @@ class Restater:
         if moved:
             effect.add(moved)
             now = self.resources.clock()
-            batch_id = uuid7(now)
+            batch_id, salts = uuid7(now), new_salts(len(moved))
             await store.copy_restatements(
-                session, moved, run_id=run["run_id"], batch_id=batch_id, now=now
+                session, moved, salts, run_id=run["run_id"], batch_id=batch_id, now=now
             )
             changes = _changes(moved)
             if changes:
                 await store.change_room(session, self.scope.activity, changes, now)
-            await append(session, journal_row(moved, batch_id))
+            await append(session, journal_row(moved, salts, batch_id))
         return effect.as_json()
 
     def _assess(self, past: Past) -> Assessment | Refusal:
@@ -237,7 +239,7 @@ def _changes(moved: Sequence[Moved]) -> dict[tuple[int, UUID, date], RoomChange]
     return {key: change for key, change in changes.items() if any(change)}
 
 
-def journal_row(moved: Sequence[Moved], batch_id: UUID) -> JournalRow:
+def journal_row(moved: Sequence[Moved], salts: Sequence[bytes], batch_id: UUID) -> JournalRow:
     """Return the journal row that subtracts the old values from their cells and adds the new."""
     cells: dict[Cell, Amounts] = defaultdict(Amounts)
     for one in moved:
@@ -252,14 +254,15 @@ def journal_row(moved: Sequence[Moved], batch_id: UUID) -> JournalRow:
         deltas=dict(sorted(cells.items(), key=itemgetter(0))),
         leaves=b"".join(
             leaf_of_restatement(
-                one.past.action_id,
-                one.past.sequence + 1,
-                one.now.methodology,
-                one.now.outcome,
-                one.now.gross_mg,
-                one.now.avoided_mg,
+                salt=salt,
+                action=one.past.action_id.hex,
+                sequence=one.past.sequence + 1,
+                methodology=one.now.methodology,
+                outcome=one.now.outcome,
+                gross_mg=one.now.gross_mg,
+                avoided_mg=one.now.avoided_mg,
             )
-            for one in moved
+            for one, salt in zip(moved, salts, strict=True)
         ),
     )
 

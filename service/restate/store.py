@@ -21,7 +21,7 @@ RESTATEMENT_COLUMNS = (
     "bucket", "person_id", "action_id", "sequence", "run_id", "batch_id", "local_day",
     "old_methodology", "old_region", "old_gross_mg", "old_avoided_mg", "old_uncertainty_mg",
     "methodology", "region", "gross_mg", "avoided_mg", "uncertainty_mg", "quantity_milli",
-    "outcome", "reason", "detail", "recorded_at",
+    "outcome", "reason", "detail", "recorded_at", "salt",
 )  # fmt: skip
 
 _RUN_COLUMNS = """
@@ -289,21 +289,24 @@ def past_of(row: RowMapping, rule_region: str) -> Past:
 async def copy_restatements(
     session: AsyncSession,
     moved: Iterable[Moved],
+    salts: Iterable[bytes],
     *,
     run_id: UUID,
     batch_id: UUID,
     now: datetime,
 ) -> None:
-    """Write the new facts."""
+    """Write the new facts, each with the salt of its leaf."""
     rows = [
         (
             past.bucket, past.person_id, past.action_id, past.sequence + 1, run_id, batch_id,
             past.local_day, past.value.methodology, past.value.region, past.value.gross_mg,
             past.value.avoided_mg, past.value.uncertainty_mg, value.methodology, value.region,
             value.gross_mg, value.avoided_mg, value.uncertainty_mg, value.quantity_milli,
-            value.outcome, value.reason, value.detail, now,
+            value.outcome, value.reason, value.detail, now, salt,
         )
-        for past, value in ((one.past, one.now) for one in moved)
+        for past, value, salt in (
+            (one.past, one.now, salt) for one, salt in zip(moved, salts, strict=True)
+        )
     ]  # fmt: skip
     connection = await (await session.connection()).get_raw_connection()
     driver: Any = connection.driver_connection

@@ -41,6 +41,7 @@ class Restatement(SQLModel, table=True):
     reason: str | None
     detail: str | None
     recorded_at: datetime = Field(sa_column=Column(DateTime(timezone=True), nullable=False))
+    salt: bytes | None
 
 
 class MethodologyRun(SQLModel, table=True):

@@ -4,14 +4,21 @@ import asyncio
 import subprocess
 import sys
 from datetime import date
+from hashlib import sha256
+from uuid import UUID
 
 import asyncpg
 import pytest
 from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
+from any_event import CATALOGUE, EXCLUSIONS, POLICY, REPORTER, an_assessor, parsed
 from builders import (
+    NOW,
+    SOURCES,
     SteppedClock,
+    a_partner,
+    an_event,
     client_of,
     database_named,
     execute,
@@ -24,8 +31,14 @@ from sqlalchemy.ext.asyncio import create_async_engine
 from sqlmodel import SQLModel
 from sqlmodel.sql.sqltypes import AutoString
 
+from methodologies.verify import FORMAT, read_receipt, verify
+from service.clock import uuid7
 from service.embedded.servers import Servers
 from service.friends.store import rank
+from service.intake.address import first_day
+from service.intake.candidate import Candidate
+from service.intake.decide import DayState, Decider
+from service.intake.ids import ActionIds
 from service.journal.append import NOTICES
 from service.journal.take import take_noticed
 from service.migrate import config_of, migrate_database
@@ -158,6 +171,52 @@ async def test_ranks_and_marks_of_the_released_version_are_found_again(
     ]  # fmt: skip
     assert marks == [2, 1]
     assert await next_position(url, schema) == 1003
+
+
+async def test_an_action_of_the_released_version_keeps_its_leaf_and_its_receipt_holds(
+    servers: Servers, home
+) -> None:
+    url = await empty_database(servers)
+    released = settings_of(home, database_url=url, redis_url=servers.redis_url)
+    await asyncio.to_thread(migrate_to, released, BEFORE_RANKS)
+    candidate = an_assessor(home).candidate(parsed(an_event()), REPORTER, NOW)
+    action_id, leaf = await record_as_released(url, candidate)
+
+    await asyncio.to_thread(migrate_database, released)
+
+    async with running_app(released, SteppedClock()) as app:
+        sessions = app.state.runtime.resources.sessions
+        reader = await a_partner(sessions, sources=SOURCES, scopes=("admin",))
+        async with client_of(app, reader.key) as client:
+            answer = await client.get(f"/v1/actions/{action_id}/receipt")
+    receipt = read_receipt(answer.raise_for_status().content)
+    assert receipt["format"] == FORMAT
+    assert receipt["recorded"]["salt"] is None
+    assert receipt["digests"]["leaf"] == f"sha256:{leaf.hex()}"
+    assert verify(receipt, CATALOGUE).differences == ()
+
+
+async def record_as_released(url: str, candidate: Candidate) -> tuple[UUID, bytes]:
+    """Write an action as version 0.1.0 did; its id and its leaf."""
+    decider = Decider(
+        POLICY, batch_id=uuid7(NOW), now=NOW, years={}, exclusions=EXCLUSIONS,
+        days={(candidate.bucket, candidate.person_id, candidate.local_day, candidate.activity):
+              DayState()},
+    )  # fmt: skip
+    action_id = ActionIds(NOW, 1).take(candidate.bucket, candidate.month)
+    outcome = decider.decide(candidate, action_id, salt=b"", claimed=False)
+    [row] = decider.decided.rows
+    released = row._asdict()
+    del released["salt"]
+    connection = await asyncpg.connect(url)
+    await connection.execute("SELECT open_action_month($1)", first_day(candidate.month))
+    await connection.copy_records_to_table(
+        "action", records=[tuple(released.values())], columns=list(released)
+    )
+    await connection.close()
+    said = [outcome.methodology, outcome.outcome, row.gross_mg, row.avoided_mg, row.points]
+    text = "|".join(map(str, [action_id.hex, row.digest.hex(), *said]))
+    return action_id, sha256(f"\0{text}".encode()).digest()
 
 
 def migrate_to(settings: Settings, revision: str) -> None:

@@ -148,7 +148,7 @@ def _in_order(actions: Sequence[RowMapping], leaves: bytes) -> list[RowMapping]:
 
 def _leaf(action: RowMapping) -> bytes:
     named = {name: action[name] for name in Outcome._fields}
-    return leaf_of(Outcome(**named), action["gross_mg"])
+    return leaf_of(Outcome(**named), action["gross_mg"], action["salt"])
 
 
 def _of_action(action: RowMapping, row: NoticedRow) -> DatedNotice:

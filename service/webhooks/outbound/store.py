@@ -27,7 +27,7 @@ _TRY_LOCK = text(f"SELECT pg_try_advisory_xact_lock({PROJECTOR_LOCK})")
 _ACTIONS = text("""
     SELECT batch_id, bucket, person_id, source, event_id, action_id, partner, activity, region,
            occurred_at, utc_offset_min, local_day, outcome, reason, detail, gross_mg, avoided_mg,
-           points, methodology, evidence_level, scope, ripens_at, digest
+           points, methodology, evidence_level, scope, ripens_at, digest, salt
     FROM action
     WHERE batch_id = ANY (CAST(:batches AS uuid[])) AND partner = ANY (CAST(:partners AS text[]))
 """)

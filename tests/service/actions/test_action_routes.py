@@ -2,11 +2,17 @@
 
 from decimal import Decimal
 from hashlib import sha256
+from typing import Any
 from uuid import UUID, uuid4
 
 import httpx
 import pytest
+import rfc8785
 from builders import a_bike_ride, an_event, an_invoice, an_order, report, unique
+from fastapi import FastAPI
+from sqlalchemy import text
+
+from methodologies.leaf import leaf_of_reversal, leaf_of_transfer
 
 
 async def test_an_action_is_found_by_its_id(partner: httpx.AsyncClient) -> None:
@@ -91,20 +97,80 @@ async def test_a_receipt_holds_the_whole_sum(partner: httpx.AsyncClient) -> None
     assert receipt["event"]["data"]["distance_km"] == "12.4"
 
 
-async def test_the_digests_of_a_receipt_can_be_done_again(partner: httpx.AsyncClient) -> None:
+async def leaves_of(app: FastAPI, action_id: str) -> bytes:
+    """What the journal holds of the batch of an action."""
+    query = text(
+        "SELECT leaves FROM journal JOIN action USING (batch_id) WHERE action_id = :action"
+    )
+    async with app.state.runtime.resources.sessions() as session:
+        return bytes((await session.execute(query, {"action": action_id})).scalar_one())
+
+
+async def test_the_digests_of_a_receipt_can_be_done_again(
+    app: FastAPI, partner: httpx.AsyncClient
+) -> None:
     result = await report(partner, an_event())
 
     receipt = (await partner.get(f"/v1/actions/{result['action_id']}/receipt")).json()
 
     digests, recorded = receipt["digests"], receipt["recorded"]
     content = digests["content"].removeprefix("sha256:")
-    leaf = (
-        f"\0{receipt['action_id'].replace('-', '')}|{content}|{recorded['methodology']}|"
-        f"{recorded['outcome']}|{recorded['gross_mg']}|{recorded['avoided_mg']}|{recorded['points']}"
+    fields = ("methodology", "outcome", "gross_mg", "avoided_mg")
+    said = rfc8785.dumps(
+        {
+            "kind": "action",
+            "action": receipt["action_id"].replace("-", ""),
+            "content": content,
+            "points": str(recorded["points"]),
+            **{name: recorded[name] for name in fields},
+        }
     )
-    assert digests["leaf"] == f"sha256:{sha256(leaf.encode()).hexdigest()}"
+    commitment = sha256(bytes.fromhex(recorded["salt"]) + said).digest()
+    leaf = sha256(b"\0" + commitment)
+    assert digests["leaf"] == f"sha256:{leaf.hexdigest()}"
+    assert await leaves_of(app, result["action_id"]) == leaf.digest()
     sheet = (await partner.get("/v1/methodologies/transit.metro/1.0.0")).json()
     assert digests["methodology"] == sheet["digest"]
+
+
+async def test_the_leaves_of_what_befell_an_action_can_be_done_again(
+    app: FastAPI, partner: httpx.AsyncClient, admin: httpx.AsyncClient
+) -> None:
+    undone, moved = [(await report(partner, an_event()))["action_id"] for _ in range(2)]
+    reversal = {"reason": "refund|0|0"}
+    transfer = {"scheme": "beijing|maas", "reference": "Q1"}
+    done = await partner.post(f"/v1/actions/{undone}/reversal", json=reversal)
+    went = await admin.post(f"/v1/actions/{moved}/transfer", json=transfer)
+
+    of_reversal, of_transfer = [
+        (await one_of(app, table, action))
+        for table, action in (("reversal", undone), ("transfer", moved))
+    ]
+
+    assert done.is_success, done.text
+    assert went.is_success, went.text
+    assert len(of_reversal.salt) == len(of_transfer.salt) == 16
+    assert of_reversal.salt != of_transfer.salt
+    assert of_reversal.leaves == leaf_of_reversal(
+        salt=of_reversal.salt,
+        action=UUID(undone).hex,
+        avoided_mg=int(done.json()["avoided_mg"]),
+        points=done.json()["points"],
+        **reversal,
+    )
+    assert of_transfer.leaves == leaf_of_transfer(
+        salt=of_transfer.salt, action=UUID(moved).hex, **transfer
+    )
+
+
+async def one_of(app: FastAPI, table: str, action_id: str) -> Any:
+    """The salt of a fact about an action, and what the journal holds of its batch."""
+    query = text(
+        f"SELECT salt, leaves FROM {table} JOIN journal USING (bucket, batch_id) "
+        "WHERE action_id = :action"
+    )
+    async with app.state.runtime.resources.sessions() as session:
+        return (await session.execute(query, {"action": action_id})).one()
 
 
 @pytest.mark.parametrize(

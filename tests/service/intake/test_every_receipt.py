@@ -31,7 +31,9 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from methodologies.verify import (
+    FORMAT,
     FORMAT_1,
+    FORMAT_2,
     ReceiptUnreadable,
     digest_of_receipt,
     read_receipt,
@@ -70,6 +72,8 @@ def receipts(draw: st.DrawFn) -> dict[str, Any]:
     outcome = decided(candidate, day, claimed=draw(st.integers(0, 9)) == 0)
     event(outcome.outcome)
     row: Any = as_recorded(candidate, outcome)
+    if not draw(st.booleans()):  # recorded before there were salts
+        row["salt"] = None
     return read_receipt(orjson.dumps(receipt_of(CATALOGUE, row)))
 
 
@@ -125,9 +129,18 @@ def holds(receipt: dict[str, Any]) -> bool:
         return False
 
 
+def as_second_format(receipt: dict[str, Any]) -> dict[str, Any]:
+    """A receipt of an action without a salt, as it was written before there were any."""
+    old = copy.deepcopy(receipt)
+    assume(old["recorded"].pop("salt") is None)
+    old["format"] = FORMAT_2
+    old["digests"]["receipt"] = digest_of_receipt(old)
+    return old
+
+
 def as_first_format(receipt: dict[str, Any], overlap: str) -> dict[str, Any]:
     """A receipt as it was written before the format's second version."""
-    old = copy.deepcopy(receipt)
+    old = as_second_format(receipt)
     old["format"] = FORMAT_1
     old["event"]["inventory_overlap"] = overlap
     old["standing"] = old.pop("status")
@@ -139,6 +152,41 @@ def as_first_format(receipt: dict[str, Any], overlap: str) -> dict[str, Any]:
 @given(receipts())
 def test_the_receipt_of_any_event_holds(receipt: dict[str, Any]) -> None:
     assert verify(receipt, CATALOGUE).differences == ()
+
+
+@quick
+@given(receipts())
+def test_one_of_the_second_format_holds(receipt: dict[str, Any]) -> None:
+    assert verify(as_second_format(receipt), CATALOGUE).differences == ()
+
+
+@quick
+@given(receipts(), st.sampled_from(["another", "none", "first form"]))
+def test_no_receipt_holds_under_another_salt(receipt: dict[str, Any], how: str) -> None:
+    """Also when the forger mends the receipt's own digest: the leaf is what the journal holds."""
+    forged = copy.deepcopy(receipt)
+    had = forged["recorded"]["salt"]
+    if how == "another" or had is None:
+        forged["recorded"]["salt"] = "00" * 16
+    elif how == "none":
+        forged["recorded"]["salt"] = None
+    else:
+        del forged["recorded"]["salt"]
+        forged["format"] = FORMAT_2
+    forged["digests"]["receipt"] = digest_of_receipt(forged)
+
+    assert [one.pointer for one in verify(forged, CATALOGUE).differences] == ["/digests/leaf"]
+
+
+@pytest.mark.parametrize("salt", [7, "", "00" * 15, "zz" * 16, "AB" * 16, ["00" * 16]])
+def test_what_is_no_salt_is_said(salt: object) -> None:
+    receipt = read_receipt(
+        orjson.dumps({**orjson.loads(ISSUED[0].read_bytes()), "format": FORMAT_2})
+    )
+    wrong = {**receipt, "format": FORMAT, "recorded": {**receipt["recorded"], "salt": salt}}
+
+    with pytest.raises(ReceiptUnreadable, match="/recorded/salt"):
+        read_receipt(orjson.dumps(wrong))
 
 
 @quick
@@ -172,7 +220,7 @@ def test_no_single_field_can_be_changed(receipt: dict[str, Any]) -> None:
 def test_one_that_was_issued_before_holds_and_cannot_be_changed(file: Path) -> None:
     receipt = read_receipt(file.read_bytes())
 
-    assert receipt["format"] == FORMAT_1
+    assert receipt["format"] == (FORMAT_2 if file.stem.startswith("second-") else FORMAT_1)
     assert verify(receipt, CATALOGUE).differences == ()
     assert [which for which, forged in forgeries(receipt) if holds(forged)] == []
 

@@ -17,7 +17,9 @@ from restate_versions import (
     restated,
     send,
 )
+from sqlalchemy import text
 
+from methodologies.leaf import leaf_of_restatement
 from service.errors import MethodologyNotFound, RestatementRefused, RunUnderWay, RunUnfinished
 from service.reconciliation.reconcile import reconcile
 from service.restate.chunks import alone
@@ -77,6 +79,35 @@ async def test_totals_move_by_exactly_the_difference_and_points_stay(
     assert (await totals(reporter, as_of=moment))["avoided_mg"] == before["avoided_mg"]
     now = await database_moment(programme)
     assert (await totals(reporter, as_of=now))["avoided_mg"] == after["avoided_mg"]
+
+
+async def test_the_leaf_of_each_restatement_can_be_made_again(
+    programme: FastAPI, reporter: httpx.AsyncClient
+) -> None:
+    await send(reporter, rides(3))
+    await restated(programme)
+
+    query = text(
+        "SELECT restatement.*, leaves FROM restatement JOIN journal USING (batch_id) "
+        "ORDER BY action_id"
+    )
+    async with programme.state.runtime.resources.sessions() as session:
+        found = (await session.execute(query)).mappings().all()
+
+    again = {
+        leaf_of_restatement(
+            salt=row["salt"],
+            action=row["action_id"].hex,
+            **{
+                name: row[name]
+                for name in ("sequence", "methodology", "outcome", "gross_mg", "avoided_mg")
+            },
+        )
+        for row in found
+    }
+    held = found[0]["leaves"]
+    assert len({row["salt"] for row in found}) == 3
+    assert again == {bytes(held[at : at + 32]) for at in range(0, len(held), 32)}
 
 
 async def test_the_series_as_of_a_moment_knows_the_old_value_then_and_the_new_one_now(
