@@ -34,7 +34,7 @@ REPEATS = 0.010
 SECOND_REPORTERS = 0.005
 IMPLAUSIBLE = 0.010
 RECENT = 4_096  # events that a repeat or a second reporter may refer to
-PROBE_LEVEL = "L2"
+PROBE_ACTIVITY = "cycle.ebike"
 
 SHARES = {
     "transit.metro": 35,
@@ -155,22 +155,22 @@ def subject(number: int) -> str:
 
 
 def probe(name: str) -> str:
-    """An event of evidence level L2, which the mix never has: its arrival in the totals is seen.
+    """A ride of a kind that the mix never has: its arrival in the totals is seen.
 
     Each is of a person of its own, so that no cap stops it.
     """
     now = datetime.now(BEIJING).isoformat(timespec="seconds")
     return (
-        f'{{"specversion":"1.0","id":"{name}","source":"metro-bj","type":"transit.metro",'
-        f'"subject":"{name}","time":"{now}","evidencelevel":"{PROBE_LEVEL}",'
+        f'{{"specversion":"1.0","id":"{name}","source":"bike","type":"{PROBE_ACTIVITY}",'
+        f'"subject":"{name}","time":"{now}",'
         f'"data":{{"distance_km":"5.0","trip_id":"{name}","region":"CN"}}}}'
     )
 
 
 def probes_in(totals: bytes) -> int:
     """How many probes the answer of GET /v1/totals counts."""
-    levels = json.loads(totals)["by_evidence_level"]
-    return sum(int(row["actions"]) for row in levels if row["evidence_level"] == PROBE_LEVEL)
+    activities = json.loads(totals)["by_activity"]
+    return sum(int(row["actions"]) for row in activities if row["activity"] == PROBE_ACTIVITY)
 
 
 def _metro(chance: random.Random, name: str, minutes: str) -> str:

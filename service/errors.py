@@ -217,7 +217,7 @@ class SubjectNotYours(Forbidden):
 
 
 class LevelNotYours(Forbidden):
-    """The evidence level is higher than this caller may state: L1 for people, L2 for partners."""
+    """The evidence level is higher than a caller may state: L0 for people, L1 for partners."""
 
     code = "level-not-yours"
     title = "The evidence level is too high for this caller"

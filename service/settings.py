@@ -79,9 +79,6 @@ class Settings(BaseSettings):
         None, description="Keys of the issuer: an https URL, or file:///... for the embedded one."
     )
     app_source: str = Field("app", description="Source under which people report themselves.")
-    app_source_max_level: str = Field(
-        "L1", pattern="^L[01]$", description="Highest evidence level a person may state."
-    )
 
     lanes: int = Field(
         2,

@@ -44,7 +44,7 @@ REPORTER = Caller(
     scopes=frozenset({"events:write", "events:backfill"}),
     sources=frozenset(SOURCES),
     default_level="L1",
-    max_level="L2",
+    max_level="L1",
 )
 
 
@@ -159,7 +159,7 @@ def any_event(draw: st.DrawFn) -> dict[str, object]:
     optional = {
         "datacontenttype": st.just("application/json"),
         "dataschema": _texts,
-        "evidencelevel": st.sampled_from(["L0", "L1", "L2"]),
+        "evidencelevel": st.sampled_from(["L0", "L1"]),
         "scope": st.sampled_from(["3", "3+"]),
         "inventoryoverlap": st.sampled_from(OVERLAPS),
     }
@@ -223,8 +223,8 @@ def as_recorded(candidate: Candidate, outcome: Outcome) -> dict[str, Any]:
 
 
 def at_noon(day: date) -> str:
-    """Noon in China."""
-    return datetime.combine(day, time(12), timezone(timedelta(hours=8))).isoformat()
+    """Noon in UTC: the same day in every country that a sheet has."""
+    return datetime.combine(day, time(12), UTC).isoformat()
 
 
 def parsed(event: dict[str, object]) -> CloudEvent:

@@ -9,7 +9,7 @@ import threading
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta, timezone
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -67,6 +67,11 @@ class SteppedClock:
 def unique(what: str) -> str:
     """Return a name that nobody has yet."""
     return f"{what}-{uuid4().hex[:12]}"
+
+
+def in_china(at: datetime) -> str:
+    """The time as an app in China sends it."""
+    return at.astimezone(timezone(timedelta(hours=8))).isoformat()
 
 
 def an_event(data: Mapping[str, object] | None = None, **changes: object) -> dict[str, Any]:

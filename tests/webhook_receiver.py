@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import httpx
-from builders import PATIENCE_S, an_event, unique
+from builders import PATIENCE_S, an_event, in_china, unique
 from fastapi import FastAPI
 
 from service.clock import system_clock
@@ -193,7 +193,7 @@ async def shown(client: httpx.AsyncClient, endpoint: dict[str, Any]) -> dict[str
 
 def a_ride_now(subject: str | None = None, **changes: Any) -> dict[str, Any]:
     """Return a ride at the machine's time."""
-    return an_event(time=system_clock().isoformat(), subject=subject or unique("person"), **changes)
+    return an_event(time=in_china(system_clock()), subject=subject or unique("person"), **changes)
 
 
 @asynccontextmanager

@@ -15,6 +15,7 @@ from service.errors import ActivityUnknown, EventInFuture, FieldsInvalid
 from service.intake.address import month_of
 from service.intake.event import CloudEvent, Datum
 from service.intake.extent import Extent
+from service.intake.local_day import EASTERNMOST_MIN, WESTERNMOST_MIN, days_at
 from service.partners.caller import Caller
 from service.partners.person import PersonHasher, PersonId
 from service.settings import Settings
@@ -60,7 +61,8 @@ class Candidate(NamedTuple):
 class Checked(NamedTuple):
     """What an event says, once it is known to be the caller's to report and fit to be recorded.
 
-    `text` is its data as it is hashed and stored, without the region; `age` is how long ago it was.
+    `text` is its data as it is hashed and stored, without the region; `age` is how long ago it was,
+    `utc_offset_min` the offset of its local time in minutes.
     """
 
     person: PersonId
@@ -71,6 +73,7 @@ class Checked(NamedTuple):
     scope: str
     overlap: str
     age: timedelta
+    utc_offset_min: int
 
 
 class Assessor:
@@ -97,7 +100,8 @@ class Assessor:
         Raises FieldsInvalid, ActivityUnknown, EventInFuture, or Forbidden's kinds when the event
         is not this caller's to report. An event that is too old is a candidate with a Refusal.
         """
-        person, level, region, data, text, scope, overlap, age = self.check(event, caller, now)
+        checked = self.check(event, caller, now)
+        person, level, region, data, text, scope, overlap, age, utc_offset_min = checked
         activity, at = event.type, event.time
         day = at.date()
         if age > self._late and not caller.may(BACKFILL):
@@ -113,8 +117,6 @@ class Assessor:
             data=text,
             overlap=event.inventoryoverlap,
         )
-        offset = at.utcoffset()
-        assert offset is not None
         leg: tuple[int, int] | None = None
         claims: tuple[PersonId, ...] = ()
         extent: Extent | None = None
@@ -135,7 +137,7 @@ class Assessor:
             activity=activity,
             region=region,
             occurred_at=at,
-            utc_offset_min=offset // _MINUTE,
+            utc_offset_min=utc_offset_min,
             evidence_level=level,
             scope=scope,
             data=text,
@@ -161,11 +163,13 @@ class Assessor:
         if age < self._ahead or event.time.year < OLDEST_YEAR:
             self._refuse_time(event.time, now)
         region, data = split_region(event)
+        utc_offset_min = offset_of(event.time)
+        check_local_day(event.time, utc_offset_min, region)
         text = canonical_data(data)
         if b"\\u0000" in text:
             _refuse_nul(data)
         scope, overlap = scope_of(event)
-        return Checked(person, level, region, data, text, scope, overlap, age)
+        return Checked(person, level, region, data, text, scope, overlap, age, utc_offset_min)
 
     def _refuse_time(self, at: datetime, now: datetime) -> None:
         if now - at < self._ahead:
@@ -216,6 +220,33 @@ class Assessor:
                 for name, why in error.errors
             )
             raise FieldsInvalid(f"{errors[0][0]}: {errors[0][1]}.", errors) from error
+
+
+def offset_of(at: datetime) -> int:
+    """Return the offset of a time from UTC, in minutes."""
+    offset = at.utcoffset()
+    assert offset is not None
+    return offset // _MINUTE
+
+
+def check_local_day(at: datetime, utc_offset_min: int, region: str | None) -> None:
+    """Raise FieldsInvalid unless the event's local day is one that it was then in its region.
+
+    Days are capped: with an offset of one's own choice one instant would be of three days.
+    """
+    if not WESTERNMOST_MIN <= utc_offset_min <= EASTERNMOST_MIN:
+        raise FieldsInvalid(
+            "/time: an offset is between -12:00 and +14:00. Send that of the place.",
+            (("/time", "must have an offset from -12:00 to +14:00"),),
+        )
+    days = days_at(region, at, utc_offset_min) if region else ()
+    if days and at.date() not in days:
+        shown = " or ".join(map(str, days))
+        raise FieldsInvalid(
+            f"/time: with this offset the local day is {at.date()}, but at that moment it was "
+            f"{shown} in {region}. Send the time with the offset of the place.",
+            (("/time", f"must be of the local day of {region}: {shown}"),),
+        )
 
 
 def scope_of(event: CloudEvent) -> tuple[str, str]:

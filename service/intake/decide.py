@@ -268,12 +268,17 @@ class Decider:
             periods.update((candidate.local_day, candidate.month))
 
     def _terms_of(self, candidate: Candidate) -> _Terms:
-        """Points of a late event ripen at once, and have their full time until they lapse."""
+        """Points of a late event ripen as if the action were of now, and lapse as long after.
+
+        Late is what would be ripe when it is recorded: reporting late brings points no sooner.
+        """
         key = (candidate.activity, candidate.local_day, candidate.utc_offset_min)
         found = self._terms.get(key)
         if found is None:
             rule = self._policy.rule(candidate.activity, candidate.local_day)
-            ripens_at = max(rule.ripe_at(candidate.occurred_at), self._now)
+            ripens_at = rule.ripe_at(candidate.occurred_at)
+            if ripens_at <= self._now:
+                ripens_at = rule.ripe_at(self._now.astimezone(candidate.occurred_at.tzinfo))
             found = _Terms(rule, ripens_at, ripens_at + rule.lapses_after)
             if rule.is_by_day:
                 self._terms[key] = found

@@ -84,7 +84,9 @@ class CloudEvent(BaseModel):
     datacontenttype: Literal["application/json"] | None = None
     dataschema: Annotated[str, Field(max_length=512)] | None = None
     evidencelevel: Literal["L0", "L1", "L2", "L3", "L4"] | None = Field(
-        None, description="Default L1 for partners and L0 for people."
+        None,
+        description="L0 self-declared, L1 a partner's own record. Default L1 for partners and L0 "
+        "for people, who may state no other. Higher levels follow from facts: stating one is 403.",
     )
     scope: Literal["3", "3+"] | None = Field(
         None, description="3 for what sits in an operator's own inventory; default 3+."

@@ -12,15 +12,13 @@ from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 from service.clock import Clock, seconds
 from service.errors import CredentialsMissing, KeyInvalid
 from service.partners import store
-from service.partners.caller import EPOCH_MARK, Caller
+from service.partners.caller import EPOCH_MARK, KEY_STATES, PERSON_STATES, Caller
 from service.partners.keys import KEY_START, TEST_START, KnownKey, is_mistyped, split_key
 from service.partners.tokens import Tokens
 from service.settings import Settings
 from service.tasks import end
 
 CACHED_KEYS_MAX = 10_000
-PARTNER_MAX_LEVEL = "L2"
-ADMIN_MAX_LEVEL = "L4"
 NOTE_EVERY_S = 60.0
 AWAY = (DBAPIError, PoolTimeout, OSError)
 
@@ -139,8 +137,8 @@ def _holder(prefix: str, known: KnownKey, settings: Settings) -> Caller:
         partner=known.partner,
         scopes=known.scopes,
         sources=known.sources,
-        default_level="L1",
-        max_level=ADMIN_MAX_LEVEL if "admin" in known.scopes else PARTNER_MAX_LEVEL,
+        default_level=KEY_STATES,
+        max_level=KEY_STATES,
         quota_per_minute=quota,
         key=prefix,
     )
@@ -162,8 +160,8 @@ def test_caller(
         partner=name,
         scopes=scopes - {"admin"},
         sources=sources,
-        default_level="L1",
-        max_level=PARTNER_MAX_LEVEL,
+        default_level=KEY_STATES,
+        max_level=KEY_STATES,
         quota_per_minute=quota_per_minute,
         realm=f"{name}\0",
         key=key,
@@ -176,8 +174,8 @@ def _person(subject: str, settings: Settings) -> Caller:
         partner=settings.app_source,
         scopes=frozenset(("events:write", "actions:read", "points:write")),
         sources=frozenset((settings.app_source,)),
-        default_level="L0",
-        max_level=settings.app_source_max_level,
+        default_level=PERSON_STATES,
+        max_level=PERSON_STATES,
         subject=subject,
         quota_per_minute=settings.person_quota_per_minute,
     )

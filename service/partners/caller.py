@@ -6,6 +6,8 @@ from service.errors import LevelNotYours, ScopeMissing, SourceNotYours, SubjectN
 
 EPOCH_MARK = "#"  # no partner's id holds it
 LEVELS = ("L0", "L1", "L2", "L3", "L4")
+KEY_STATES = "L1"  # a partner's own record: the highest level that anybody states
+PERSON_STATES = "L0"  # self-declared
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,8 +69,10 @@ class Caller:
         """Raise LevelNotYours for a level above what this caller may state."""
         if level > self.max_level:
             raise LevelNotYours(
-                f"You may state evidence levels up to {self.max_level}, not {level}: higher ones "
-                "are set by a second source or an auditor.",
+                f"You may state evidence levels up to {self.max_level}, not {level}. L1 is a "
+                "partner's own record; L2 follows when a second, independent partner reports the "
+                "same ride or invoice; L3 and L4 follow from an auditor's statement. Leave the "
+                "attribute out.",
                 (("/evidencelevel", f"must be {self.max_level} or lower"),),
             )
 

@@ -284,12 +284,9 @@ class Ledger:
         policy = [one for one in self.policies if one["from"] <= day][-1]
         rule = {**policy["default"], **policy["activities"].get(event["type"], {})}
         points, cap = self._award(person, event["type"], day, rule, result.credited_mg)
-        ripens = datetime.combine(
-            day + timedelta(days=rule["ripens"]["days"]),
-            time.fromisoformat(rule["ripens"]["at"]),
-            at.tzinfo,
-        )
-        ripens_at = max(ripens, now)
+        ripens_at = _ripe(at, rule["ripens"])
+        if ripens_at <= now:
+            ripens_at = _ripe(now.astimezone(at.tzinfo), rule["ripens"])
         if points or result.credited_mg:
             lapses_at = ripens_at + timedelta(hours=rule["lapses_after_h"])
             rounds = person.rounds(day, event["type"])
@@ -353,6 +350,11 @@ def _limit(result: Assessment, rounds: list[Earning]) -> str | None:
         if limit is not None and value > limit:
             return f"methodology_{name}_per_day"
     return None
+
+
+def _ripe(at: datetime, ripens: dict[str, Any]) -> datetime:
+    day = at.date() + timedelta(days=ripens["days"])
+    return datetime.combine(day, time.fromisoformat(ripens["at"]), at.tzinfo)
 
 
 def _day(event: Event) -> date:

@@ -55,7 +55,7 @@ async def test_lapsed_points_stay_lapsed_when_their_day_earns_again(
     # The earning of that day holds the late event's points; those that lapsed are gone.
     points = (await acme.get(f"/v1/people/{early['subject']}")).json()["points"]
     assert points["lapsed"] == POINTS
-    assert points["collectable"] == POINTS - taken["points"]
+    assert points["ripening"] == POINTS - taken["points"]
 
 
 async def test_lines_of_one_moment_are_listed_in_their_order(

@@ -17,8 +17,8 @@ from service.clock import seconds
 from service.errors import ConnectorDisabled, ConnectorNotFound, FieldsInvalid
 from service.intake.event import pointed
 from service.partners import store as partners
-from service.partners.authenticate import PARTNER_MAX_LEVEL, quota_of, test_caller
-from service.partners.caller import Caller
+from service.partners.authenticate import quota_of, test_caller
+from service.partners.caller import KEY_STATES, Caller
 from service.partners.test_mode import TEST_CONNECTOR
 from service.settings import Settings
 from service.webhooks import signing
@@ -123,8 +123,8 @@ class Connectors:
                 name,
                 scopes,
                 sources,
-                "L1",
-                PARTNER_MAX_LEVEL,
+                KEY_STATES,
+                KEY_STATES,
                 quota_per_minute=quota,
             ),
             enabled=partner is not None

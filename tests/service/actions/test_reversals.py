@@ -123,6 +123,7 @@ async def test_a_debt_is_paid_by_what_is_collected(
     await spend(app, subject, 784, clock())
     await reverse(partner, result)
     await report(partner, an_event(subject=subject, time="2026-06-15T10:00:00+08:00"))
+    clock.advance(hours=24)
 
     collected = (await partner.post(f"/v1/people/{subject}/collect")).json()
 

@@ -15,6 +15,7 @@ from builders import (
     an_event,
     catch_up,
     client_of,
+    in_china,
     report,
     running_app,
     unique,
@@ -73,8 +74,8 @@ class People:
     async def earn(self, *people: str) -> None:
         """A ride each, ripe now."""
         for who in people:
-            await report(self.client, an_event(subject=who, time=self.clock.now.isoformat()))
-        self.clock.advance(hours=30)
+            await report(self.client, an_event(subject=who, time=in_china(self.clock.now)))
+        self.clock.advance(hours=32)
 
     async def rich(self, *people: str) -> None:
         for who in people:
@@ -255,7 +256,7 @@ async def test_a_friend_takes_a_share_once(people: People) -> None:
 async def test_nothing_is_taken_that_is_not_ripe_or_lapsed_or_collected(people: People) -> None:
     ann, ben, friendship = await people.friends("ann", "ben")
     path = f"friends/{friendship}/take"
-    await report(people.client, an_event(subject=ann, time=people.clock.now.isoformat()))
+    await report(people.client, an_event(subject=ann, time=in_china(people.clock.now)))
     unripe = await people.post(ben, path)
     people.clock.advance(days=9)
     lapsed = await people.post(ben, path)
@@ -298,7 +299,7 @@ async def test_a_shield_has_a_price_and_an_end(people: People) -> None:
 
 async def test_what_friends_took_is_the_owners_to_give_back(people: People) -> None:
     ann, ben, friendship = await people.friends("ann", "ben")
-    event = an_event(subject=ann, time=people.clock.now.isoformat())
+    event = an_event(subject=ann, time=in_china(people.clock.now))
     action = await report(people.client, event)
     people.clock.advance(hours=30)
     await people.do(ben, f"friends/{friendship}/take")
@@ -362,12 +363,12 @@ async def test_collect_take_lapse_and_reversal_at_the_same_moment(people: People
     ann, *rest = await people.friends("ann", *("friend",) * 4)
     others, ids = rest[:4], rest[4:]
     for _ in range(4):
-        at = people.clock.now.isoformat()
+        at = in_china(people.clock.now)
         action = await report(people.client, an_event(subject=ann, time=at))
         await report(people.client, an_event(subject=ann, time=at))
         before = [await people.balance(who) for who in others]
         mine = await people.balance(ann)
-        people.clock.advance(hours=30)
+        people.clock.advance(hours=32)
 
         taken, _, collected, _, undone = await asyncio.gather(
             asyncio.gather(*(

@@ -2,11 +2,12 @@
 
 import json
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
 import httpx
 import pytest
-from builders import BATCH, LEAVE_OUT, SINGLE, an_event, report, unique
+from builders import BATCH, LEAVE_OUT, NOW, SINGLE, an_event, report, unique
 from fastapi import FastAPI
 
 BINARY = {"Content-Type": "application/json", "ce-specversion": "1.0"}
@@ -288,13 +289,79 @@ async def test_a_source_of_somebody_else_is_refused(
     assert problem["errors"][0]["pointer"] == "/source"
 
 
-@pytest.mark.parametrize("level", ["L3", "L4"])
-async def test_a_partner_may_not_state_an_auditors_level(
-    app: FastAPI, partner: httpx.AsyncClient, level: str
+@pytest.mark.parametrize("level", ["L2", "L3", "L4"])
+async def test_a_level_that_follows_from_facts_is_stated_by_nobody(
+    app: FastAPI, partner: httpx.AsyncClient, admin: httpx.AsyncClient, level: str
 ) -> None:
-    problem = await refused(app, partner, json.dumps(an_event(evidencelevel=level)), SINGLE)
+    for client in (partner, admin):
+        problem = await refused(app, client, json.dumps(an_event(evidencelevel=level)), SINGLE)
 
-    assert (problem["status"], problem["type"]) == (403, "/problems/level-not-yours")
+        assert (problem["status"], problem["type"]) == (403, "/problems/level-not-yours")
+        assert "second, independent partner" in problem["detail"]
+
+
+@pytest.mark.parametrize(
+    ("offset", "is_one"),
+    [("+14:00", True), ("-12:00", True), ("+14:01", False), ("-12:01", False), ("-23:59", False)],
+)
+async def test_an_offset_is_one_that_there_is(
+    partner: httpx.AsyncClient, offset: str, is_one: bool
+) -> None:
+    zone = datetime.fromisoformat(f"2026-06-15T00:00:00{offset}").tzinfo
+    event = an_event({"region": "ZZ"}, time=NOW.astimezone(zone).isoformat())
+
+    answer = await partner.post("/v1/events", json=event, headers=SINGLE)
+
+    assert answer.status_code == (201 if is_one else 422), answer.text
+    if not is_one:
+        assert answer.json()["errors"][0]["pointer"] == "/time"
+
+
+@pytest.mark.parametrize(
+    ("region", "time", "is_one"),
+    [
+        ("CN", "2026-06-14T18:00:00Z", False),  # the 15th has begun in Xinjiang, too
+        ("CN", "2026-06-14T16:00:00Z", True),
+        ("CN", "2026-06-14T15:59:59Z", True),
+        ("CN-XJ", "2026-06-14T23:59:59+06:00", True),  # Xinjiang keeps two times
+        ("CN-XJ", "2026-06-14T23:59:59+05:00", False),
+        ("GB", "2026-06-15T00:10:00+01:00", True),
+        ("GB", "2026-06-14T23:10:00Z", False),
+        ("US-NY", "2026-06-13T22:30:00-07:00", True),  # all zones of a country are allowed
+        ("US", "2026-06-14T20:00:00+14:00", True),  # the 13th in the west, the 14th in the east
+        ("US", "2026-06-14T12:00:00+14:00", False),  # the 13th in all of it
+        ("RU", "2026-06-14T14:00:00Z", True),
+        ("ZZ", "2026-06-14T23:10:00Z", True),  # no such country: the offset's range alone
+    ],
+)
+async def test_the_local_day_is_one_that_it_was_in_the_region(
+    partner: httpx.AsyncClient, region: str, time: str, is_one: bool
+) -> None:
+    answer = await partner.post(
+        "/v1/events", json=an_event({"region": region}, time=time), headers=SINGLE
+    )
+
+    assert answer.status_code == (201 if is_one else 422), answer.text
+    if not is_one:
+        assert answer.json()["errors"][0]["pointer"] == "/time"
+        assert "offset of the place" in answer.json()["detail"]
+
+
+async def test_one_instant_is_of_no_three_days(partner: httpx.AsyncClient) -> None:
+    """Nine rides at one instant, under three offsets, were credited on three days' caps."""
+    subject, at = unique("person"), datetime(2026, 6, 15, 2, 0, tzinfo=UTC)
+    offsets = [timedelta(hours=-23, minutes=-59), timedelta(0), timedelta(hours=13, minutes=59)]
+    rides = [
+        an_event(subject=subject, time=at.astimezone(timezone(offset)).isoformat())
+        for offset in offsets
+        for _ in range(3)
+    ]
+
+    answer = await partner.post("/v1/events", json=rides, headers=BATCH)
+
+    days = {one.get("local_day") for one in answer.json()["results"]}
+    assert days == {None, "2026-06-15"}
+    assert answer.json()["counts"]["problem"] == 3
 
 
 async def test_me_means_nothing_with_a_key(app: FastAPI, partner: httpx.AsyncClient) -> None:

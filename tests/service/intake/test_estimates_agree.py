@@ -184,7 +184,7 @@ async def test_what_is_recorded_is_estimated_alike(
 
 def test_evidence_that_is_too_weak_for_points_gives_none_in_an_estimate() -> None:
     in_force = POLICY.in_force(NOW.date())
-    rule = replace(POLICY.rule("transit.metro", NOW.date()), evidence="L2")
+    rule = replace(POLICY.rule("transit.metro", NOW.date()), evidence="L1")
     policy = Policy([replace(in_force, activities={"transit.metro": rule})])
     assessor = an_assessor(Path("/nowhere"))
 
@@ -192,12 +192,12 @@ def test_evidence_that_is_too_weak_for_points_gives_none_in_an_estimate() -> Non
         event = parsed(a_ride(evidencelevel=level))
         return estimate_event(event, REPORTER, assessor=assessor, policy=policy, now=NOW)
 
-    weak, strong = estimate("L1"), estimate("L2")
+    weak, strong = estimate("L0"), estimate("L1")
 
     assert (weak["avoided_mg"], strong["avoided_mg"]) == ("794592", "794592")
     assert (strong["points"], strong["reason"]) == (794, None)
-    assert (weak["points"], weak["reason"]) == award(rule, 794592, Awarded(), level="L1")
-    assert "L2 or higher" in str(weak["detail"])
+    assert (weak["points"], weak["reason"]) == award(rule, 794592, Awarded(), level="L0")
+    assert "L1 or higher" in str(weak["detail"])
 
 
 async def test_only_an_estimate_may_be_of_a_day_that_is_too_long_ago(

@@ -78,11 +78,11 @@ async def test_header_values_are_percent_encoded(partner: httpx.AsyncClient) -> 
 
 
 async def test_extensions_are_headers_too_in_binary_mode(partner: httpx.AsyncClient) -> None:
-    headers, body = binary_of(an_event(evidencelevel="L2", scope="3"))
+    headers, body = binary_of(an_event(evidencelevel="L0", scope="3"))
 
     answer = await partner.post("/v1/events", content=body, headers=headers)
 
-    assert answer.json()["evidence_level"] == "L2"
+    assert answer.json()["evidence_level"] == "L0"
     assert answer.json()["scope"] == "3"
 
 

@@ -228,7 +228,7 @@ def test_one_that_was_issued_before_holds_and_cannot_be_changed(file: Path) -> N
 def events_of_all_cases() -> list[dict[str, Any]]:
     """An event for each worked case, and among them those that others leave no room for."""
     attributes = cycle(
-        [{}, {"scope": "3"}, {"scope": "3+"}, {"evidencelevel": "L0"}, {"evidencelevel": "L2"}]
+        [{}, {"scope": "3"}, {"scope": "3+"}, {"evidencelevel": "L0"}, {"evidencelevel": "L1"}]
         + [{"inventoryoverlap": overlap} for overlap in OVERLAPS]
     )
     events: list[dict[str, Any]] = [
@@ -239,7 +239,7 @@ def events_of_all_cases() -> list[dict[str, Any]]:
         for editions in EDITIONS.values()
         for edition in editions
         for case in cases_of(edition)
-        if case.day <= NOW.date()
+        if case.day < NOW.date()
     ]
     subject, claimed = unique("person"), {"trip_id": unique("trip")}
     many = [an_order(subject=subject, inventoryoverlap="merchant_s3") for _ in range(12)]

@@ -26,7 +26,7 @@ def event(activity: str, **data: Any) -> Make:
 
     def make(more: dict[str, Any] | None = None, **changes: Any) -> dict[str, Any]:
         given = {"distance_km": LEAVE_OUT, "trip_id": LEAVE_OUT, **data, **(more or {})}
-        return a_ride(given, type=activity, evidencelevel="L2", **changes)
+        return a_ride(given, type=activity, evidencelevel="L1", **changes)
 
     return make
 

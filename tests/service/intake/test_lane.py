@@ -253,7 +253,7 @@ async def test_after_a_lost_connection_the_first_answer_is_given(
         scopes=frozenset(),
         sources=frozenset(SOURCES),
         default_level="L1",
-        max_level="L2",
+        max_level="L1",
     )
     subject = unique("person")
     sent = [an_event(subject=subject), an_event(subject=subject), an_event(subject=subject)]

@@ -1,8 +1,11 @@
 """What becomes of an event: credited, capped, zero, refused or already claimed."""
 
+from datetime import UTC, datetime
+
 import httpx
 import pytest
 from builders import (
+    SteppedClock,
     a_bike_ride,
     a_box,
     a_bus_ride,
@@ -41,11 +44,31 @@ async def test_the_day_is_the_local_day_of_the_event(partner: httpx.AsyncClient)
     assert result["ripens_at"] == "2026-06-16T07:00:00+08:00"
 
 
-async def test_a_late_event_ripens_at_once(partner: httpx.AsyncClient) -> None:
-    result = await report(partner, an_event(time="2026-06-10T08:00:00+08:00"))
+@pytest.mark.parametrize(
+    ("region", "time", "ripens_at"),
+    [
+        ("CN", "2026-06-10T08:00:00+08:00", "2026-06-16T07:00:00+08:00"),
+        ("CN", "2026-06-14T23:59:59+08:00", "2026-06-16T07:00:00+08:00"),
+        ("US", "2026-06-10T08:00:00-07:00", "2026-06-15T07:00:00-07:00"),  # it is the 14th there
+    ],
+)
+async def test_a_late_event_ripens_as_if_it_were_of_today(
+    partner: httpx.AsyncClient, region: str, time: str, ripens_at: str
+) -> None:
+    result = await report(partner, an_event({"region": region}, time=time))
 
     assert result["outcome"] == "credited"
-    assert result["ripens_at"] == "2026-06-15T12:00:00+08:00"
+    assert result["ripens_at"] == ripens_at
+
+
+async def test_an_event_of_last_night_ripens_this_morning(
+    partner: httpx.AsyncClient, clock: SteppedClock
+) -> None:
+    clock.now = datetime(2026, 6, 14, 22, 59, tzinfo=UTC)
+
+    result = await report(partner, an_event(time="2026-06-14T23:59:59+08:00"))
+
+    assert result["ripens_at"] == "2026-06-15T07:00:00+08:00"
 
 
 async def test_an_event_of_thirty_days_ago_counts(partner: httpx.AsyncClient) -> None:

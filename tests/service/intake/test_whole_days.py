@@ -37,7 +37,7 @@ def parked(
     return a_ride(
         given,
         type="vehicle.stop",
-        evidencelevel="L2",
+        evidencelevel="L1",
         subject=subject or unique("person"),
         time=f"{last}T11:30:00+08:00",
     )

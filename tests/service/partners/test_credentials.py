@@ -139,9 +139,9 @@ async def test_a_missing_scope_is_named(app: FastAPI, scope: str) -> None:
 
 
 async def test_an_admin_holds_every_scope(admin: httpx.AsyncClient) -> None:
-    result = await report(admin, an_event(evidencelevel="L4", time="2025-01-01T00:00:00+08:00"))
+    result = await report(admin, an_event(time="2025-01-01T00:00:00+08:00"))
 
-    assert (result["outcome"], result["evidence_level"]) == ("credited", "L4")
+    assert (result["outcome"], result["evidence_level"]) == ("credited", "L1")
 
 
 # People
@@ -174,6 +174,7 @@ async def test_what_a_person_declares_is_in_no_carbon_total(person: Callable[[st
     [
         ({"subject": "somebody-else"}, "subject-not-yours"),
         ({"source": "metro"}, "source-not-yours"),
+        ({"evidencelevel": "L1"}, "level-not-yours"),
         ({"evidencelevel": "L2"}, "level-not-yours"),
     ],
 )

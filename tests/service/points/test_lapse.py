@@ -169,6 +169,7 @@ async def test_points_that_come_after_a_lapse_are_points_of_their_own(
     )
 
     assert undone.json()["points"] == 0, "what lapsed is gone already"
+    clock.advance(days=1)
     assert (await client.post(f"/v1/people/{subject}/collect")).json()["points"] == 794
     rows = (await client.get(f"/v1/people/{subject}/earnings?limit=1")).json()
     assert rows["data"][0]["collected"] == 794

@@ -183,6 +183,7 @@ async def test_what_comes_after_a_lapse_ripens_anew(
     await report(backfill, an_event(subject=subject))
     clock.advance(hours=19 + 72)
     await report(backfill, an_event({"distance_km": "3"}, subject=subject))
+    clock.advance(hours=24)
 
     collected = (await backfill.post(f"/v1/people/{subject}/collect")).json()
 
@@ -332,8 +333,8 @@ async def test_pages_of_entries_hold_each_once_newest_first(
 ) -> None:
     subject = unique("person")
     for day in (10, 11, 12):
-        clock.advance(seconds=1)
         await report(backfill, an_event(subject=subject, time=f"2026-06-{day}T10:00:00+08:00"))
+        clock.advance(days=1)
         await backfill.post(f"/v1/people/{subject}/collect")
 
     rows, pages = await all_pages(backfill, f"/v1/people/{subject}/entries", limit)
@@ -346,9 +347,13 @@ async def test_entries_of_one_millisecond_keep_their_order(
     backfill: httpx.AsyncClient, clock: SteppedClock
 ) -> None:
     subject = unique("person")
-    for day in (5, 6, 7, 8, 9, 10):
-        await report(backfill, an_event(subject=subject, time=f"2026-06-{day:02}T10:00:00+08:00"))
-        await backfill.post(f"/v1/people/{subject}/collect")
+    days = [f"2026-06-{day:02}" for day in (5, 6, 7, 8, 9, 10)]
+    for day in days:
+        await report(backfill, an_event(subject=subject, time=f"{day}T10:00:00+08:00"))
+    clock.advance(days=1)
+    for day in days:
+        which = {"local_day": day, "activity": "transit.metro"}
+        await backfill.post(f"/v1/people/{subject}/collect", json=which)
 
     rows, _ = await all_pages(backfill, f"/v1/people/{subject}/entries", 50)
 

@@ -83,7 +83,7 @@ async def test_totals_say_everything_about_what_was_avoided(world: World) -> Non
             an_event(subject=subject),
             an_order(subject=subject),
             an_event({"region": "GB"}, time="2025-06-01T10:00:00Z"),
-            an_event(evidencelevel="L2"),
+            an_event(evidencelevel="L1"),
         ],
     )
     await catch_up(world.app)

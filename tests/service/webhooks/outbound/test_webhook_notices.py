@@ -68,7 +68,7 @@ async def test_each_outcome_is_told_under_its_type_as_its_schema_says(
         sent = [
             a_ride_now(data={"trip_id": trip}),
             a_ride_now(data={"distance_km": "4000"}),
-            a_ride_now(data={"region": "FR"}),
+            a_ride_now(data={"region": "ZZ"}),
         ]
         results = [first, *await report_all(client, sent)]
         path = f"/v1/actions/{results[0]['action_id']}/reversal"
