@@ -11,6 +11,9 @@ from collections.abc import Callable
 from dataclasses import replace
 from types import FrameType
 
+if __name__ == "__main__":
+    gc.disable()  # all that a start imports and builds stays: a look for garbage in it is in vain
+
 import uvicorn
 from fastapi import FastAPI
 
@@ -57,13 +60,14 @@ class Server(uvicorn.Server):
 
 
 def calm_collector() -> None:
-    """Let the cycle collector look less often, and never at what the start has built.
+    """Let the cycle collector work from now on, but seldom, and never on what the start has built.
 
     A batch makes thousands of small objects that live for one commit and hold no cycles.
     """
     gc.collect()
     gc.freeze()
     gc.set_threshold(COLLECT_AFTER, 20, 50)
+    gc.enable()
 
 
 def inherited(fd: int) -> socket.socket:

@@ -5,9 +5,13 @@ supervises, since a job for each event would cost more than the event.
 """
 
 import asyncio
+import gc
 import logging
 from contextlib import AsyncExitStack
 from typing import Any
+
+if __name__ == "__main__":
+    gc.disable()  # all that a start imports stays: a look for garbage in it is in vain
 
 import orjson
 import uvloop
@@ -105,6 +109,8 @@ class WorkerSettings:
 
 def main() -> None:
     """Run until SIGTERM or SIGINT."""
+    gc.freeze()
+    gc.enable()
     settings = Settings()
     open_log(settings)
     asyncio.set_event_loop(uvloop.new_event_loop())  # arq takes the loop that is there

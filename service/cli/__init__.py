@@ -20,8 +20,10 @@ class Location(NamedTuple):
 COMMANDS = {
     "up": Location("cli.system", "up", "Run everything here: PostgreSQL, Valkey, API and worker."),
     "clock": Location("cli.system", "clock", "Move the time of a demo, or show it."),
-    "migrate": Location("cli.system", "migrate", "Bring the database's schema up to date."),
-    "demo": Location("cli.system", "demo", "Make the demo partner and people.", hidden=True),
+    "migrate": Location("cli.database", "migrate", "Bring the database's schema up to date."),
+    "prepare": Location(
+        "cli.database", "prepare", "Migrate, and make the demo partner and people.", hidden=True
+    ),
     "settings": Location("cli.about", "show_settings", "List every setting with its value here."),
     "openapi": Location("cli.about", "openapi", "Print the OpenAPI document."),
     "partner": Location("cli.partner", "app", "Partners: who may report, with sources and keys."),

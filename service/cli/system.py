@@ -1,7 +1,5 @@
 """Commands that run the system here."""
 
-import asyncio
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -9,13 +7,8 @@ import typer
 from methodologies.contract import CatalogueBroken
 from methodologies.plugins import load_all
 from service.clock import CLOCK_FILE, read_ahead, system_clock
-from service.demo import put_demo
 from service.embedded.clock import ClockRefused, move_clock
 from service.embedded.up import run_up
-from service.local import local_settings
-from service.migrate import migrate_database
-from service.partners.person_key import hasher_of
-from service.resources import SettingMissing, open_resources
 from service.settings import Settings
 from service.terminal import fail, out
 
@@ -57,23 +50,3 @@ def clock(
     except ClockRefused as error:
         raise fail(error) from error
     out.print(f"It is {system_clock() + moved:%Y-%m-%d %H:%M} UTC, {moved} ahead.")
-
-
-def migrate() -> None:
-    """Bring the database's schema up to date. Safe to run twice, and from two places at once."""
-    try:
-        version = migrate_database(local_settings())
-    except SettingMissing as error:
-        raise fail(error) from error
-    out.print(f"The database is at revision {version}.")
-
-
-def demo() -> None:
-    """Make the demo partner, people and projects, and write demo.json."""
-
-    async def work() -> Path:
-        settings = Settings()
-        async with open_resources(settings) as resources:
-            return await put_demo(resources, hasher_of(settings), settings.home)
-
-    out.print(f"Demo data is described in {asyncio.run(work())}.")

@@ -11,10 +11,6 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-import httpx
-from arq.constants import default_queue_name, health_check_key_suffix
-from redis import Redis
-from redis.exceptions import RedisError
 from rich.console import Console
 
 from service.clock import system_clock
@@ -25,6 +21,7 @@ from service.embedded.listener import listen, url_of
 from service.embedded.postgres import await_postgres, prepare_postgres, spawn_postgres
 from service.embedded.postgres_data import FAST, IMMEDIATE
 from service.embedded.process import STAY, Process, StartupError, spawn, stop, tail
+from service.embedded.readiness import await_ready
 from service.embedded.running_file import RunningFile
 from service.embedded.supervisor import Child, Supervisor
 from service.embedded.valkey import TERMINATE, await_valkey, prepare_valkey, spawn_valkey
@@ -33,7 +30,6 @@ from service.http.metrics import SHARED_DIR
 from service.settings import Settings
 
 DRAIN_S = 30.0
-READY_S = 60.0
 OWNER = "SAXAUL_OWNER_DATABASE_URL"
 ONE_OFF_S = 3600.0  # a migration of big tables
 
@@ -93,12 +89,12 @@ def up(startup: Startup, home: Home, running_file: RunningFile) -> None:
 
         # Only programs that end again get the URL of the owner of the tables.
         once_env = env if owner_url is None else {**env, OWNER: owner_url}
-        run_once(startup, "migrate", "Migrating the database", once_env)
-        run_once(startup, "demo", "Preparing demo partner, people and projects", once_env)
+        what = "Migrating the database, preparing demo partner, people and projects"
+        run_once(startup, "prepare", what, once_env)
         with step(startup.console, "Starting worker and API"):
             start_worker(startup, env)
             start_api(startup, env | shared, listener)
-            await_ready(startup, url, redis_url)
+            await_ready(startup.supervisor, url, redis_url, startup.log)
 
         embedded = startup.settings.database_url is None
         running = Running(url, startup.home, database_url, embedded_database=embedded)
@@ -213,30 +209,6 @@ def run_once(startup: Startup, name: str, what: str, env: Mapping[str, str]) -> 
         if process.returncode != 0:
             log = startup.log(name)
             raise StartupError(f"{what} failed. The end of {log}:\n{tail(log)}")
-
-
-def await_ready(startup: Startup, url: str, redis_url: str) -> None:
-    """Wait until the API's `/readyz` answers and arq has left its sign of life in Valkey."""
-    says = {"worker": "nothing yet", "api-1": "nothing yet"}
-
-    def ready() -> bool:
-        try:
-            with Redis.from_url(redis_url) as valkey:
-                worker = bool(valkey.exists(default_queue_name + health_check_key_suffix))
-            answer = httpx.get(f"{url}/readyz", timeout=2.0, trust_env=False)
-        except (RedisError, httpx.TransportError) as error:
-            says["api-1"] = str(error) or type(error).__name__
-            return False
-        says["api-1"] = f"{answer.status_code} {answer.text[:500]}"
-        says["worker"] = "running" if worker else "nothing yet"
-        return worker and answer.is_success
-
-    if not startup.supervisor.wait_for(ready, seconds=READY_S):
-        name = "worker" if says["worker"] != "running" else "api-1"
-        raise StartupError(
-            f"Not ready after {READY_S:.0f} s. {name} says: {says[name]}. The end of "
-            f"{startup.log(name)}:\n{tail(startup.log(name))}"
-        )
 
 
 def environment(startup: Startup, *, url: str, database_url: str, redis_url: str) -> dict[str, str]:

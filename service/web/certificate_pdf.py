@@ -2,13 +2,16 @@
 
 import io
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import segno
-from fpdf import FPDF
 
 from service.forest.schemas import CertificateView
 from service.web.certificate_page import NOT_SURVEYED, STATES, percent_text
 from service.web.figures import count
+
+if TYPE_CHECKING:
+    from fpdf import FPDF
 
 FONT = Path(__file__).parent / "files" / "certificate.ttf"
 PAPER, CARD, LINE = (247, 240, 227), (253, 249, 241), (224, 211, 186)
@@ -21,6 +24,9 @@ SHARES_MAX = 3
 
 def certificate_pdf(view: CertificateView) -> bytes:
     """Return the PDF of a certificate, dated as its issue; equal content gives equal bytes."""
+    # A tenth of what an API process imports, in every process, for what few of them are asked for.
+    from fpdf import FPDF  # noqa: PLC0415
+
     pdf = FPDF(format="A4")
     pdf.set_creation_date(view.issued_at)
     pdf.set_title(f"Tree certificate {view.serial}")
@@ -49,7 +55,7 @@ def certificate_pdf(view: CertificateView) -> bytes:
     return bytes(pdf.output())
 
 
-def _ground(pdf: FPDF) -> None:
+def _ground(pdf: "FPDF") -> None:
     pdf.set_fill_color(*PAPER)
     pdf.rect(0, 0, WIDTH, HEIGHT, style="F")
     pdf.set_fill_color(*CARD)
@@ -67,7 +73,7 @@ def _ground(pdf: FPDF) -> None:
     _shrub(pdf, 176, 268, 2 / 3)
 
 
-def _shrub(pdf: FPDF, x: int, y: int, size: float) -> None:
+def _shrub(pdf: "FPDF", x: int, y: int, size: float) -> None:
     """Draw the twigs of a saxaul shrub upwards from its foot."""
     pdf.set_draw_color(*GREEN)
     pdf.set_line_width(0.7)
@@ -79,7 +85,7 @@ def _shrub(pdf: FPDF, x: int, y: int, size: float) -> None:
 
 
 def _write(
-    pdf: FPDF, y: float, text: str, size: int, colour: tuple[int, int, int], *, spacing: float = 0
+    pdf: "FPDF", y: float, text: str, size: int, colour: tuple[int, int, int], *, spacing: float = 0
 ) -> None:
     """Write one centred line, in smaller type where it would not fit."""
     pdf.set_char_spacing(spacing)
@@ -93,7 +99,7 @@ def _write(
     pdf.set_char_spacing(0)
 
 
-def _shares(pdf: FPDF, view: CertificateView, y: float) -> float:
+def _shares(pdf: "FPDF", view: CertificateView, y: float) -> float:
     for one in view.contributors[:SHARES_MAX]:
         text = f"{one.display_name or 'Somebody'}, {percent_text(one.share)} %"
         _write(pdf, y, text, 11, INK)
@@ -105,7 +111,7 @@ def _shares(pdf: FPDF, view: CertificateView, y: float) -> float:
     return y + 6
 
 
-def _lot(pdf: FPDF, view: CertificateView, y: float) -> None:
+def _lot(pdf: "FPDF", view: CertificateView, y: float) -> None:
     pdf.set_draw_color(*LINE)
     pdf.line(LEFT, y, WIDTH - LEFT, y)
     state, meaning = STATES[view.lot.state]
@@ -127,7 +133,7 @@ def _lot(pdf: FPDF, view: CertificateView, y: float) -> None:
         pdf.text(x, y + 38, figure)
 
 
-def _proof(pdf: FPDF, view: CertificateView) -> None:
+def _proof(pdf: "FPDF", view: CertificateView) -> None:
     code = io.BytesIO()
     segno.make(view.url, error="m", micro=False).save(
         code, kind="svg", border=2, light="#fff", omitsize=True

@@ -25,6 +25,7 @@ from service.intake import lane
 from service.resources import Resources
 from service.tasks import is_ending
 from service.webhooks.outbound import store
+from service.webhooks.outbound.attempt import OK, SECRET, Answer
 from service.webhooks.outbound.endpoint import about, log_disabled
 from service.webhooks.outbound.schedule import (
     DISABLE_AFTER,
@@ -33,7 +34,7 @@ from service.webhooks.outbound.schedule import (
     TRIP_FAILURES,
     retry_at,
 )
-from service.webhooks.outbound.send import OK, SECRET, Answer, Sender
+from service.webhooks.outbound.send import Sender
 from service.webhooks.vault import SealBroken, Vault
 
 IN_FLIGHT_MAX = 500  # taken and not yet written down

@@ -4,16 +4,16 @@ import asyncio
 import ssl
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from datetime import datetime
 from types import UnionType
-from typing import NamedTuple
 
 import aiohttp
 from aiohttp.abc import AbstractResolver
 from yarl import URL
 
 from service.clock import Clock, seconds
-from service.webhooks.outbound.address import AddressRefused, open_connector
+from service.webhooks.outbound.address import AddressRefused
+from service.webhooks.outbound.attempt import ADDRESS, CONNECTION, OK, STATUS, TIMEOUT, TLS, Answer
+from service.webhooks.outbound.connector import open_connector
 from service.webhooks.outbound.schedule import read_retry_after
 from service.webhooks.signing import signed_headers
 
@@ -22,22 +22,6 @@ HEAD_BYTES_MAX = 8 * 1024
 BUFFER_BYTES = 4 * 1024
 CONNECT_SHARE = 3  # connecting may take this part of the whole time
 AGENT = "Saxaul-Webhooks/1.0"
-
-OK, STATUS, TIMEOUT, ADDRESS = "ok", "status", "timeout", "address"
-TLS, CONNECTION, SECRET = "tls", "connection", "secret"
-RESULTS = (OK, STATUS, TIMEOUT, ADDRESS, TLS, CONNECTION, SECRET)
-
-
-class Answer(NamedTuple):
-    """What came of a try. `error` says in words what went wrong; `wait_s` what was asked for."""
-
-    started_at: datetime
-    duration_ms: int
-    result: str
-    status: int | None
-    error: str | None
-    body: bytes | None
-    wait_s: int
 
 
 class Sender:

@@ -14,7 +14,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from service.resources import Resources
-from service.webhooks.outbound.send import RESULTS
+from service.webhooks.outbound.attempt import RESULTS
 from service.webhooks.outbound.store import backlog
 
 ATTEMPTS_KEY = "sx:webhooks:attempts"  # hash: result -> count, since the last flush

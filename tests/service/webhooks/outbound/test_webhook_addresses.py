@@ -16,11 +16,11 @@ from service.clock import seconds
 from service.webhooks.outbound.address import (
     AddressFilter,
     AddressRefused,
-    CheckedResolver,
     UrlRefused,
     check_url,
     is_public,
 )
+from service.webhooks.outbound.connector import CheckedResolver
 from service.webhooks.outbound.send import ANSWER_BYTES_MAX
 from service.webhooks.signing import new_secret
 
