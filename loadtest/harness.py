@@ -8,12 +8,14 @@ import asyncio
 import json
 import os
 import signal
+import ssl
 import subprocess
 import sys
 import time
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -131,6 +133,13 @@ class SystemUnderTest:
     def _is_ready(self) -> bool:
         state = running_of(self.home)
         return state.get("pid") == self.process.pid and bool(state["ready"])
+
+
+@cache
+def tls_context() -> ssl.SSLContext:
+    """The context that all HTTP clients of this process share: to make one is 50 ms of reading
+    authorities, which a client of httpx does by itself, also where it speaks plain HTTP."""
+    return ssl.create_default_context()
 
 
 def clean_environment() -> dict[str, str]:

@@ -72,11 +72,13 @@ class Receiver:
     def settled(self, facts: set[str], *, seconds: float) -> Deliveries:
         """What came, once it has all of `facts` and nothing waits, or after `seconds`."""
         deadline = time.monotonic() + seconds
-        with self.system.client(self.system.webhooks_key) as service:
+        with (
+            self.system.client(self.system.webhooks_key) as service,
+            self.system.client() as receiver,
+        ):
             while True:
-                came = Deliveries(
-                    **httpx.get(f"{self.url}/deliveries", trust_env=False).raise_for_status().json()
-                )
+                answer = receiver.get(f"{self.url}/deliveries")
+                came = Deliveries(**answer.raise_for_status().json())
                 complete = facts <= came.facts.keys() and not self._waits(service)
                 if complete or time.monotonic() > deadline:
                     return came

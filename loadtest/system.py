@@ -30,6 +30,7 @@ from loadtest.harness import (
     demo_of,
     program,
     tail,
+    tls_context,
     wait_until,
 )
 
@@ -67,7 +68,13 @@ class System:
     def client(self, key: str = "") -> httpx.Client:
         """An HTTP client of the system, with a key or without."""
         headers = {"Authorization": f"Bearer {key}"} if key else {}
-        return httpx.Client(base_url=self.url, headers=headers, timeout=ANSWER_S, trust_env=False)
+        return httpx.Client(
+            base_url=self.url,
+            headers=headers,
+            timeout=ANSWER_S,
+            trust_env=False,
+            verify=tls_context(),
+        )
 
     def totals(self) -> dict[str, Any]:
         """The answer of GET /v1/totals. Raises NotRunning when there is none."""
@@ -235,7 +242,9 @@ def exit_code(run: Callable[[], int], *failures: type[Exception]) -> int:
 def is_ready(url: str) -> bool:
     """Whether /readyz says so."""
     try:
-        return httpx.get(f"{url}/readyz", timeout=ANSWER_S, trust_env=False).is_success
+        return httpx.get(
+            f"{url}/readyz", timeout=ANSWER_S, trust_env=False, verify=tls_context()
+        ).is_success
     except httpx.HTTPError:
         return False
 

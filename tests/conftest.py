@@ -28,11 +28,12 @@ from builders import (
 )
 from builders import running_app as run_app
 from fastapi import FastAPI
+from not_durable import not_durable
 from order import (  # noqa: F401  (pytest calls these)
     pytest_collection_modifyitems,
     pytest_xdist_make_scheduler,
 )
-from prepared import TEMPLATE, not_durable, prepare_home
+from prepared import TEMPLATE, prepare_home
 from redis.asyncio import Redis
 from remembered import remember
 from soak import load_profile

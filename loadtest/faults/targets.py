@@ -17,7 +17,7 @@ import httpx
 from redis.asyncio import Redis
 
 from loadtest.faults.proxy import Proxy, proxied
-from loadtest.harness import NotRunning, SystemUnderTest
+from loadtest.harness import NotRunning, SystemUnderTest, tls_context
 from loadtest.system import System, another_api, system_in, system_of
 
 NETWORKED = "networked"
@@ -190,6 +190,6 @@ def _mount(disk: Path, size_mib: int) -> None:
 
 async def _clock_ahead_s(url: str) -> float:
     """Seconds by which the clock of the API at `url` is ahead, as its Date header says."""
-    async with httpx.AsyncClient(trust_env=False) as client:
+    async with httpx.AsyncClient(trust_env=False, verify=tls_context()) as client:
         date = (await client.get(f"{url}/healthz")).headers["date"]
     return parsedate_to_datetime(date).timestamp() - time.time()

@@ -11,6 +11,7 @@ from typing import Any
 
 import httpx
 
+from loadtest.harness import tls_context
 from loadtest.mix import Mix
 from loadtest.system import System
 from loadtest.tally import RECORDED
@@ -174,6 +175,7 @@ class Workload:
             headers={"Authorization": f"Bearer {self.system.partner_key}"},
             timeout=ANSWER_S,
             trust_env=False,
+            verify=tls_context(),
         )
 
 

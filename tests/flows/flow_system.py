@@ -16,7 +16,14 @@ from typing import Any
 import asyncpg
 import httpx
 
-from loadtest.harness import HANG_S, SAXAUL, Done, SystemUnderTest, clean_environment
+from loadtest.harness import (
+    HANG_S,
+    SAXAUL,
+    Done,
+    SystemUnderTest,
+    clean_environment,
+    tls_context,
+)
 from service.clock import seconds
 
 NOT_DURABLE = (sys.executable, str(Path(__file__).parents[1] / "up_not_durable.py"))
@@ -36,6 +43,7 @@ class System(SystemUnderTest):
             headers={"Authorization": f"Bearer {self.demo.get(key, key)}"},
             timeout=HANG_S,
             trust_env=False,
+            verify=tls_context(),
             limits=httpx.Limits(max_connections=None),
             **more,
         )
