@@ -90,6 +90,8 @@
     - LaneFull              too many events are waiting already
     - ShuttingDown          this process is draining
     - StreamsFull           too many listeners are connected to this process
+    - MappersBusy           too many heavy messages to connectors are being read
+    - MappingTooSlow        a connector's expressions took too long over a message
     - UnprovenBodiesFull    too many large messages arrive that no key vouches for
     - DatabaseAway          PostgreSQL does not answer; nothing was recorded that was not answered
 """
@@ -751,6 +753,22 @@ class StreamsFull(Unavailable):
     code = "streams-full"
     title = "Too many listeners"
     retry_after_s = 10
+
+
+class MappersBusy(Unavailable):
+    """Many heavy messages to connectors are being read. Send the same message again shortly."""
+
+    code = "mappers-busy"
+    title = "Too many heavy messages"
+
+
+class MappingTooSlow(Unavailable):
+    """The connector's expressions took too long over this message, and nothing was recorded. Make
+    them simpler, or send fewer items at a time; then send the message again."""
+
+    code = "mapping-too-slow"
+    title = "The message took too long to read"
+    retry_after_s = 30
 
 
 class UnprovenBodiesFull(Unavailable):

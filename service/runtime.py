@@ -47,6 +47,7 @@ from service.web.dependencies import WebRuntime
 from service.webhooks.inbound.connectors import Connectors
 from service.webhooks.inbound.dependencies import HooksRuntime
 from service.webhooks.inbound.inbox import Inbox
+from service.webhooks.inbound.mappers import Mappers
 from service.webhooks.inbound.receive import Hooks
 from service.webhooks.outbound.watch import Watch
 from service.webhooks.vault import vault_of
@@ -84,6 +85,7 @@ class _Shared:
     quota: Quota
     stopping: asyncio.Event
     streams: Streams
+    mappers: Mappers
 
 
 @asynccontextmanager
@@ -97,9 +99,13 @@ async def open_programme(
         await end.enter_async_context(authenticator.noting())
         quota = Quota(redis_url_of(settings), metrics)
         end.push_async_callback(quota.close)
+        mappers = Mappers()
+        end.push_async_callback(mappers.close)
         end.push_async_callback(sandbox.close)
         streams = Streams(per_address=settings.address_streams)
-        shared = _Shared(authenticator, resources.sessions, quota, asyncio.Event(), streams)
+        shared = _Shared(
+            authenticator, resources.sessions, quota, asyncio.Event(), streams, mappers
+        )
         async with _running(resources, metrics, catalogue, shared, sandbox) as runtime:
             yield runtime
 
@@ -109,7 +115,14 @@ async def open_sandbox(
     settings: Settings, clock: Clock, catalogue: Catalogue, live: Runtime
 ) -> AsyncIterator[Runtime]:
     """Yield the runtime of the sandbox beside `live`, over the sandbox's schema."""
-    shared = _Shared(live.authenticator, live.registry, live.quota, live.stopping, live.streams)
+    shared = _Shared(
+        live.authenticator,
+        live.registry,
+        live.quota,
+        live.stopping,
+        live.streams,
+        live.hooks.mappers,
+    )
     async with (
         open_resources(settings, clock, schema=SANDBOX) as resources,
         _running(resources, metrics_of(settings), catalogue, shared, None) as runtime,
@@ -203,7 +216,7 @@ def _hooks(
         sessions, shared.registry, vault_of(settings), is_sandbox=is_sandbox, settings=settings
     )
     inbox = Inbox(resources.pool)
-    return Hooks(connectors, inbox, intake, hasher, sessions, shared.quota)
+    return Hooks(connectors, inbox, intake, hasher, sessions, shared.quota, shared.mappers)
 
 
 def make_intake(

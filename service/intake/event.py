@@ -6,7 +6,6 @@ problem and the good ones go on.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from decimal import Decimal
 from typing import Annotated, Literal
 from urllib.parse import unquote_to_bytes
 
@@ -31,6 +30,7 @@ from service.errors import (
     ServiceError,
     UnsupportedType,
 )
+from service.http.numbers import Number
 from service.http.times import written_out
 
 BATCH_EVENTS_MAX = 1_000
@@ -43,7 +43,6 @@ _PRINTABLE = r"^[^\x00-\x1f\x7f]+$"
 Name = Annotated[str, Field(min_length=1, max_length=64, pattern=_PRINTABLE)]
 Subject = Annotated[str, Field(min_length=1, max_length=128, pattern=_PRINTABLE)]
 Text = Annotated[StrictStr, Field(max_length=256)]
-Number = Annotated[Decimal, Field(allow_inf_nan=False)]
 Kinds = Text | StrictBool | Number | None
 _FIRST = Field(union_mode="left_to_right")  # no value is of two kinds: half the cost of trying all
 Scalar = Annotated[Kinds, _FIRST]
@@ -205,7 +204,7 @@ def pointed(error: ValidationError) -> tuple[tuple[str, str], ...]:
         is_datum = len(path) > 2 and path[0] == "data" and path[2] != "[key]"
         shown_path = path[:2] if is_datum else tuple(part for part in path if part != "[key]")
         pointer = "".join(f"/{_escaped(part)}" for part in shown_path)
-        if is_datum and one["type"] != "finite_number":
+        if is_datum and one["type"] not in ("finite_number", "value_error"):
             found.setdefault(
                 pointer,
                 "must be a number, a text of at most 256 characters, true, false, null, or a "

@@ -27,7 +27,6 @@ from service.webhooks.inbound.config import Config, ready_made
 from service.webhooks.inbound.dependencies import TheseHooks
 from service.webhooks.inbound.hook_routes import as_json
 from service.webhooks.inbound.inbox import row_key_of
-from service.webhooks.inbound.mapping import read_payload
 from service.webhooks.inbound.receive import Hooks, described
 
 router = APIRouter(
@@ -344,25 +343,21 @@ async def try_(
     hooks.connectors.forget(connector_id)
     connector = await hooks.connectors.find(connector_id)
     body = await whole_body(request)
-    payload = read_payload(body)
-    rows: list[dict[str, object]] = []
-    for seen in connector.mapping.look(payload, keep=True):
-        if len(rows) == TRY_ITEMS_MAX:
-            break
-        rows.append(
-            {
-                "rule": seen.rule,
-                "item": seen.item,
-                "applies": seen.applies,
-                "fields": [
-                    {"pointer": one.pointer, "expression": one.expression, "value": one.value}
-                    for one in seen.fields
-                ],
-                "errors": [{"pointer": at, "detail": why} for at, why in seen.errors],
-                **(described(seen.found) or {}),
-                "estimate": _estimate(seen.found, connector, hooks, policy),
-            }
-        )
+    rows: list[dict[str, object]] = [
+        {
+            "rule": seen.rule,
+            "item": seen.item,
+            "applies": seen.applies,
+            "fields": [
+                {"pointer": one.pointer, "expression": one.expression, "value": one.value}
+                for one in seen.fields
+            ],
+            "errors": [{"pointer": at, "detail": why} for at, why in seen.errors],
+            **(described(seen.found) or {}),
+            "estimate": _estimate(seen.found, connector, hooks, policy),
+        }
+        for seen in await hooks.mappers.shown(connector.mapping, body, TRY_ITEMS_MAX)
+    ]
     return as_json({"version": connector.version, "items": rows})
 
 

@@ -5,7 +5,6 @@ import secrets as randomness
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from functools import lru_cache
 from typing import Any
 
 import orjson
@@ -24,7 +23,7 @@ from service.settings import Settings
 from service.webhooks import signing
 from service.webhooks.inbound import store
 from service.webhooks.inbound.config import BodySignature, Config, ready_made
-from service.webhooks.inbound.mapping import Mapping as CompiledMapping
+from service.webhooks.inbound.mapping import CompiledMapping, compiled
 from service.webhooks.inbound.tables import Connector
 from service.webhooks.vault import Vault
 
@@ -101,7 +100,7 @@ class Connectors:
             partner = await partners.find_partner(session, name)
             sources = frozenset(await partners.sources_of(session, name))
         connector_id = str(row["connector_id"])
-        mapping = _compiled(orjson.dumps(row["config"], option=orjson.OPT_SORT_KEYS))
+        mapping = compiled(orjson.dumps(row["config"], option=orjson.OPT_SORT_KEYS))
         scopes = frozenset(("events:write",))
         quota = quota_of(None if partner is None else partner.quota_per_minute, self._settings)
         return CompiledConnector(
@@ -132,11 +131,6 @@ class Connectors:
             and row["disabled_at"] is None,
             remembers_events=any(rule.reversal for rule in mapping.config.rules),
         )
-
-
-@lru_cache(maxsize=1_024)
-def _compiled(config: bytes) -> CompiledMapping:
-    return CompiledMapping(_CONFIG.validate_json(config))
 
 
 def about(connector_id: str) -> str:

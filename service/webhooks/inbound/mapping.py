@@ -4,11 +4,14 @@ import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
+from functools import lru_cache
+from itertools import islice
 from typing import Any
 
-from pydantic import ValidationError
+from pydantic import TypeAdapter, ValidationError
 
 from service.errors import BatchTooLarge, BodyNotJson, PayloadNotMapped
+from service.http.numbers import exact, whole
 from service.intake.event import BATCH_EVENTS_MAX, CloudEvent, InvalidEvent, invalid_event
 from service.webhooks.inbound.config import Config, EventFields, ReversalFields, Rule
 from service.webhooks.inbound.expressions import (
@@ -24,6 +27,7 @@ LIST_MAX = 64
 TEXT_SHOWN_MAX = 256
 _NAMED = ("id", "time", "subject", "type", "evidencelevel", "scope")
 _REQUIRED = {"id", "time", "subject", "type"}
+_CONFIG: TypeAdapter[Config] = TypeAdapter(Config)
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,22 +88,23 @@ class _Compiled:
     reversal: ReversalFields | None
 
 
-class Mapping:
-    """A configuration, compiled once."""
+class CompiledMapping:
+    """A configuration, compiled once; `source` is the JSON that it was read from."""
 
-    def __init__(self, config: Config) -> None:
-        self.config = config
+    def __init__(self, source: bytes) -> None:
+        self.source = source
+        self.config = config = _CONFIG.validate_json(source)
         self._rules = [_compiled(at, rule) for at, rule in enumerate(config.rules)]
 
-    def __call__(self, payload: object) -> Mapped:
-        """Return everything in a payload.
+    def __call__(self, payload: object, budget: Budget) -> Mapped:
+        """Return everything in a payload; `budget` is for all rules and all items together.
 
         Raises PayloadNotMapped with a pointer for each expression that does not fit, and
         BatchTooLarge.
         """
         mapped = Mapped()
         errors: list[tuple[str, str]] = []
-        for seen in self.look(payload, keep=False):
+        for seen in self._look(payload, budget, keep=False):
             errors.extend(seen.errors)
             if not seen.applies and not seen.errors:
                 mapped.skipped += 1
@@ -113,12 +118,11 @@ class Mapping:
             raise PayloadNotMapped(f"{errors[0][0]}: {errors[0][1]}.", tuple(errors[:ERRORS_MAX]))
         return mapped
 
-    def look(self, payload: object, *, keep: bool) -> Iterator[ItemSeen]:
-        """Yield what each rule makes of each item.
+    def shown(self, payload: object, budget: Budget, most: int) -> list[ItemSeen]:
+        """Return what each rule makes of each of the first items, with each expression's value."""
+        return list(islice(self._look(payload, budget, keep=True), most))
 
-        With `keep`, each expression's value is beside it.
-        """
-        budget = Budget()
+    def _look(self, payload: object, budget: Budget, *, keep: bool) -> Iterator[ItemSeen]:
         for rule in self._rules:
             try:
                 contexts = _contexts(rule, payload, budget)
@@ -167,10 +171,19 @@ class Mapping:
             return invalid_event(event, error)
 
 
+@lru_cache(maxsize=1_024)
+def compiled(source: bytes) -> CompiledMapping:
+    """Return a configuration that is JSON, compiled."""
+    return CompiledMapping(source)
+
+
 def read_payload(body: bytes) -> object:
-    """Read JSON with exact numbers. Raises BodyNotJson, also for NaN and too deep nesting."""
+    """Read JSON with exact numbers. Raises BodyNotJson, also for NaN, for numbers that are out of
+    reach, and for too deep nesting."""
     try:
-        return json.loads(body.decode(), parse_float=Decimal, parse_constant=_no_constant)
+        return json.loads(
+            body.decode(), parse_float=exact, parse_int=whole, parse_constant=_no_constant
+        )
     except RecursionError as error:
         raise BodyNotJson("The body is nested too deeply.") from error
     except ValueError as error:
@@ -245,7 +258,6 @@ def _contexts(rule: _Compiled, payload: object, budget: Budget) -> Sequence[obje
         raise EvaluationFailed("finds no list in this payload")
     if len(items) > BATCH_EVENTS_MAX:
         raise BatchTooLarge(f"The payload holds {len(items)} items; the limit is 1,000.")
-    budget.left += Budget(len(items)).left
     return [{"item": item, "payload": payload} for item in items]
 
 

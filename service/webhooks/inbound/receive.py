@@ -35,7 +35,8 @@ from service.partners.person import PersonHasher
 from service.webhooks.inbound import store
 from service.webhooks.inbound.connectors import CompiledConnector, Connectors, about
 from service.webhooks.inbound.inbox import ACCEPTED, QUARANTINED, Inbox, Message, SettledMessage
-from service.webhooks.inbound.mapping import Mapped, Reversal, read_payload
+from service.webhooks.inbound.mappers import Mappers
+from service.webhooks.inbound.mapping import Mapped, Reversal
 from service.webhooks.inbound.verify import message_key
 
 REJECTIONS_A_MINUTE = 60  # of one connector: what is turned away is shown, but not without end
@@ -74,8 +75,10 @@ class Hooks:
         hasher: PersonHasher,
         sessions: async_sessionmaker[AsyncSession],
         quota: Quota,
+        mappers: Mappers,
     ) -> None:
         self._quota = quota
+        self.mappers = mappers
         self.connectors = connectors
         self.inbox = inbox
         self.intake = intake
@@ -123,7 +126,7 @@ class Hooks:
         Raises Unavailable with nothing settled: the same message may come again.
         """
         try:
-            mapped = connector.mapping(read_payload(body))
+            mapped = await self.mappers.mapped(connector.mapping, body)
             found = await self._report(connector, mapped)
         except (Unavailable, TooMany):
             raise
