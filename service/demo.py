@@ -16,6 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from service.forest.catalogue import add_project
 from service.forest.tables import Project, Species
 from service.partners import store
+from service.partners.caller import PROGRAMME
 from service.partners.issuer import make_issuer, mint_token
 from service.partners.keys import make_key, split_key
 from service.partners.person import PersonHasher
@@ -93,7 +94,7 @@ async def put_demo(resources: Resources, hasher: PersonHasher, home: Path) -> Pa
     before = orjson.loads(file.read_bytes()) if file.exists() else {}
     now = resources.clock()
     async with resources.sessions() as session, session.begin():
-        await store.put_partner(session, PARTNER, "Demo partner", now)
+        await store.put_partner(session, PARTNER, "Demo partner", now, people=PROGRAMME)
         await store.put_sources(session, PARTNER, SOURCES)
         keys = {
             name: await _key(session, str(before.get(name, "")), scopes, now)

@@ -27,7 +27,7 @@ from service.intake.event import CloudEvent
 from service.intake.extent import YearState
 from service.intake.ids import ActionIds
 from service.intake.outcome import Outcome
-from service.partners.caller import Caller
+from service.partners.caller import PROGRAMME, Caller
 from service.partners.person_key import hasher_of
 from service.points.policy import load_policy
 
@@ -45,6 +45,7 @@ REPORTER = Caller(
     sources=frozenset(SOURCES),
     default_level="L1",
     max_level="L1",
+    people=PROGRAMME,
 )
 
 

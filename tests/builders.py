@@ -28,6 +28,7 @@ from service.embedded.listener import listen, url_of
 from service.http.connections import ConnectionLimits
 from service.main import server_of
 from service.partners import store
+from service.partners.caller import PROGRAMME
 from service.partners.issuer import mint_token
 from service.partners.keys import make_key
 from service.settings import Settings
@@ -161,12 +162,16 @@ async def a_partner(
     sources: tuple[str, ...] = (),
     scopes: tuple[str, ...] = USUAL,
     expires_at: datetime | None = None,
+    people: str = PROGRAMME,
 ) -> APartner:
-    """Register a partner with its sources, as far as it is not there, and make it a key."""
+    """Register a partner with its sources, as far as it is not there, and make it a key.
+
+    It is an app operator, who names people of the programme, unless `people` is OWN.
+    """
     name = name or unique("partner")
     key = make_key()
     async with sessions() as session, session.begin():
-        await store.put_partner(session, name, name, NOW)
+        await store.put_partner(session, name, name, NOW, people=people)
         if sources:
             await store.put_sources(session, name, sources)
         await store.put_key(

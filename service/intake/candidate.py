@@ -33,7 +33,8 @@ class Candidate(NamedTuple):
 
     `digest` names its content, `claims` what it would own. `overlap` says whose inventory it sits
     in, `leg` from when to when it lasted, in seconds since 1970, and `extent` what it takes beside
-    its own day, where that matters.
+    its own day, where that matters. `earlier` are accounts that the same event may have gone to
+    before.
     """
 
     bucket: int
@@ -56,6 +57,7 @@ class Candidate(NamedTuple):
     result: Assessment | Refusal
     claims: tuple[PersonId, ...]
     extent: Extent | None = None
+    earlier: tuple[PersonId, ...] = ()
 
 
 class Checked(NamedTuple):
@@ -123,7 +125,9 @@ class Assessor:
         if not isinstance(result, Refusal):
             if activity in self._exclusions.legs and DURATION in data:
                 leg = self._exclusions.leg_of(activity, int(at.timestamp()), data)
-            claims = tuple([self.hasher(b"claim\0", caller.realm + one) for one in result.claims])
+            claims = tuple(
+                [self.hasher(b"claim\0", caller.environment + one) for one in result.claims]
+            )
             if result.edition.yearly_per or activity in self._exclusions.whole_days:
                 extent = self._extent(result.edition, day, data, person, caller)
         return Candidate(
@@ -147,7 +151,17 @@ class Assessor:
             result=result,
             claims=claims,
             extent=extent,
+            earlier=self._earlier(event, caller),
         )
+
+    def _earlier(self, event: CloudEvent, caller: Caller) -> tuple[PersonId, ...]:
+        """The account that an event of before the partner's people changed may have gone to."""
+        realm = caller.earlier_realm()
+        if realm is None or caller.people_since is None:
+            return ()
+        if event.time > caller.people_since - self._ahead:
+            return ()
+        return (self.hasher.person(realm + event.subject),)
 
     def check(self, event: CloudEvent, caller: Caller, now: datetime) -> Checked:
         """What both recording an event and estimating it ask of it, before it is assessed.
@@ -197,7 +211,7 @@ class Assessor:
         if edition.yearly_per is not None:
             named = data.get(edition.yearly_per)
             owner = f"{edition.yearly_per}:{named}" if named else f"person:{person.id}"
-            thing = self.hasher(b"year\0", f"{caller.realm}{edition.id}:{owner}")
+            thing = self.hasher(b"year\0", f"{caller.environment}{edition.id}:{owner}")
         return Extent(self._exclusions.days_of(edition.activity, day, data), thing)
 
     def assess(

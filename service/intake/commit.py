@@ -150,18 +150,23 @@ def _columns(people: Sequence[tuple[int, UUID]]) -> tuple[list[int], list[UUID]]
 async def _find_repeats(
     connection: store.Connection, keyed: Sequence[tuple[EventKey, Candidate]]
 ) -> tuple[dict[EventKey, Candidate], dict[EventKey, Outcome]]:
-    """The first event of each name in the batch, and what is recorded under those names."""
+    """The first event of each name in the batch, and what is recorded under those names.
+
+    An event is looked for in the accounts that it may have gone to earlier, too.
+    """
     first: dict[EventKey, Candidate] = {}
-    by_month: dict[int, list[tuple[int, UUID, str, str]]] = {}
+    by_month: dict[int, list[tuple[EventKey, tuple[int, UUID, str, str]]]] = {}
     for key, event in keyed:
         if first.setdefault(key, event) is event:
-            by_month.setdefault(event.month, []).append(
-                (event.bucket, event.person_id, event.source, event.event_id)
-            )
+            looked_for = by_month.setdefault(event.month, [])
+            looked_for.append((key, (event.bucket, *key)))
+            for bucket, person in event.earlier:
+                looked_for.append((key, (bucket, person, event.source, event.event_id)))
     repeats: dict[EventKey, Outcome] = {}
-    for month, keys in by_month.items():
-        for ordinal, outcome in await store.find_repeats(connection, month, keys):
-            repeats[keys[ordinal - 1][1:]] = outcome
+    for month, looked_for in by_month.items():
+        rows = [row for _, row in looked_for]
+        for ordinal, outcome in await store.find_repeats(connection, month, rows):
+            repeats[looked_for[ordinal - 1][0]] = outcome
     return first, repeats
 
 

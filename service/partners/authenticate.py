@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 from service.clock import Clock, seconds
 from service.errors import CredentialsMissing, KeyInvalid
 from service.partners import store
-from service.partners.caller import EPOCH_MARK, KEY_STATES, PERSON_STATES, Caller
+from service.partners.caller import EPOCH_MARK, KEY_STATES, PERSON_STATES, PROGRAMME, Caller
 from service.partners.keys import KEY_START, TEST_START, KnownKey, is_mistyped, split_key
 from service.partners.tokens import Tokens
 from service.settings import Settings
@@ -131,6 +131,7 @@ def _holder(prefix: str, known: KnownKey, settings: Settings) -> Caller:
             known.sources,
             quota_per_minute=quota,
             key=prefix,
+            people=known.people,
         )
     return Caller(
         name=f"partner:{known.partner}",
@@ -141,6 +142,8 @@ def _holder(prefix: str, known: KnownKey, settings: Settings) -> Caller:
         max_level=KEY_STATES,
         quota_per_minute=quota,
         key=prefix,
+        people=known.people,
+        people_since=known.people_since,
     )
 
 
@@ -152,6 +155,7 @@ def test_caller(
     *,
     quota_per_minute: int,
     key: str,
+    people: str,
 ) -> Caller:
     """Return the partner in the sandbox: under a name of its own, which ends with its data."""
     name = f"{partner}{EPOCH_MARK}{epoch}"
@@ -163,8 +167,9 @@ def test_caller(
         default_level=KEY_STATES,
         max_level=KEY_STATES,
         quota_per_minute=quota_per_minute,
-        realm=f"{name}\0",
         key=key,
+        environment=f"{name}\0",
+        people=people,
     )
 
 
@@ -178,4 +183,5 @@ def _person(subject: str, settings: Settings) -> Caller:
         max_level=PERSON_STATES,
         subject=subject,
         quota_per_minute=settings.person_quota_per_minute,
+        people=PROGRAMME,
     )

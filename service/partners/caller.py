@@ -1,13 +1,21 @@
 """The caller of a request, and what it may do. Pure."""
 
 from dataclasses import dataclass
+from datetime import datetime
 
-from service.errors import LevelNotYours, ScopeMissing, SourceNotYours, SubjectNotYours
+from service.errors import (
+    FieldsInvalid,
+    LevelNotYours,
+    ScopeMissing,
+    SourceNotYours,
+    SubjectNotYours,
+)
 
 EPOCH_MARK = "#"  # no partner's id holds it
 LEVELS = ("L0", "L1", "L2", "L3", "L4")
 KEY_STATES = "L1"  # a partner's own record: the highest level that anybody states
 PERSON_STATES = "L0"  # self-declared
+OWN, PROGRAMME = "own", "programme"  # whose people a partner's subjects are
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,6 +23,9 @@ class Caller:
     """A partner by its key, or a person (`subject` is set) who reports under the app's source.
 
     `name` is stable and unique: it separates idempotency keys and is stored with actions.
+    `environment` is empty, and in the sandbox a name of the partner's own: it stands before all
+    that is hashed. `people` says whose people the subjects are that a key names, and
+    `people_since` when that changed last.
     """
 
     name: str
@@ -25,18 +36,30 @@ class Caller:
     max_level: str
     subject: str | None = None
     quota_per_minute: int = 0  # 0 is no quota
-    realm: str = ""  # in the sandbox a name of the partner's own, before all that is hashed
+    environment: str = ""
+    people: str = OWN
+    people_since: datetime | None = None
     key: str = ""  # the prefix of the key that is used; a person has none
 
     @property
     def is_test(self) -> bool:
         """Whether this is a test key, whose environment is the sandbox."""
-        return self.realm != ""
+        return self.environment != ""
 
     @property
     def owner(self) -> str:
         """The registered partner; in the sandbox `partner` also carries the epoch of its data."""
         return self.partner.partition(EPOCH_MARK)[0]
+
+    @property
+    def realm(self) -> str:
+        """What stands before a subject that a key names: two partners' customers do not meet."""
+        return f"{self.partner}\0" if self.people == OWN else self.environment
+
+    def earlier_realm(self) -> str | None:
+        """Return the realm of before the partner's people changed, or None when they never did."""
+        realm = self.environment if self.people == OWN else f"{self.partner}\0"
+        return None if self.people_since is None or realm == self.realm else realm
 
     def need(self, scope: str) -> None:
         """Raise ScopeMissing unless this caller holds `scope` (`admin` holds every scope)."""
@@ -78,7 +101,7 @@ class Caller:
 
     def somebody(self, subject: str) -> str:
         """Return another person than the one who is acted for, in the caller's own environment."""
-        return self.realm + subject
+        return self.realm + _checked(subject)
 
     def subject_for(self, subject: str) -> str:
         """Return the subject that `subject` stands for: `me` is the token's person.
@@ -90,13 +113,29 @@ class Caller:
                 raise SubjectNotYours(
                     "`me` stands for a person's token; with an API key, name the subject."
                 )
-            return self.realm + subject
+            return self.realm + _checked(subject)
         if subject not in ("me", self.subject):
             raise SubjectNotYours(
                 "A person's token reports and sees only that person.",
                 (("/subject", "must be the token's own subject, or `me`"),),
             )
         return self.subject
+
+    def subjects_for(self, subject: str) -> tuple[str, ...]:
+        """Return what `subject` stands for, and what it stood for before the people changed."""
+        realm = self.earlier_realm()
+        earlier = () if realm is None else (realm + _checked(subject),)
+        return (self.subject_for(subject), *earlier)
+
+
+def _checked(subject: str) -> str:
+    """Return the subject. Raises FieldsInvalid for one that could pass for another realm's."""
+    if "\0" in subject:
+        raise FieldsInvalid(
+            "/subject: must not hold the character NUL.",
+            (("/subject", "must not hold the character U+0000"),),
+        )
+    return subject
 
 
 def _listed(names: frozenset[str]) -> str:

@@ -10,6 +10,7 @@ from service.local import local_resources, read_demo_file, run
 from service.partners import register as use
 from service.partners import store
 from service.partners.keys import DEFAULT_SCOPES, SCOPES
+from service.partners.schemas import People
 from service.settings import Settings
 from service.terminal import fail, out
 
@@ -29,6 +30,7 @@ curl -s {url}/v1/events -H 'Authorization: Bearer {test}' \\
 Then: your own webhooks without a change on your side, docs/merchants.md. `saxaul partner show
 {partner}` lists sources and keys; `saxaul partner wipe-test {partner}` starts the test data anew.
 """
+WHOSE = "Whose people its subjects are: its own customers, or the programme's own people."
 Id = Annotated[str, typer.Argument(help="The partner's id, e.g. golden-wok.")]
 
 
@@ -41,6 +43,7 @@ def add(
         list[str] | None, typer.Option(help=f"One of {', '.join(SCOPES)}; repeatable.")
     ] = None,
     days: Annotated[int | None, typer.Option(min=1, help="Days until the keys expire.")] = None,
+    people: Annotated[People, typer.Option(help=WHOSE)] = "own",
 ) -> None:
     """Register a partner with a live and a test key, and say what to do next."""
     scopes = tuple(scope or (*DEFAULT_SCOPES, "webhooks:manage"))
@@ -58,6 +61,7 @@ def add(
                 sources=tuple(source),
                 scopes=scopes,
                 expires_at=None if days is None else now + timedelta(days=days),
+                people=people,
                 now=now,
             )
 
@@ -78,7 +82,7 @@ def list_() -> None:
     """Show every partner with its sources."""
 
     async def work() -> Table:
-        table = Table("partner", "name", "sources", "since", "state")
+        table = Table("partner", "name", "people", "sources", "since", "state")
         async with local_resources() as resources, resources.sessions() as session:
             after = ""
             while page := await store.partners_after(session, after, PAGE):
@@ -86,7 +90,7 @@ def list_() -> None:
                     sources = " ".join(await store.sources_of(session, one.partner))
                     state = "disabled" if one.disabled_at else "active"
                     since = f"{one.created_at:%Y-%m-%d}"
-                    table.add_row(one.partner, one.name, sources, since, state)
+                    table.add_row(one.partner, one.name, one.people, sources, since, state)
                 after = page[-1].partner
         return table
 
@@ -111,7 +115,8 @@ def show(partner: Id) -> None:
                     *(f"{date:%Y-%m-%d %H:%M}" if date else "-" for date in dates),
                 )
         state = f"disabled since {found.disabled_at}" if found.disabled_at else "active"
-        return f"{found.partner} ({found.name}), {state}; sources: {sources}", table
+        people = f"people: {found.people}"
+        return f"{found.partner} ({found.name}), {state}; {people}; sources: {sources}", table
 
     head, table = run(work())
     out.print(head, highlight=False)
@@ -130,6 +135,22 @@ def enable(partner: Id) -> None:
     """Take a disabled partner's keys and connectors again."""
     _switch(partner, disabled=False)
     out.print(f"{partner} is enabled; API processes notice within seconds.")
+
+
+@app.command("people")
+def people_(partner: Id, people: Annotated[People, typer.Argument(help=WHOSE)]) -> None:
+    """Say whose people a partner's subjects are from now on.
+
+    What it reported before stays where it is; an event that comes again is found there.
+    """
+
+    async def work() -> None:
+        async with local_resources() as resources, resources.sessions() as session, session.begin():
+            await use.set_people(session, partner, people, now=resources.clock())
+
+    run(work())
+    whose = "people of the programme" if people == "programme" else "customers of its own"
+    out.print(f"{partner} reports {whose}; API processes notice within seconds.")
 
 
 @app.command()

@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from zlib import crc32
 
+from service.partners.caller import OWN
+
 SCOPES = (
     "events:write",
     "events:backfill",
@@ -55,6 +57,8 @@ class KnownKey:
     partner_disabled: bool = False
     test_epoch: int = 0
     quota_per_minute: int | None = None
+    people: str = OWN
+    people_since: datetime | None = None
 
     def usable(self, secret: str, now: datetime) -> bool:
         """Return whether `secret` opens this key at `now`."""

@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from service.audit.record import audit
 from service.errors import (
     FieldsInvalid,
     KeyNotFound,
@@ -17,7 +18,7 @@ from service.errors import (
     SourceTaken,
 )
 from service.partners import store
-from service.partners.caller import Caller
+from service.partners.caller import OWN, PROGRAMME, Caller
 from service.partners.keys import DEFAULT_SCOPES, NewKey, is_live, make_key
 from service.partners.tables import ApiKey, Partner
 
@@ -43,16 +44,17 @@ async def register(
     sources: tuple[str, ...],
     scopes: tuple[str, ...] = (*DEFAULT_SCOPES, "webhooks:manage"),
     expires_at: datetime | None = None,
+    people: str = OWN,
     now: datetime,
 ) -> Registered:
-    """Return a new partner that can start at once.
+    """Return a new partner that can start at once; `people` says whose people it reports.
 
     Raises PartnerExists, SourceTaken, FieldsInvalid.
     """
     check_id(partner)
     if await store.find_partner(session, partner) is not None:
         raise PartnerExists(f"A partner {partner!r} is registered already.")
-    await store.put_partner(session, partner, name, now)
+    await store.put_partner(session, partner, name, now, people=people)
     await put_sources(session, partner, sources)
     live, test = make_key(), make_key(is_test=True)
     for key in (live, test):
@@ -80,6 +82,30 @@ async def known(session: AsyncSession, partner: str) -> Partner:
     if found is None:
         raise PartnerNotFound(f"There is no partner {partner!r}.")
     return found
+
+
+async def set_people(session: AsyncSession, partner: str, people: str, *, now: datetime) -> None:
+    """Say whose people a partner's subjects are from now on. Raises PartnerNotFound.
+
+    What it reported before stays with the accounts that it went to.
+    """
+    before = (await known(session, partner)).people
+    if before != people:
+        await store.set_people(session, partner, people, now)
+        await audit(
+            session,
+            "partner.people_changed",
+            f"partner:{partner}",
+            before={"people": before},
+            after={"people": people},
+            now=now,
+        )
+
+
+def check_gives(caller: Caller, people: str) -> None:
+    """Raise ScopeMissing unless the caller may let a partner report these people."""
+    if people == PROGRAMME:
+        caller.need("admin")
 
 
 async def put_sources(session: AsyncSession, partner: str, sources: tuple[str, ...]) -> None:

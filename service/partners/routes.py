@@ -142,13 +142,20 @@ async def partners(_: Admin, registry: Registry, page: Paging) -> Page[PartnerVi
 
 
 @router.post("/partners", status_code=201)
-async def add(new: NewPartner, _: Admin, registry: Registry, now: Now) -> RegisteredPartner:
-    """Register a partner, with a live and a test key. For operators.
+async def add(new: NewPartner, caller: Admin, registry: Registry, now: Now) -> RegisteredPartner:
+    """Register a partner, with a live and a test key. For operators; administrators alone give
+    `people: programme`.
 
     The answer is not repeatable: it shows secrets, which are stored nowhere.
     """
+    use.check_gives(caller, new.people)
     done = await use.register(
-        registry, new.partner, name=new.name or new.partner, sources=tuple(new.sources), now=now
+        registry,
+        new.partner,
+        name=new.name or new.partner,
+        sources=tuple(new.sources),
+        people=new.people,
+        now=now,
     )
     return RegisteredPartner.model_validate(
         {
@@ -169,16 +176,20 @@ async def show(partner: str, _: Admin, registry: Registry) -> PartnerView:
 async def change(
     partner: str,
     what: PartnerChange,
-    _: Admin,
+    caller: Admin,
     registry: Registry,
     authenticator: ThisAuthenticator,
     now: Now,
 ) -> PartnerView:
-    """Disable or enable a partner, or give it more sources. For operators.
+    """Disable or enable a partner, give it more sources, or say whose people it reports. For
+    operators; administrators alone give `people: programme`.
 
     A disabled partner's keys and connectors are refused; what it recorded stays.
     """
     await use.known(registry, partner)
+    if what.people is not None:
+        use.check_gives(caller, what.people)
+        await use.set_people(registry, partner, what.people, now=now)
     await use.put_sources(registry, partner, tuple(what.add_sources))
     if what.disabled is not None:
         await store.set_disabled(registry, partner, now if what.disabled else None)

@@ -11,6 +11,7 @@ from service.partners.register import PARTNER_ID, SOURCES_MAX
 from service.partners.tables import ApiKey, Partner
 
 Mode = Literal["live", "test"]
+People = Literal["own", "programme"]
 Scope = Literal[
     "events:write", "events:backfill", "actions:read", "points:write", "webhooks:manage", "admin"
 ]
@@ -54,6 +55,10 @@ class PartnerView(BaseModel):
     partner: str
     name: str
     sources: list[str]
+    people: People = Field(
+        description="Whose people its subjects are: its own customers, or the programme's."
+    )
+    people_since: datetime | None = Field(description="When that changed last; null: never.")
     created_at: datetime
     disabled_at: datetime | None
 
@@ -72,6 +77,7 @@ class NewPartner(BaseModel):
     partner: Annotated[str, Field(pattern=PARTNER_ID, examples=["golden-wok"])]
     name: Name | None = None
     sources: Annotated[list[SourceName], Field(max_length=SOURCES_MAX)] = []
+    people: People = "own"
 
 
 class RegisteredPartner(PartnerView):
@@ -86,6 +92,7 @@ class PartnerChange(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
     disabled: bool | None = None
+    people: People | None = None
     add_sources: Annotated[list[SourceName], Field(max_length=SOURCES_MAX)] = []
 
 
@@ -117,6 +124,8 @@ def partner_fields(partner: Partner, sources: list[str]) -> dict[str, object]:
         "partner": partner.partner,
         "name": partner.name,
         "sources": sources,
+        "people": partner.people,
+        "people_since": partner.people_since,
         "created_at": partner.created_at,
         "disabled_at": partner.disabled_at,
     }

@@ -8,6 +8,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col, select, update
 
+from service.partners.caller import OWN
 from service.partners.keys import KnownKey, NewKey
 from service.partners.tables import ApiKey, Partner, Source
 
@@ -30,12 +31,16 @@ async def find_key(session: AsyncSession, prefix: str) -> KnownKey | None:
         partner_disabled=partner.disabled_at is not None,
         test_epoch=partner.test_epoch,
         quota_per_minute=partner.quota_per_minute,
+        people=partner.people,
+        people_since=partner.people_since,
     )
 
 
-async def put_partner(session: AsyncSession, partner: str, name: str, now: datetime) -> None:
+async def put_partner(
+    session: AsyncSession, partner: str, name: str, now: datetime, *, people: str = OWN
+) -> None:
     """Add the partner unless it is there."""
-    row = insert(Partner).values(partner=partner, name=name, created_at=now)
+    row = insert(Partner).values(partner=partner, name=name, created_at=now, people=people)
     await session.execute(row.on_conflict_do_nothing())
 
 
@@ -158,6 +163,15 @@ async def set_quota(session: AsyncSession, partner: str, per_minute: int | None)
     )
     found = await session.execute(query, {"partner": partner, "quota": per_minute})
     return found.scalar() is not None
+
+
+async def set_people(session: AsyncSession, partner: str, people: str, now: datetime) -> None:
+    """Say whose people a partner's subjects are; nothing changes when it is so already."""
+    query = text(
+        "UPDATE partner SET people = :people, people_since = :now"
+        " WHERE partner = :partner AND people <> :people"
+    )
+    await session.execute(query, {"partner": partner, "people": people, "now": now})
 
 
 async def next_epoch(session: AsyncSession, partner: str) -> int | None:

@@ -2,14 +2,30 @@
 
 from datetime import datetime
 
-from sqlalchemy import ARRAY, Boolean, Column, DateTime, Integer, LargeBinary, Text
+from sqlalchemy import (
+    ARRAY,
+    Boolean,
+    CheckConstraint,
+    Column,
+    DateTime,
+    Integer,
+    LargeBinary,
+    Text,
+)
 from sqlmodel import Field, SQLModel
 
 
 class Partner(SQLModel, table=True):
-    """An app or merchant that reports events. Each wipe of its test data starts a new epoch."""
+    """An app or merchant that reports events. Each wipe of its test data starts a new epoch.
+
+    `people` says whose people its subjects are: the programme's, or customers of its own. It has
+    been so since `people_since`; without that, from the beginning.
+    """
 
     __tablename__ = "partner"
+    __table_args__ = (
+        CheckConstraint("people IN ('own', 'programme')", name="partner_people_is_known"),
+    )
     partner: str = Field(primary_key=True, max_length=64)
     name: str
     created_at: datetime = Field(sa_column=Column(DateTime(timezone=True), nullable=False))
@@ -20,6 +36,10 @@ class Partner(SQLModel, table=True):
         default=0, sa_column=Column(Integer, nullable=False, server_default="0")
     )
     quota_per_minute: int | None = Field(default=None, sa_column=Column(Integer))
+    people: str = Field(default="own", sa_column=Column(Text, nullable=False, server_default="own"))
+    people_since: datetime | None = Field(
+        default=None, sa_column=Column(DateTime(timezone=True), nullable=True)
+    )
 
 
 class Source(SQLModel, table=True):

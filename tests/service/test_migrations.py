@@ -3,6 +3,7 @@
 import asyncio
 import subprocess
 import sys
+from dataclasses import replace
 from datetime import date
 from hashlib import sha256
 from uuid import UUID
@@ -22,6 +23,7 @@ from builders import (
     client_of,
     database_named,
     execute,
+    report,
     running_app,
     settings_of,
     unique,
@@ -46,6 +48,7 @@ from service.resources import SANDBOX, open_resources
 from service.settings import Settings
 
 BEFORE_RANKS = "0023"
+BEFORE_PEOPLE = "0024"
 # As version 0.1.0 wrote them: three leaders of the week of builders.NOW, and two marks whose order
 # in the queue is not that of their keys.
 LEADERS = """
@@ -233,3 +236,47 @@ async def next_position(url: str, schema: str) -> int:
     found = await connection.fetchval(f"SELECT max(queue_position) FROM {schema}.journal_pending")
     await connection.close()
     return int(found)
+
+
+async def test_partners_of_the_released_version_get_customers_of_their_own(
+    servers: Servers, home
+) -> None:
+    """The demo partner excepted; what was reported before is found again."""
+    url = await empty_database(servers)
+    released = settings_of(home, database_url=url, redis_url=servers.redis_url)
+    await asyncio.to_thread(migrate_to, released, BEFORE_PEOPLE)
+    await execute(
+        url,
+        "INSERT INTO partner (partner, name, created_at) VALUES ('demo', 'Demo', now()),"
+        " ('shop', 'Shop', now()); INSERT INTO source VALUES ('metro', 'shop')",
+    )
+    event, reporter = an_event(subject="alice"), replace(REPORTER, partner="shop")
+    candidate = an_assessor(home).candidate(parsed(event), reporter, NOW)
+    action_id, _ = await record_as_released(url, candidate)
+
+    await asyncio.to_thread(migrate_database, released)
+    async with running_app(released, SteppedClock()) as app:
+        shop = await a_partner(app.state.runtime.resources.sessions, name="shop")
+        demo = await a_partner(app.state.runtime.resources.sessions, name="demo")
+        async with client_of(app, shop.key) as client, client_of(app, demo.key) as demo_client:
+            partners = [(await one.get("/v1/partner")).json() for one in (client, demo_client)]
+            again = await report(client, event)
+            new = await report(client, an_event(subject="alice"))
+    accounts = {
+        one["action_id"]: await account_of(url, UUID(one["action_id"])) for one in (again, new)
+    }
+
+    assert [one["people"] for one in partners] == ["own", "programme"]
+    assert [one["people_since"] is None for one in partners] == [False, True]
+    assert (again["duplicate"], again["action_id"]) == (True, str(action_id))
+    assert accounts[again["action_id"]] == candidate.person_id != accounts[new["action_id"]]
+
+
+async def account_of(url: str, action_id: UUID) -> UUID:
+    """The account that an action is in."""
+    connection = await asyncpg.connect(url)
+    found: UUID = await connection.fetchval(
+        "SELECT person_id FROM action WHERE action_id = $1", action_id
+    )
+    await connection.close()
+    return found

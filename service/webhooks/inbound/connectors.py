@@ -17,7 +17,7 @@ from service.errors import ConnectorDisabled, ConnectorNotFound, FieldsInvalid
 from service.intake.event import pointed
 from service.partners import store as partners
 from service.partners.authenticate import quota_of, test_caller
-from service.partners.caller import KEY_STATES, Caller
+from service.partners.caller import KEY_STATES, OWN, Caller
 from service.partners.test_mode import TEST_CONNECTOR
 from service.settings import Settings
 from service.webhooks import signing
@@ -115,6 +115,7 @@ class Connectors:
                 sources,
                 quota_per_minute=quota,
                 key="",
+                people=OWN if partner is None else partner.people,
             )
             if self._is_sandbox
             else Caller(
@@ -125,6 +126,8 @@ class Connectors:
                 KEY_STATES,
                 KEY_STATES,
                 quota_per_minute=quota,
+                people=OWN if partner is None else partner.people,
+                people_since=None if partner is None else partner.people_since,
             ),
             enabled=partner is not None
             and partner.disabled_at is None

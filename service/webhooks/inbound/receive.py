@@ -259,8 +259,11 @@ class Hooks:
         async with self._sessions() as session, session.begin():
             action_id = await store.pointed_action(session, source, reversal.event_id)
             if action_id is None and reversal.subject is not None:
-                person = self._hasher.person(caller.subject_for(reversal.subject))
-                action_id = await store.action_of(session, person, source, reversal.event_id)
+                for subject in caller.subjects_for(reversal.subject):
+                    person = self._hasher.person(subject)
+                    action_id = await store.action_of(session, person, source, reversal.event_id)
+                    if action_id is not None:
+                        break
             if action_id is None:
                 raise ActionNotFound(
                     f"No action came of an event {reversal.event_id!r} of {source!r}, so there is "

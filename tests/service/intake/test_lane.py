@@ -34,7 +34,7 @@ from service.intake.commit import Committer
 from service.intake.event import CloudEvent
 from service.intake.lane import Lane
 from service.intake.outcome import Answer
-from service.partners.caller import Caller
+from service.partners.caller import PROGRAMME, Caller
 from service.points.policy import load_policy
 from service.settings import Settings
 
@@ -254,6 +254,7 @@ async def test_after_a_lost_connection_the_first_answer_is_given(
         sources=frozenset(SOURCES),
         default_level="L1",
         max_level="L1",
+        people=PROGRAMME,
     )
     subject = unique("person")
     sent = [an_event(subject=subject), an_event(subject=subject), an_event(subject=subject)]

@@ -72,6 +72,19 @@ async def test_what_it_shows_works_and_test_data_is_wiped(run: Run, database: Se
     assert (refused.status_code, taken.status_code) == (401, 200)
 
 
+async def test_whose_people_a_partner_reports_is_shown_and_changed(run: Run) -> None:
+    await run("add", "wok", "--source", "wok-orders")
+    await run("add", "our-app", "--source", "our-app", "--people", "programme")
+    listed, changed = await run("list"), await run("people", "wok", "programme")
+    shown, no_such = await run("show", "wok"), await run("people", "nobody", "own")
+
+    whose = {row.split()[1]: row.split()[5] for row in listed.output.splitlines() if "│" in row}
+    assert (whose["wok"], whose["our-app"]) == ("own", "programme")
+    assert "wok reports people of the programme" in changed.output
+    assert "people: programme" in shown.output
+    assert no_such.exit_code == 1
+
+
 @pytest.mark.parametrize(
     ("command", "sentence"),
     [

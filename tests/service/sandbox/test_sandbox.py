@@ -29,6 +29,7 @@ from sqlalchemy.exc import DBAPIError
 from service.app import create_app
 from service.forest.catalogue import copy_catalogue
 from service.partners import register as use
+from service.partners.caller import PROGRAMME
 from service.sandbox.opening import Sandbox
 from service.webhooks.signing import signed_headers
 
@@ -62,6 +63,7 @@ async def new_both(app: FastAPI) -> AsyncIterator[NewBoth]:
                 name=name,
                 sources=(source,),
                 scopes=(*USUAL, "webhooks:manage", "admin"),
+                people=PROGRAMME,
                 now=NOW,
             )
         both = Both(name, source, client_of(app, made.live.text), client_of(app, made.test.text))

@@ -9,7 +9,16 @@ from typing import Any
 
 import httpx
 import pytest
-from builders import NOW, USUAL, SteppedClock, a_partner, client_of, unique
+from builders import (
+    NOW,
+    USUAL,
+    SteppedClock,
+    a_partner,
+    an_event,
+    client_of,
+    report,
+    unique,
+)
 from fastapi import FastAPI
 
 from service.webhooks.signing import new_ed25519, new_secret, signed_headers
@@ -613,3 +622,20 @@ async def test_logs_are_paged(new_merchant: NewMerchant) -> None:
 
     assert len(seen) == len(set(seen)) == 5
     assert seen == sorted(seen, reverse=True)
+
+
+async def test_a_refund_finds_an_order_of_before_the_partners_people_changed(
+    new_merchant: NewMerchant, admin: httpx.AsyncClient
+) -> None:
+    merchant = await new_merchant(None, config=SIMPLE)
+    sent = an_event(source=merchant.source)
+    event = await report(merchant.client, sent)
+    name = (await merchant.client.get("/v1/partner")).json()["partner"]
+    changed = await admin.patch(f"/v1/partners/{name}", json={"people": "own"})
+
+    undone = [{"id": sent["id"], "who": sent["subject"]}]
+    answer = (await merchant.post({"rides": [], "undone": undone})).json()
+
+    assert changed.status_code == 200, changed.text
+    assert [row["outcome"] for row in answer["results"]] == ["reversed"]
+    assert answer["results"][0]["action_id"] == event["action_id"]

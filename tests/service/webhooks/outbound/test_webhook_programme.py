@@ -39,6 +39,7 @@ from service.embedded.clock import move_clock, prepare_clock
 from service.forest.catalogue import add_project, add_species
 from service.forest.tables import Project, Species
 from service.partners import register as use
+from service.partners.caller import PROGRAMME
 from service.resources import SANDBOX, Resources, open_resources
 from service.webhooks.outbound.types import EVENT_TYPES, MESSAGES, schema_of
 from workers.lapse import lapse_points
@@ -221,7 +222,13 @@ async def test_the_sandbox_tells_of_test_data_only_and_a_wipe_ends_it(app: FastA
     )
     async with app.state.runtime.registry() as session, session.begin():
         made = await use.register(
-            session, name, name=name, sources=SOURCES, scopes=MANAGER, now=NOW
+            session,
+            name,
+            name=name,
+            sources=SOURCES,
+            scopes=MANAGER,
+            people=PROGRAMME,
+            now=NOW,
         )
     settings, clock = app.state.runtime.resources.settings, app.state.runtime.resources.clock
     async with (
