@@ -1,5 +1,6 @@
 """The folders of tests mirror those of the code, so that a test is found where its module is."""
 
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -29,3 +30,9 @@ def test_a_folder_of_the_service_has_tests(folder: str) -> None:
     tests = ROOT / TESTED_ELSEWHERE.get(folder, f"tests/{folder}")
 
     assert tests.exists(), f"{folder} has no tests at {tests.relative_to(ROOT)}"
+
+
+def test_a_module_of_tests_has_a_name_of_its_own() -> None:
+    names = Counter(path.name for path in (ROOT / "tests").rglob("test_*.py"))
+
+    assert [name for name, count in names.items() if count > 1] == [], "pytest imports by name"
