@@ -1,6 +1,5 @@
 """HTTP for methodologies and factors. Public; the folders are the truth."""
 
-from datetime import date
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request, Response
@@ -13,12 +12,13 @@ from service.errors import MethodologyNotFound, PageNotFound
 from service.http.caching import FOR_MINUTES, HTML, cacheable, version_of
 from service.http.pages import Order, Page, Paging, as_found
 from service.http.problems import documented
+from service.http.times import Day, whole_of
 from service.intake.dependencies import ThisCatalogue
 
 pages = APIRouter(prefix="/methodologies", include_in_schema=False)
 router = APIRouter(prefix="/v1", tags=["Methodologies"], responses=documented(404, 422))
 _BY_INDEX: Order[dict[str, Any], tuple[str, int, str]] = Order(
-    index_of_row, lambda parts: (parts[0], int(parts[1]), parts[2]), ("", 0, "")
+    index_of_row, lambda parts: (parts[0], whole_of(parts[1]), parts[2]), ("", 0, "")
 )
 
 
@@ -52,7 +52,7 @@ async def factors(
     region: Annotated[
         str | None, Query(max_length=16, description="ISO 3166-1 or -2, or GLOBAL; exactly.")
     ] = None,
-    on: Annotated[date | None, Query(description="Rows that hold on this day.")] = None,
+    on: Annotated[Day | None, Query(description="Rows that hold on this day.")] = None,
 ) -> Page[dict[str, Any]]:
     """Emission factors and parameters by id: value, unit, validity, source, confidence, review.
 

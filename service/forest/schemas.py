@@ -10,6 +10,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validat
 
 from service.forest.lot import NOTE_CHARS_MAX, PHOTO_CHARS_MAX, PHOTOS_MAX
 from service.forest.season import read_windows
+from service.http.times import Day
 
 STOCK_MAX = 10**9
 PRICE_MAX = 10**9
@@ -156,8 +157,8 @@ class NewProject(_Request):
     place: Text
     region: Text
     planting_partner: Text
-    opens_on: date
-    closes_on: date
+    opens_on: Day
+    closes_on: Day
     seasons: Seasons = []
     time_zone: Zone = "Asia/Shanghai"
     is_open: bool = True
@@ -179,8 +180,8 @@ class ProjectChanges(_Request):
     place: Text | None = None
     region: Text | None = None
     planting_partner: Text | None = None
-    opens_on: date | None = None
-    closes_on: date | None = None
+    opens_on: Day | None = None
+    closes_on: Day | None = None
     seasons: Seasons | None = None
     time_zone: Zone | None = None
     is_open: bool | None = None
@@ -345,10 +346,10 @@ class NewReport(_Request):
     """What was found at a lot: planted needs `planted`; surveyed and replaced need `surviving`."""
 
     state: Literal["planted", "accepted", "surveyed", "replaced", "lost"]
-    on: date
+    on: Day
     by: Text
-    planted: Annotated[int | None, Field(strict=True)] = None
-    surviving: Annotated[int | None, Field(strict=True)] = None
+    planted: Annotated[int | None, Field(ge=0, le=STOCK_MAX, strict=True)] = None
+    surviving: Annotated[int | None, Field(ge=0, le=STOCK_MAX, strict=True)] = None
     photos: Annotated[
         list[Annotated[str, Field(min_length=1, max_length=PHOTO_CHARS_MAX, pattern=r"^\S+$")]],
         Field(max_length=PHOTOS_MAX, description="References, addresses for one; no pictures."),

@@ -7,6 +7,8 @@ from uuid import UUID
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
+from service.http.times import WHOLE_MAX
+
 REGION = "^[A-Z]{2}(-[A-Z0-9]{1,3})?$"
 
 
@@ -57,7 +59,7 @@ class WaterRequest(BaseModel):
     """The points to give; GET /v1/policies lists the sizes."""
 
     model_config = ConfigDict(extra="forbid")
-    points: int
+    points: int = Field(ge=1, le=WHOLE_MAX)
 
 
 class WateredRow(BaseModel):

@@ -12,6 +12,7 @@ from service.guards import store
 from service.http.dependencies import Now, Transaction
 from service.http.pages import Order, Page, Paging
 from service.http.problems import documented
+from service.http.times import Day, day_of, moment_of
 from service.partners.dependencies import ThisCaller
 
 router = APIRouter(
@@ -23,7 +24,7 @@ Name = Annotated[str, Path(min_length=1, max_length=64)]
 NEWEST: Order[RowMapping, tuple[datetime, str, str, date]] = Order(
     lambda row: (row["opened_at"], row["partner"], row["activity"], row["local_day"]),
     lambda parts: (
-        datetime.fromisoformat(parts[0]), parts[1], parts[2], date.fromisoformat(parts[3]),
+        moment_of(parts[0]), parts[1], parts[2], day_of(parts[3]),
     ),
     (datetime(9999, 1, 1, tzinfo=UTC), "\U0010ffff", "\U0010ffff", date.max),
 )  # fmt: skip
@@ -78,7 +79,7 @@ async def holds(
 async def release(
     partner: Name,
     activity: Name,
-    local_day: date,
+    local_day: Day,
     why: Release,
     caller: ThisCaller,
     session: Transaction,

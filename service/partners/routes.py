@@ -9,6 +9,7 @@ from service.http.dependencies import Now
 from service.http.pages import Order, Page, Paging, as_found, by_name
 from service.http.problems import documented
 from service.http.runtime import runtime_of
+from service.http.times import whole_of
 from service.partners import register as use
 from service.partners import store
 from service.partners.authenticate import Authenticator
@@ -34,7 +35,7 @@ router = APIRouter(
     prefix="/v1", tags=["Partners"], responses=documented(400, 401, 403, 404, 409, 413, 422, 503)
 )
 _BY_NUMBER: Order[tuple[int, KeyView], int] = Order(
-    lambda numbered: numbered[:1], lambda parts: int(parts[0]), 0
+    lambda numbered: numbered[:1], lambda parts: whole_of(parts[0]), 0
 )
 
 

@@ -1,6 +1,5 @@
 """HTTP for what a person sees: parse, call one use case, answer. No SQL, no rules."""
 
-from datetime import date
 from typing import Annotated
 
 from fastapi import APIRouter, Query
@@ -9,6 +8,7 @@ from service.actions.carbon import carbon_of
 from service.forest.trees import trees_of
 from service.http.dependencies import Now, Transaction
 from service.http.problems import documented
+from service.http.times import Day
 from service.partners.caller import Caller
 from service.partners.dependencies import ThisCaller, ThisPerson
 from service.people.schemas import (
@@ -68,7 +68,7 @@ async def statement(
     session: Transaction,
     policy: ThisPolicy,
     now: Now,
-    day: Annotated[date | None, Query(description="One local day.")] = None,
+    day: Annotated[Day | None, Query(description="One local day.")] = None,
     month: Annotated[
         str | None, Query(description="A month, 2026-06; default: the current one.", max_length=7)
     ] = None,

@@ -14,6 +14,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from service.errors import FieldsInvalid
+from service.http.times import day_of
 from service.partners.person import PersonId
 from service.points.policy import Policy, Rule
 from service.points.store import named
@@ -89,7 +90,7 @@ def span_of(day: date | None, month: str | None, today: date) -> tuple[date, dat
     if day is not None:
         return day, day
     try:
-        first = date.fromisoformat(f"{month}-01") if month else today.replace(day=1)
+        first = day_of(f"{month}-01") if month else today.replace(day=1)
         return first, (first + timedelta(days=31)).replace(day=1) - timedelta(days=1)
     except (ValueError, OverflowError) as error:
         raise FieldsInvalid(

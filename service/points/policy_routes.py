@@ -1,12 +1,12 @@
 """HTTP for the points policy: public, and the same for everybody."""
 
-from datetime import date
 from typing import Annotated
 
 from fastapi import APIRouter, Query
 
 from service.http.dependencies import Now
 from service.http.problems import documented
+from service.http.times import Day
 from service.points.dependencies import ThisPolicy
 from service.points.policy import NO_CAP, Rule, today_of
 from service.points.schemas import PolicyInForce, RuleRow
@@ -15,11 +15,11 @@ from service.points.wording import describe_rule
 router = APIRouter(prefix="/v1/policies", tags=["People and points"], responses=documented(422))
 
 
-Day = Annotated[date | None, Query(description="A local day; default: today.")]
+OnDay = Annotated[Day | None, Query(description="A local day; default: today.")]
 
 
 @router.get("")
-async def policy_in_force(policy: ThisPolicy, now: Now, on: Day = None) -> PolicyInForce:
+async def policy_in_force(policy: ThisPolicy, now: Now, on: OnDay = None) -> PolicyInForce:
     """How grams become points on a day, and how points pass between friends."""
     found = policy.in_force(on or today_of(policy, now))
     return PolicyInForce(

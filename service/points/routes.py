@@ -17,6 +17,7 @@ from service.http.dependencies import (
 from service.http.idempotency import KEY_CHARS_MAX, KEY_DESCRIPTION, key_of, write_once
 from service.http.pages import Order, Page, Paging, newest_first
 from service.http.problems import documented
+from service.http.times import day_of, whole_of
 from service.partners.dependencies import (
     ThisCaller,
     ThisHasher,
@@ -48,7 +49,7 @@ router = APIRouter(
 
 _BY_DAY: Order[RowMapping, tuple[date, str, int]] = Order(
     lambda row: (row["local_day"], row["activity"], row["round"]),
-    lambda parts: (date.fromisoformat(parts[0]), parts[1], int(parts[2])),
+    lambda parts: (day_of(parts[0]), parts[1], whole_of(parts[2])),
     (date.max, "", 0),
 )
 _JSON = "application/json"

@@ -6,6 +6,7 @@ from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from service.http.times import Day
 from service.points.grant import GRANT_MAX_POINTS
 from service.points.policy_file import Gifts
 
@@ -70,7 +71,7 @@ class WhichEarning(BaseModel):
     """One earning to collect."""
 
     model_config = ConfigDict(extra="forbid")
-    local_day: date
+    local_day: Day
     activity: str = Field(min_length=1, max_length=64)
 
 

@@ -2,19 +2,17 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from datetime import datetime
 from decimal import Decimal
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import StreamingResponse
-from pydantic import AfterValidator, AwareDatetime, BeforeValidator
 
 from service.http.dependencies import Now, Transaction
 from service.http.problems import documented
 from service.http.runtime import HttpRuntime, runtime_of
 from service.http.streams import CountedStream
-from service.http.times import written_out
+from service.http.times import Moment
 from service.totals import store
 from service.totals.dependencies import Live, live_of
 from service.totals.schemas import Period, Series, TotalsView
@@ -22,23 +20,14 @@ from service.totals.view import LiveTotals, TestTotals
 
 router = APIRouter(prefix="/v1/totals", tags=["Totals"], responses=documented(422, 503))
 
-FIRST_YEAR, LAST_YEAR = 2000, 2100
 STREAM_PAUSE_S = 1.0
 KEEP_ALIVE_S = 15.0
 PUBLIC = {"Cache-Control": "public, max-age=1", "Vary": "Authorization"}
 PRIVATE = {"Cache-Control": "no-store"}
 
 
-def _in_reach(moment: datetime | None) -> datetime | None:
-    if moment is not None and not FIRST_YEAR <= moment.year <= LAST_YEAR:
-        raise ValueError(f"the year must be {FIRST_YEAR} to {LAST_YEAR}")
-    return moment
-
-
 AsOf = Annotated[
-    AwareDatetime | None,
-    BeforeValidator(written_out),
-    AfterValidator(_in_reach),
+    Moment | None,
     Query(description="What was known then, RFC 3339 with an offset."),
 ]
 

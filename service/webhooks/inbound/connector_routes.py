@@ -13,6 +13,7 @@ from service.errors import DeliveryNotFound, FieldsInvalid, ServiceError
 from service.http.dependencies import AppResources, Now, Transaction, whole_body
 from service.http.pages import Order, Page, Paging, as_found, by_name, newest_first
 from service.http.problems import documented, problem_of
+from service.http.times import WHOLE_MAX, whole_of
 from service.intake.estimate import estimate_event
 from service.intake.event import CloudEvent
 from service.partners.caller import Caller
@@ -94,7 +95,7 @@ class VersionView(BaseModel):
 
 
 _BY_VERSION: Order[VersionView, int] = Order(
-    lambda row: (row.version,), lambda parts: int(parts[0]), 2**31
+    lambda row: (row.version,), lambda parts: whole_of(parts[0]), WHOLE_MAX
 )
 
 

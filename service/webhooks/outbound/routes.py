@@ -8,7 +8,6 @@ from uuid import UUID
 
 import orjson
 from fastapi import APIRouter, Depends, Query, Response
-from pydantic import AwareDatetime
 from sqlalchemy import RowMapping
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -17,6 +16,7 @@ from service.http.dependencies import AppResources, Now, Transaction
 from service.http.idempotency import add_unstored
 from service.http.pages import Page, Paging, newest_first
 from service.http.problems import documented
+from service.http.times import Moment
 from service.partners.caller import Caller
 from service.partners.dependencies import ThisCaller
 from service.partners.idempotent import Answering, idempotent
@@ -226,11 +226,9 @@ class _Only:
             str | None, Query(alias="type", max_length=64, description="Only those of this type.")
         ] = None,
         since: Annotated[
-            AwareDatetime | None, Query(alias="from", description="Made then or later.")
+            Moment | None, Query(alias="from", description="Made then or later.")
         ] = None,
-        until: Annotated[
-            AwareDatetime | None, Query(alias="to", description="Made before.")
-        ] = None,
+        until: Annotated[Moment | None, Query(alias="to", description="Made before.")] = None,
     ) -> None:
         self.state = state
         self.type = type_

@@ -4,8 +4,9 @@ from datetime import datetime
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from service.http.times import Moment
 from service.webhooks.outbound.types import BATCH_MAX, EventType
 
 Url = Annotated[
@@ -107,8 +108,8 @@ class RedeliverRequest(BaseModel):
     """Which deliveries to send again: those made in a time, or only those that failed."""
 
     model_config = ConfigDict(extra="forbid", populate_by_name=True)
-    since: AwareDatetime | None = Field(None, alias="from")
-    until: AwareDatetime | None = Field(None, alias="to", description="Not included.")
+    since: Moment | None = Field(None, alias="from")
+    until: Moment | None = Field(None, alias="to", description="Not included.")
     failed: bool = Field(False, description="Only those that were given up.")
 
     @model_validator(mode="after")
