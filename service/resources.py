@@ -136,6 +136,7 @@ async def open_resources(
         pool_size=SESSION_POOL if schema is None else SANDBOX_POOL,
         max_overflow=0,
         pool_timeout=5,
+        hide_parameters=True,  # else they stand in the text of an error, and in the log
         connect_args={
             "server_settings": {"jit": "off", "application_name": "saxaul", **search_path}
         },

@@ -95,7 +95,8 @@ async def open_programme(
     """Yield the programme's runtime; at the end its lanes are drained and `sandbox` is closed."""
     async with open_resources(settings, clock) as resources, AsyncExitStack() as end:
         metrics = metrics_of(settings)
-        authenticator = Authenticator(settings, resources.sessions, clock)
+        hasher = hasher_of(settings)
+        authenticator = Authenticator(settings, resources.sessions, hasher, clock)
         await end.enter_async_context(authenticator.noting())
         quota = Quota(redis_url_of(settings), metrics)
         end.push_async_callback(quota.close)

@@ -163,6 +163,12 @@ class Settings(BaseSettings):
     webhook_retention_days: int = Field(
         30, ge=5, description="How long deliveries and their attempts are kept."
     )
+    answer_retention_days: int = Field(
+        7,
+        ge=1,
+        description="How long the answer to a write with an `Idempotency-Key` is kept; a repeat "
+        "after that is a new write.",
+    )
     log_level: str = Field("info", description="debug, info, warning or error.")
     log_format: Literal["text", "json"] = Field(
         "text", description="Lines for people, or one JSON object a line."

@@ -24,6 +24,7 @@ from service.http.logs import open_log
 from service.resources import SANDBOX, clock_of, open_resources, redis_url_of
 from service.settings import Settings
 from service.tasks import end
+from workers.answers import forget_old_answers
 from workers.checkpoints import close_days
 from workers.deliveries import Deliveries, sweep_deliveries
 from workers.hooks import forget_hooks
@@ -86,7 +87,7 @@ class WorkerSettings:
 
     functions = (
         open_months, close_days, lapse_points, rank_regions, end_pools, forget_hooks,
-        sweep_deliveries,
+        sweep_deliveries, forget_old_answers,
     )  # fmt: skip
     cron_jobs = (
         cron(open_months, hour=None, minute=7, run_at_startup=True, unique=True),
@@ -96,6 +97,7 @@ class WorkerSettings:
         cron(end_pools, second=30, unique=True),
         cron(forget_hooks, hour=None, minute=23, unique=True),
         cron(sweep_deliveries, hour=None, minute=37, unique=True),
+        cron(forget_old_answers, hour=None, minute=47, unique=True),
     )
     on_startup = start
     on_shutdown = stop

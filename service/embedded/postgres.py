@@ -43,6 +43,7 @@ SETTINGS = {
     "jit": "off",  # our queries are short: compiling them costs more than it gains
     "timezone": "UTC",
     "log_timezone": "UTC",
+    "log_error_verbosity": "terse",  # no details: they hold the values of keys
 }
 
 

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 Answer = Callable[[Request], Awaitable[Response]]
 Choose = Callable[[MutableMapping[str, Any]], Awaitable[FastAPI]]
 CLIENT_GONE = 499
+TEMPLATE = "saxaul.template"  # where a request's scope keeps the template of its path
+NO_ROUTE = "(no route)"
 _log = logging.getLogger(__name__)
 
 
@@ -90,7 +92,7 @@ class FastPath:
         try:
             with _span(tracing, scope, request_id) as traced:
                 await self._serve(scope, receive, send_named)
-                traced.append(status)
+                traced.append((status, template_of(scope)))
         finally:
             took = seconds() - started
             self._count(scope, status, took, self._slow_seconds)
@@ -110,11 +112,12 @@ class FastPath:
         except Exception as error:
             await answer_to(error)(scope, receive, send)
             return
-        answer = None if scope["query_string"] else self._answer_at(scope["method"], scope["path"])
-        if answer is None:
+        found = None if scope["query_string"] else self._answer_at(scope["method"], scope["path"])
+        if found is None:
             await app(scope, receive, send)
             return
         scope["app"] = app
+        scope[TEMPLATE], answer = found
         try:
             response = await answer(Request(scope, receive))
         except ClientDisconnect:
@@ -123,32 +126,35 @@ class FastPath:
             response = answer_to(error)
         await response(scope, receive, send)
 
-    def _answer_at(self, method: str, path: str) -> Answer | None:
+    def _answer_at(self, method: str, path: str) -> tuple[str, Answer] | None:
+        """The template of a path with an answer of its own, and what gives that answer."""
         found = self._answers.get((method, path))
+        template = path
         if found is None and method == "POST":
             above, _, last = path.rpartition("/")
             higher, _, middle = above.rpartition("/")
             if last:
-                found = self._answers.get((method, f"{above}/*"))
+                found = self._answers.get((method, template := f"{above}/*"))
             if found is None and middle:
-                found = self._answers.get((method, f"{higher}/*/{last}"))
-        return found
+                found = self._answers.get((method, template := f"{higher}/*/{last}"))
+        return None if found is None else (template, found)
 
     def _count(self, scope: Scope, status: int, took_s: float, slow_s: float) -> None:
         metrics = runtime_of(self.app, HttpRuntime).metrics
         is_endless = scope["path"] in self._endless
         metrics.served(status, None if is_endless else took_s)
         if status >= 500 or (took_s > slow_s and not is_endless):
+            template = template_of(scope)
             _log.warning(
                 "%s %s was answered %d after %.3f s",
                 scope["method"],
-                scope["path"],
+                template,
                 status,
                 took_s,
                 extra={
                     "fields": {
                         "method": scope["method"],
-                        "path": scope["path"],
+                        "route": template,
                         "status": status,
                         "seconds": round(took_s, 3),
                     }
@@ -156,9 +162,15 @@ class FastPath:
             )
 
 
+def template_of(scope: Scope) -> str:
+    """Return the template of a request's path, once it was answered: a path may name a person."""
+    template = scope.get(TEMPLATE) or getattr(scope.get("route"), "path", None)
+    return str(template or NO_ROUTE)
+
+
 def _span(
     tracing: "Tracing | None", scope: Scope, request_id: str
-) -> AbstractContextManager[list[int]]:
+) -> AbstractContextManager[list[tuple[int, str]]]:
     if tracing is None:
         return nullcontext([])
-    return tracing.request(scope["method"], scope["path"], scope["headers"], request_id)
+    return tracing.request(scope["method"], scope["headers"], request_id)

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from hashlib import sha256
 from typing import Annotated, Any
+from uuid import UUID
 
 import orjson
 from fastapi import Header, Request, Response
@@ -42,8 +43,9 @@ def key_of(request: Request) -> str | None:
 
 # Two requests with one key meet here: the second waits for the first one's transaction.
 _TAKE = text("""
-    INSERT INTO stored_answer (bucket, caller, idempotency_key, request_digest, body, recorded_at)
-    VALUES (:bucket, :caller, :key, :digest, '', :now)
+    INSERT INTO stored_answer (bucket, caller, idempotency_key, request_digest, body, recorded_at,
+                               person_id)
+    VALUES (:bucket, :caller, :key, :digest, '', :now, :person)
     ON CONFLICT DO NOTHING RETURNING 1
 """)
 _READ = text("""
@@ -54,6 +56,19 @@ _KEEP = text("""
     UPDATE stored_answer SET body = :body
     WHERE bucket = :bucket AND caller = :caller AND idempotency_key = :key
 """)
+
+
+_FORGET = text("""
+    DELETE FROM stored_answer USING (
+        SELECT bucket, caller, idempotency_key FROM stored_answer
+        WHERE recorded_at < :before ORDER BY recorded_at LIMIT :most
+        FOR UPDATE SKIP LOCKED
+    ) AS old
+    WHERE stored_answer.bucket = old.bucket AND stored_answer.caller = old.caller
+      AND stored_answer.idempotency_key = old.idempotency_key
+    RETURNING 1
+""")
+_KIND = b"request\0"
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,26 +90,32 @@ async def write_once(
     caller: str,
     key: str | None,
     request: bytes,
+    about: UUID | None,
+    keyed: Callable[[bytes], bytes],
     now: datetime,
     write: Callable[[], Awaitable[BaseModel]],
 ) -> Answered:
     """Do `write` once for each (caller, key). Raises IdempotencyKeyReused for another request.
 
-    Without a key the write is simply done. `request` is whatever makes two requests the same.
+    Without a key the write is simply done. `request` is whatever makes two requests the same; its
+    hash is `keyed`, as it may name a person. `about` is the person whom the answer is about: it is
+    forgotten with them. `caller` has a person by their keyed hash alone.
     """
     if key is None:
         return Answered((await write()).model_dump_json().encode(), replayed=False)
-    who = sha256(caller.encode()).hexdigest()  # a person's name is not stored
+    who = sha256(caller.encode()).hexdigest()
     named = {
         "bucket": int(who[:4], 16) % BUCKETS,
         "caller": who,
         "key": key,
-        "digest": sha256(request).digest(),
+        "digest": keyed(_KIND + request),
         "now": now,
+        "person": about,
     }
     if (await session.execute(_TAKE, named)).scalar() is None:
         stored = (await session.execute(_READ, named)).one()
-        if stored.request_digest != named["digest"]:
+        former = sha256(request).digest()  # as version 0.1.0 stored it
+        if stored.request_digest not in (named["digest"], former):
             raise IdempotencyKeyReused(
                 "This Idempotency-Key came with another request before; use a new key.",
             )
@@ -102,6 +123,12 @@ async def write_once(
     body = (await write()).model_dump_json().encode()
     await session.execute(_KEEP, {**named, "body": body})
     return Answered(body, replayed=False)
+
+
+async def forget_answers(session: AsyncSession, *, before: datetime, most: int) -> int:
+    """Delete up to `most` answers from before a moment, the oldest first; return how many."""
+    found = await session.execute(_FORGET, {"before": before, "most": most})
+    return len(found.all())
 
 
 def add_unstored(answer: Response, **fields: Any) -> Response:

@@ -38,9 +38,12 @@ class Tracing:
 
     @contextmanager
     def request(
-        self, method: str, path: str, headers: list[tuple[bytes, bytes]], request_id: str
-    ) -> Iterator[list[int]]:
-        """Yield a request's span, as a child of the caller's. Put the status into the list."""
+        self, method: str, headers: list[tuple[bytes, bytes]], request_id: str
+    ) -> Iterator[list[tuple[int, str]]]:
+        """Yield a request's span, as a child of the caller's.
+
+        Put the status and the template of the path into the list: a path may name a person.
+        """
 
         carried = {
             name.decode("latin-1"): value.decode("latin-1")
@@ -48,20 +51,21 @@ class Tracing:
             if name in (b"traceparent", b"tracestate")
         }
         with self._tracer.start_as_current_span(
-            f"{method} {path}",
+            method,
             context=self._propagator.extract(carried),
             kind=SpanKind.SERVER,
             attributes={
                 "http.request.method": method,
-                "url.path": path,
                 "saxaul.request_id": request_id,
             },
         ) as span:
-            status: list[int] = []
-            yield status
-            if status:
-                span.set_attribute("http.response.status_code", status[0])
-                if status[0] >= 500:
+            answered: list[tuple[int, str]] = []
+            yield answered
+            for status, template in answered:
+                span.update_name(f"{method} {template}")
+                span.set_attribute("http.route", template)
+                span.set_attribute("http.response.status_code", status)
+                if status >= 500:
                     span.set_status(Status(StatusCode.ERROR))
 
     def committed(self, events: int, seconds: float) -> None:

@@ -43,7 +43,9 @@ async def _run() -> None:
     url = context.config.get_main_option("url") or database_url_of(Settings(), driver="+asyncpg")
     schema = context.config.get_main_option("schema")
     connect_args = {"server_settings": {"search_path": schema}} if schema else {}
-    engine = create_async_engine(url, poolclass=pool.NullPool, connect_args=connect_args)
+    engine = create_async_engine(
+        url, poolclass=pool.NullPool, connect_args=connect_args, hide_parameters=True
+    )
     async with engine.connect() as connection:
         await connection.run_sync(_migrate)
         await connection.commit()

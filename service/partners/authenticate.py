@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from datetime import datetime
+from uuid import UUID
 
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
@@ -14,6 +15,7 @@ from service.errors import CredentialsMissing, KeyInvalid
 from service.partners import store
 from service.partners.caller import EPOCH_MARK, KEY_STATES, PERSON_STATES, PROGRAMME, Caller
 from service.partners.keys import KEY_START, TEST_START, KnownKey, is_mistyped, split_key
+from service.partners.person import PersonHasher
 from service.partners.tokens import Tokens
 from service.settings import Settings
 from service.tasks import end
@@ -27,9 +29,14 @@ class Authenticator:
     """Keeps keys for `key_cache_seconds`, so that a request costs one hash and no query."""
 
     def __init__(
-        self, settings: Settings, sessions: async_sessionmaker[AsyncSession], clock: Clock
+        self,
+        settings: Settings,
+        sessions: async_sessionmaker[AsyncSession],
+        hasher: PersonHasher,
+        clock: Clock,
     ) -> None:
         self._settings = settings
+        self._hasher = hasher
         self._sessions = sessions
         self._clock = clock
         self._tokens = Tokens(settings)
@@ -49,7 +56,8 @@ class Authenticator:
             )
         if credential.startswith(KEY_START):
             return await self._partner(credential)
-        return _person(await self._tokens.subject_of(credential), self._settings)
+        subject = await self._tokens.subject_of(credential)
+        return _person(subject, self._hasher.person(subject).id, self._settings)
 
     async def _partner(self, text: str) -> Caller:
         parts = split_key(text)
@@ -173,9 +181,9 @@ def test_caller(
     )
 
 
-def _person(subject: str, settings: Settings) -> Caller:
+def _person(subject: str, person: UUID, settings: Settings) -> Caller:
     return Caller(
-        name=f"person:{subject}",
+        name=f"person:{person}",
         partner=settings.app_source,
         scopes=frozenset(("events:write", "actions:read", "points:write")),
         sources=frozenset((settings.app_source,)),

@@ -22,7 +22,8 @@ OWN, PROGRAMME = "own", "programme"  # whose people a partner's subjects are
 class Caller:
     """A partner by its key, or a person (`subject` is set) who reports under the app's source.
 
-    `name` is stable and unique: it separates idempotency keys and is stored with actions.
+    `name` is stable and unique, and has a person only by their keyed hash: it stands in Valkey's
+    keys of quotas and separates idempotency keys.
     `environment` is empty, and in the sandbox a name of the partner's own: it stands before all
     that is hashed. `people` says whose people the subjects are that a key names, and
     `people_since` when that changed last.

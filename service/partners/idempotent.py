@@ -6,13 +6,15 @@ from functools import wraps
 from inspect import Parameter, Signature
 from string import Formatter
 from typing import Annotated, Any
+from uuid import UUID
 
 from fastapi import Depends, Request, Response
 from pydantic import BaseModel
 
 from service.http.dependencies import Now, Transaction
 from service.http.idempotency import IdempotencyKey, write_once
-from service.partners.dependencies import ThisCaller
+from service.partners.dependencies import ThisCaller, ThisHasher
+from service.partners.person import PersonId
 
 Route = Callable[..., Coroutine[Any, Any, BaseModel]]
 Answering = Callable[..., Coroutine[Any, Any, Response]]
@@ -27,6 +29,7 @@ class _Repeating:
         request: Request,
         response: Response,
         caller: ThisCaller,
+        hasher: ThisHasher,
         session: Transaction,
         now: Now,
         idempotency_key: IdempotencyKey = None,
@@ -34,6 +37,7 @@ class _Repeating:
         self.usual_status: int = request.scope["route"].status_code or 200
         self.response = response
         self.caller = caller
+        self.hasher = hasher
         self.session = session
         self.now = now
         self.key = idempotency_key
@@ -43,6 +47,7 @@ class _Repeating:
         route: Callable[[], Coroutine[Any, Any, BaseModel]],
         content: bytes,
         *,
+        about: UUID | None,
         repeated_status: int | None,
         shown_once: frozenset[str],
     ) -> Response:
@@ -59,6 +64,8 @@ class _Repeating:
             caller=self.caller.name,
             key=self.key,
             request=content,
+            about=about,
+            keyed=self.hasher.digest,
             now=self.now,
             write=write,
         )
@@ -101,6 +108,7 @@ def idempotent(
             return await repeating.answer(
                 lambda: route(**_of(arguments, own)),
                 _content(content, arguments),
+                about=_about(arguments),
                 repeated_status=repeated_status,
                 shown_once=shown_once,
             )
@@ -130,6 +138,16 @@ def _wanted(*signatures: Signature, besides: Collection[str]) -> list[Parameter]
 def _of(arguments: Mapping[str, object], signature: Signature) -> dict[str, Any]:
     """The arguments that a function with this signature takes."""
     return {name: arguments[name] for name in signature.parameters}
+
+
+def _about(arguments: Mapping[str, Any]) -> UUID | None:
+    """Whom a write is about: the person in its path or body, or of the row that it found."""
+    person, found = arguments.get("person"), arguments.get("found")
+    if isinstance(person, PersonId):
+        return person.id
+    if isinstance(found, Mapping):
+        return found.get("person_id")
+    return None
 
 
 class _Lines(Formatter):

@@ -39,11 +39,15 @@ class PersonHasher:
         self._people = lru_cache(PEOPLE_KEPT)(lambda subject: self(b"person\0", subject))
 
     def __call__(self, kind: bytes, text: str) -> PersonId:
-        inner, outer = self._inner.copy(), self._outer.copy()
-        inner.update(kind + text.encode())
-        outer.update(inner.digest())
-        digest = outer.digest()[:16]
+        digest = self.digest(kind + text.encode())[:16]
         return PersonId(bucket_of(digest), self._make_id(digest))
+
+    def digest(self, content: bytes) -> bytes:
+        """Return the whole keyed hash of content, 32 bytes; a kind is to stand before it."""
+        inner, outer = self._inner.copy(), self._outer.copy()
+        inner.update(content)
+        outer.update(inner.digest())
+        return outer.digest()
 
     def person(self, subject: str) -> PersonId:
         """Return the person whom the app calls `subject`."""

@@ -88,7 +88,8 @@ async def collect(request: Request) -> Response:
     resources = await resources_of(request)
     caller = await caller_of(request)
     subject = request.scope["path"].split("/")[-2]
-    person = await person_of(subject, caller, await hasher_of(request))
+    hasher = await hasher_of(request)
+    person = await person_of(subject, caller, hasher)
     key = key_of(request)
     which = await optional_body(request, _WHICH)
     one = None if which is None else EarningKey(which.local_day, which.activity)
@@ -111,6 +112,8 @@ async def collect(request: Request) -> Response:
             caller=caller.name,
             key=key,
             request=b"collect " + person.id.bytes + (str(which).encode() if which else b""),
+            about=person.id,
+            keyed=hasher.digest,
             now=now,
             write=write,
         )

@@ -6,9 +6,7 @@ import logging
 import os
 import subprocess
 import sys
-import threading
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
 import httpx
@@ -26,6 +24,7 @@ from builders import (
 from fastapi import FastAPI
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from prometheus_client.parser import text_string_to_metric_families
+from trace_collector import collecting
 
 from service.app import fast_path_of
 from service.http.logs import REQUEST, JsonLines, open_log
@@ -85,8 +84,8 @@ def test_a_line_of_the_log_is_json_with_the_request(log: io.StringIO) -> None:
 
 def test_an_exception_stays_on_its_line() -> None:
     try:
-        raise ValueError("wrong\nin two lines")
-    except ValueError:
+        raise RuntimeError("wrong\nin two lines")
+    except RuntimeError:
         record = logging.LogRecord("x", logging.ERROR, "f", 1, "failed", None, sys.exc_info())
 
     line = JsonLines().format(record)
@@ -103,7 +102,7 @@ async def test_a_slow_request_is_in_the_log(
         answer = await client.get("/healthz")
 
     line = json.loads(log.getvalue().splitlines()[-1])
-    assert (line["method"], line["path"], line["status"]) == ("GET", "/healthz", 200)
+    assert (line["method"], line["route"], line["status"]) == ("GET", "/healthz", 200)
     assert line["request_id"] == answer.headers["x-request-id"]
 
 
@@ -170,27 +169,9 @@ def test_processes_behind_one_socket_answer_for_each_other(tmp_path: Path) -> No
 
 @pytest.fixture
 def collector() -> Iterator[tuple[str, list[ExportTraceServiceRequest]]]:
-    """A collector of traces, as OTLP over HTTP has it."""
-    received: list[ExportTraceServiceRequest] = []
-
-    class Collector(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            body = self.rfile.read(int(self.headers["content-length"]))
-            received.append(ExportTraceServiceRequest.FromString(body))
-            self.send_response(200)
-            self.send_header("content-length", "0")
-            self.end_headers()
-
-        def log_message(self, format: str, *args: object) -> None:  # noqa: A002
-            """Nothing: the tests' output is for the tests."""
-
-    server = HTTPServer(("127.0.0.1", 0), Collector)
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    yield f"http://127.0.0.1:{server.server_port}/v1/traces", received
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    """A collector of traces."""
+    with collecting() as found:
+        yield found
 
 
 async def test_requests_and_commits_are_traced_where_asked_for(
@@ -220,6 +201,7 @@ async def test_requests_and_commits_are_traced_where_asked_for(
     assert "commit" in {span.name for span in spans}
     assert {one.key for one in served.attributes} >= {
         "http.response.status_code",
+        "http.route",
         "saxaul.request_id",
     }
 

@@ -1,7 +1,7 @@
 """Routes that may be sent again: what makes two requests the same, and how a repeat is answered.
 
-The lines of a request are hashed and stored with its answer: were they other ones after an
-upgrade, a repeat of a request from before it would be refused.
+The lines of a request are hashed under the programme's key and stored with its answer: were they
+other ones after an upgrade, a repeat of a request from before it would be refused.
 """
 
 from collections.abc import Callable
@@ -51,7 +51,34 @@ async def test_the_lines_of_a_request_stay_as_they_were(
     assert answer.is_success, answer.text
     hasher = app.state.runtime.hasher
     told = lines.format(person=hasher.person(subject).id, bob=hasher.person("bob").id)
-    assert await digest_under(app, key) == sha256(told.encode()).digest()
+    stored = await digest_under(app, key)
+    assert stored == hasher.digest(b"request\0" + told.encode())
+    assert stored != sha256(told.encode()).digest()
+
+
+async def test_a_repeat_of_a_request_of_the_released_version_is_answered(
+    app: FastAPI, admin: httpx.AsyncClient
+) -> None:
+    """Its hash was stored without the programme's key."""
+    subject, key = unique("person"), unique("key")
+    path, headers = f"/v1/people/{subject}/grants", {"Idempotency-Key": key}
+    body = {"points": 3, "reason": "a gesture"}
+    first = await admin.post(path, json=body, headers=headers)
+    person = app.state.runtime.hasher.person(subject).id
+    lines = f'grant\n{person}\n{{"points":3,"reason":"a gesture"}}'
+    async with app.state.runtime.resources.pool.acquire() as connection:
+        await connection.execute(
+            "UPDATE stored_answer SET request_digest = $1 WHERE idempotency_key = $2",
+            sha256(lines.encode()).digest(),
+            key,
+        )
+
+    again = await admin.post(path, json=body, headers=headers)
+    other = await admin.post(path, json={**body, "points": 4}, headers=headers)
+
+    assert again.content == first.content
+    assert again.headers["idempotent-replayed"] == "true"
+    assert other.json()["type"] == "/problems/idempotency-key-reused"
 
 
 async def test_a_repeat_has_the_status_of_the_first_answer(admin: httpx.AsyncClient) -> None:
@@ -78,7 +105,9 @@ async def test_a_repeated_reversal_says_that_it_was_done_before(
         None, "true", None,
     ]  # fmt: skip
     told = f'reversal\n{action}\n{{"reason":"refund"}}'
-    assert await digest_under(app, key) == sha256(told.encode()).digest()
+    stored = await digest_under(app, key)
+    assert stored == app.state.runtime.hasher.digest(b"request\0" + told.encode())
+    assert stored != sha256(told.encode()).digest()
 
 
 async def test_what_the_caller_may_not_do_is_refused_before_a_stored_answer(
