@@ -16,6 +16,7 @@
     - ScopeMissing          the key lacks a scope
     - SourceNotYours        the event names a source of somebody else
     - SubjectNotYours       a person acts for another person
+    - PersonNotYours        a partner with customers of its own acts for a person
     - LevelNotYours         an evidence level that this caller may not state
     - KeyNotYours           a key that is of the other mode, or can do more than the caller's
     - TestKeyNeeded         this is about test data, and the key is a live one
@@ -216,6 +217,16 @@ class SubjectNotYours(Forbidden):
 
     code = "subject-not-yours"
     title = "The subject is somebody else"
+
+
+class PersonNotYours(Forbidden):
+    """Only the person's own token, or a key of the programme's app operator, acts for a person.
+
+    A partner with customers of its own reports about them; `POST /v1/links` links one to a person.
+    """
+
+    code = "person-not-yours"
+    title = "A partner acts for nobody"
 
 
 class LevelNotYours(Forbidden):

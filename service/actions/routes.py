@@ -24,7 +24,7 @@ from service.http.pages import Page, Paging, newest_first
 from service.http.problems import documented
 from service.intake.dependencies import ThisIntake
 from service.intake.outcome import local_text
-from service.partners.dependencies import ThisCaller, ThisHasher, ThisPerson
+from service.partners.dependencies import ThisCaller, ThisHasher, ThisReported
 from service.partners.idempotent import idempotent
 
 router = APIRouter(prefix="/v1", responses=documented(401, 403, 422, 503))
@@ -149,12 +149,15 @@ async def transfer(
 
 @router.get("/people/{subject}/actions", tags=["People and points"])
 async def actions(
-    person: ThisPerson,
+    person: ThisReported,
     caller: ThisCaller,
     session: Transaction,
     page: Paging,
 ) -> Page[ActionRow]:
-    """A person's actions, newest first; a partner sees those of its own sources."""
+    """A person's actions, newest first; a partner sees those of its own sources.
+
+    A partner with customers of its own reads what it reported about one of them: `actions:read`.
+    """
     return await page.of(
         newest_first("action_id"),
         lambda before, limit: read.actions_before(

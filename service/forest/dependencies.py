@@ -11,9 +11,10 @@ from service.partners.person import PersonHasher, PersonId
 def may_order_for(subject: str | None, caller: Caller, hasher: PersonHasher) -> PersonId:
     """Return the person of `subject`; without one the token's own.
 
-    Raises ScopeMissing, SubjectNotYours, or FieldsInvalid when a partner names nobody.
+    Raises ScopeMissing, PersonNotYours, SubjectNotYours, or FieldsInvalid when a partner names
+    nobody.
     """
-    caller.need("points:write")
+    caller.need_to_act()
     if subject is None and caller.subject is None:
         raise FieldsInvalid(
             "An API key acts for somebody: name the subject.", (("/subject", "is missing"),)

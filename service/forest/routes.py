@@ -123,7 +123,7 @@ async def _order_of(
     order_id: UUID, caller: ThisCaller, hasher: ThisHasher, session: Transaction
 ) -> Order:
     """The order in the path, as far as the caller may act on it."""
-    caller.need("points:write")
+    caller.need_to_act()
     return await find_order(session, order_id, caller, hasher)
 
 
@@ -141,7 +141,7 @@ async def rename(
     order_id: UUID, body: NewName, caller: ThisCaller, hasher: ThisHasher, session: Transaction
 ) -> OrderView:
     """Change the name that the certificate shows, or take it away."""
-    caller.need("points:write")
+    caller.need_to_act()
     found = await find_order(session, order_id, caller, hasher)
     await store.rename_certificate(session, found.bucket, found.serial, body.display_name)
     return OrderView(**_shown(await find_order(session, order_id, caller, hasher)))

@@ -6,6 +6,7 @@ from datetime import datetime
 from service.errors import (
     FieldsInvalid,
     LevelNotYours,
+    PersonNotYours,
     ScopeMissing,
     SourceNotYours,
     SubjectNotYours,
@@ -16,6 +17,7 @@ LEVELS = ("L0", "L1", "L2", "L3", "L4")
 KEY_STATES = "L1"  # a partner's own record: the highest level that anybody states
 PERSON_STATES = "L0"  # self-declared
 OWN, PROGRAMME = "own", "programme"  # whose people a partner's subjects are
+ACT = "points:write"
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +68,23 @@ class Caller:
         """Raise ScopeMissing unless this caller holds `scope` (`admin` holds every scope)."""
         if scope not in self.scopes and "admin" not in self.scopes:
             raise ScopeMissing(f"This needs the scope {scope}; the key has {_listed(self.scopes)}.")
+
+    def need_people(self) -> None:
+        """Raise PersonNotYours for a key of a partner whose subjects are its own customers."""
+        if self.subject is None and self.people == OWN:
+            raise PersonNotYours(
+                "Your subjects are customers of your own (`people: own`), so you act for nobody: "
+                "people spend, collect and give with their own token. `POST /v1/links` links a "
+                "customer to a person."
+            )
+
+    def need_to_act(self) -> None:
+        """Raise ScopeMissing or PersonNotYours unless the caller may act for a person.
+
+        People act for themselves, and the programme's app operator for everybody.
+        """
+        self.need(ACT)
+        self.need_people()
 
     def need_key(self) -> None:
         """Raise ScopeMissing for a person: this is for partners alone."""

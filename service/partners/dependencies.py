@@ -12,7 +12,7 @@ from service.errors import KeyInvalid
 from service.http.quota import REQUEST_COST, SPENT
 from service.http.runtime import HttpRuntime, runtime_of
 from service.partners.authenticate import Authenticator
-from service.partners.caller import Caller
+from service.partners.caller import OWN, Caller
 from service.partners.person import PersonHasher, PersonId
 
 
@@ -76,11 +76,25 @@ ThisHasher = Annotated[PersonHasher, Depends(hasher_of)]
 
 
 async def person_of(subject: str, caller: ThisCaller, hasher: ThisHasher) -> PersonId:
-    """Return the person in the path, as far as the caller may act for them: `me`, or by
-    points:write.
-    """
-    caller.need("points:write")
+    """Return the person in the path, as far as the caller may act for them."""
+    caller.need_to_act()
     return hasher.person(caller.subject_for(subject))
 
 
 ThisPerson = Annotated[PersonId, Depends(person_of)]
+
+
+async def reported_of(subject: str, caller: ThisCaller, hasher: ThisHasher) -> PersonId:
+    """Return the person in the path, or the partner's own customer, of whom actions are read.
+
+    What a partner reported about its own customers it may read; everybody else has to act for the
+    person.
+    """
+    if caller.subject is None and caller.people == OWN:
+        caller.need("actions:read")
+    else:
+        caller.need_to_act()
+    return hasher.person(caller.subject_for(subject))
+
+
+ThisReported = Annotated[PersonId, Depends(reported_of)]

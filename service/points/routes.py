@@ -121,8 +121,10 @@ async def collect(request: Request) -> Response:
 
 
 def _grantee(subject: str, caller: ThisCaller, hasher: ThisHasher) -> PersonId:
-    """The person in the path, for an operator. Raises ScopeMissing for anybody else."""
+    """The person in the path, for an operator. Raises ScopeMissing for anybody else, and
+    PersonNotYours where the subject is a customer: nobody could spend what is granted to one."""
     caller.need("admin")
+    caller.need_people()
     return hasher.person(caller.subject_for(subject))
 
 

@@ -61,12 +61,13 @@ async def vault_under_key(resources: AppResources) -> Vault:
 
 
 def check_types(caller: Caller, types: Sequence[str]) -> None:
-    """Raise ScopeMissing for types about people's points, unless the caller may see them.
+    """Raise ScopeMissing or PersonNotYours for types about people's points, unless the caller may
+    see them.
 
     The other types are about the partner's own actions and orders, or about nobody.
     """
     if OF_BALANCES.intersection(types):
-        caller.need("points:write")
+        caller.need_to_act()
 
 
 Manager = Annotated[Caller, Depends(manager)]

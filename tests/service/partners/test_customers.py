@@ -7,7 +7,17 @@ from uuid import UUID
 
 import httpx
 import pytest
-from builders import NOW, APartner, SteppedClock, a_partner, an_event, client_of, report, unique
+from builders import (
+    NOW,
+    USUAL,
+    APartner,
+    SteppedClock,
+    a_partner,
+    an_event,
+    client_of,
+    report,
+    unique,
+)
 from fastapi import FastAPI
 
 from service.intake.address import address_of
@@ -142,3 +152,83 @@ async def test_an_event_of_before_a_change_is_found_in_the_account_that_it_went_
             one["action_id"] for one in first[: len(results)]
         ]
     assert accounts[0] == accounts[2] != accounts[1]
+
+
+CLOSED_TO_PARTNERS = (
+    "GET /v1/people/{alice}",
+    "GET /v1/people/{alice}/earnings",
+    "GET /v1/people/{alice}/entries",
+    "GET /v1/people/{alice}/statement",
+    "GET /v1/people/{alice}/profile",
+    "PUT /v1/people/{alice}/profile",
+    "GET /v1/people/{alice}/friends",
+    "POST /v1/people/{alice}/friends",
+    "POST /v1/people/{alice}/shield",
+    "GET /v1/people/{alice}/leaderboard",
+    "POST /v1/people/{alice}/collect",
+    "POST /v1/people/{alice}/grants",
+    "GET /v1/people/{alice}/orders",
+    "GET /v1/people/{alice}/pools",
+    "POST /v1/orders",
+    "POST /v1/pools",
+    "POST /v1/pools/join",
+)
+BODIES: dict[str, dict[str, Any]] = {
+    "PUT /v1/people/{alice}/profile": {"display_name": "Al"},
+    "POST /v1/people/{alice}/friends": {"subject": "bob"},
+    "POST /v1/people/{alice}/grants": {"points": 5, "reason": "a gift"},
+    "POST /v1/orders": {"project_id": "grove", "subject": "alice"},
+    "POST /v1/pools": {"project_id": "grove", "subject": "alice", "name": "We"},
+    "POST /v1/pools/join": {"code": "ABCDEFGHJKMN", "subject": "alice"},
+}
+
+
+@pytest.mark.parametrize("route", CLOSED_TO_PARTNERS)
+async def test_nobody_acts_from_a_waiting_account_nor_for_somebody_elses_people(
+    app: FastAPI, shop: Any, route: str
+) -> None:
+    """With every scope there is, of one's own customers and of people one never reported."""
+    alice = unique("alice")
+    await report(shop[1], an_event(source=shop[0].sources[0], subject=alice))
+    strongest = await a_partner(
+        app.state.runtime.resources.sessions, name=shop[0].name, scopes=(*USUAL, "admin")
+    )
+    method, path = route.split()
+    async with client_of(app, strongest.key) as client:
+        for subject in (alice, "victim"):
+            body = BODIES.get(route)
+            if body is not None and body.get("subject") == "alice":
+                body = {**body, "subject": subject}
+            answer = await client.request(method, path.format(alice=subject), json=body)
+
+            assert answer.status_code == 403, answer.text
+            assert answer.json()["type"] == "/problems/person-not-yours"
+
+
+async def test_a_partner_reads_what_it_reported_about_its_customer_and_no_more(
+    shop: Any, other: Any, partner: httpx.AsyncClient
+) -> None:
+    alice = unique("alice")
+    sent = await report(shop[1], an_event(source=shop[0].sources[0], subject=alice))
+    await report(other[1], an_event(source=other[0].sources[0], subject=alice))
+    await report(partner, an_event(subject=alice))
+
+    listed = (await shop[1].get(f"/v1/people/{alice}/actions")).json()["data"]
+    receipt = await shop[1].get(f"/v1/actions/{sent['action_id']}/receipt")
+    theirs = await other[1].get(f"/v1/actions/{sent['action_id']}")
+
+    assert [one["action_id"] for one in listed] == [sent["action_id"]]
+    assert (receipt.status_code, theirs.status_code) == (200, 404)
+
+
+async def test_a_partner_hears_of_nobodys_points(app: FastAPI, shop: Any) -> None:
+    strongest = await a_partner(
+        app.state.runtime.resources.sessions, name=shop[0].name, scopes=(*USUAL, "webhooks:manage")
+    )
+    async with client_of(app, strongest.key) as client:
+        answer = await client.post(
+            "/v1/webhook-endpoints",
+            json={"url": "https://example.com/hook", "types": ["points.lapsed"]},
+        )
+
+    assert answer.json()["type"] == "/problems/person-not-yours"
