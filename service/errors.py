@@ -91,6 +91,7 @@
     - LaneFull              too many events are waiting already
     - ShuttingDown          this process is draining
     - StreamsFull           too many listeners are connected to this process
+    - IssuerAway            the issuer of people's tokens does not give its keys
     - MappersBusy           too many heavy messages to connectors are being read
     - MappingTooSlow        a connector's expressions took too long over a message
     - UnprovenBodiesFull    too many large messages arrive that no key vouches for
@@ -741,7 +742,7 @@ class Unavailable(ServiceError):
 
     code = "unavailable"
     title = "Not available at the moment"
-    retry_after_s: ClassVar[int] = 1
+    retry_after_s: int = 1
 
 
 class LaneFull(Unavailable):
@@ -764,6 +765,19 @@ class StreamsFull(Unavailable):
     code = "streams-full"
     title = "Too many listeners"
     retry_after_s = 10
+
+
+class IssuerAway(Unavailable):
+    """People's tokens cannot be checked: their issuer does not give its keys. Send the same request
+    again after `Retry-After` seconds; the token may be good."""
+
+    code = "issuer-away"
+    title = "The issuer of tokens does not answer"
+
+    def __init__(self, detail: str, retry_after_s: int) -> None:
+        """`retry_after_s` says when the issuer is asked again."""
+        super().__init__(detail)
+        self.retry_after_s = retry_after_s
 
 
 class MappersBusy(Unavailable):

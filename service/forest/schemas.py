@@ -40,6 +40,8 @@ DisplayName = Annotated[
 ]
 Price = Annotated[int, Field(ge=1, le=PRICE_MAX, strict=True)]
 Stock = Annotated[int, Field(ge=0, le=STOCK_MAX, strict=True)]
+# Below 0 is wrong, too: that is said beside what else is wrong with a report.
+Counted = Annotated[int, Field(ge=-STOCK_MAX, le=STOCK_MAX, strict=True)]
 Zone = Annotated[str, Field(max_length=64), AfterValidator(_known_zone)]
 ProjectId = Annotated[str, Field(min_length=1, max_length=64)]
 Subject = Annotated[str | None, Field(min_length=1, max_length=128)]
@@ -348,8 +350,8 @@ class NewReport(_Request):
     state: Literal["planted", "accepted", "surveyed", "replaced", "lost"]
     on: Day
     by: Text
-    planted: Annotated[int | None, Field(ge=0, le=STOCK_MAX, strict=True)] = None
-    surviving: Annotated[int | None, Field(ge=0, le=STOCK_MAX, strict=True)] = None
+    planted: Counted | None = None
+    surviving: Counted | None = None
     photos: Annotated[
         list[Annotated[str, Field(min_length=1, max_length=PHOTO_CHARS_MAX, pattern=r"^\S+$")]],
         Field(max_length=PHOTOS_MAX, description="References, addresses for one; no pictures."),
