@@ -28,10 +28,10 @@ SOURCES = ("metro-bj", "bus-bj", "bike", "eats", "mall", "parcel", "app")
 PEOPLE = ("alice", "bob", "mei")
 TOKEN_LIFETIME = timedelta(days=30)
 KEYS = {
-    "partner_key": ("events:write", "actions:read", "points:write"),
-    "backfill_key": ("events:write", "events:backfill", "actions:read", "points:write"),
+    "partner_key": ("events:write", "actions:read", "people:act"),
+    "backfill_key": ("events:write", "events:backfill", "actions:read", "people:act"),
     "admin_key": ("admin",),
-    "webhooks_key": ("webhooks:manage", "points:write"),  # lapses are about people
+    "webhooks_key": ("webhooks:manage", "people:act"),  # lapses are about people
 }
 
 # Prices: Ant Forest's published exchange prices in grams, read as points.

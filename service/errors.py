@@ -17,9 +17,11 @@
     - SourceNotYours        the event names a source of somebody else
     - SubjectNotYours       a person acts for another person
     - PersonNotYours        a partner with customers of its own acts for a person
+    - NotReporter           somebody else reported the action
     - LevelNotYours         an evidence level that this caller may not state
     - KeyNotYours           a key that is of the other mode, or can do more than the caller's
     - TestKeyNeeded         this is about test data, and the key is a live one
+    - ConnectorUnconfirmed  the key that the connector was made with is gone, or may not report
     - ConnectorDisabled     the connector or its partner is disabled
   + NotFound
     - ActionNotFound
@@ -230,6 +232,13 @@ class PersonNotYours(Forbidden):
     title = "A partner acts for nobody"
 
 
+class NotReporter(Forbidden):
+    """An action is undone, or given to another scheme, by the partner that reported it alone."""
+
+    code = "not-reporter"
+    title = "Somebody else reported the action"
+
+
 class LevelNotYours(Forbidden):
     """The evidence level is higher than a caller may state: L0 for people, L1 for partners."""
 
@@ -250,6 +259,14 @@ class TestKeyNeeded(Forbidden):
     __test__ = False
     code = "test-key-needed"
     title = "A test key is needed"
+
+
+class ConnectorUnconfirmed(Forbidden):
+    """No live key that may report answers for the connector: another key of the partner confirms
+    it, with POST /v1/connectors/{connector_id}/confirm or `saxaul partner confirm`."""
+
+    code = "connector-unconfirmed"
+    title = "No key answers for the connector"
 
 
 class ConnectorDisabled(Forbidden):

@@ -43,7 +43,7 @@ PERSON_KEY = "5a" * 32
 SECRET_KEY = "7c" * 32
 SOURCES = ("metro", "bus", "bike", "eats", "mall", "parcel")
 NewSettings = Callable[..., Awaitable[Settings]]
-USUAL = ("events:write", "actions:read", "points:write")
+USUAL = ("events:write", "actions:read", "people:act")
 PATIENCE_S = 120.0  # what takes longer hangs; nothing is decided by being quicker
 LEAVE_OUT: Any = object()  # as a value of `data`: the field is not sent
 

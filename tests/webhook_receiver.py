@@ -20,7 +20,7 @@ from workers.deliveries import Deliveries
 from workers.metrics import WorkerMetrics
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
-MANAGER = ("events:write", "actions:read", "points:write", "webhooks:manage")
+MANAGER = ("events:write", "actions:read", "people:act", "webhooks:manage")
 
 
 @dataclass
@@ -134,7 +134,7 @@ def answering(status: int, body: bytes = b"", **headers: str) -> bytes:
 async def delivering(app: FastAPI, resources: Resources | None = None) -> AsyncIterator[None]:
     """The worker's two loops, in this process; over the sandbox if its resources are given."""
     resources = resources or app.state.runtime.resources
-    task = asyncio.create_task(Deliveries(resources, WorkerMetrics()).run())
+    task = asyncio.create_task(Deliveries(resources, WorkerMetrics(), resources.sessions).run())
     try:
         yield
         assert not task.done(), task.result()

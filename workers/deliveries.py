@@ -1,29 +1,46 @@
 """The loops that make deliveries out of the journal and send them; the sweep of old ones."""
 
 import asyncio
+import logging
 from collections import Counter
 from datetime import timedelta
 from typing import Any
 
+from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
+
+from service.acting import Actor, acting
+from service.audit.record import audit
 from service.resources import Resources
+from service.tasks import is_ending
 from service.webhooks.outbound.deliver import IN_FLIGHT_MAX, Deliverer
+from service.webhooks.outbound.endpoint import stop_unanswered
 from service.webhooks.outbound.projector import apply_notices
 from service.webhooks.outbound.retention import sweep
 from service.webhooks.outbound.send import open_sender
 from service.webhooks.outbound.watch import count_attempts
 from service.webhooks.vault import vault_of
 from workers.metrics import WorkerMetrics
-from workers.projectors import ProjectionLoop
+from workers.projectors import PASSING, ProjectionLoop
 
+_log = logging.getLogger(__name__)
+
+KEYS_EVERY_S = 5.0
 SWEEPS_MAX = 1_000  # of one job; the next one goes on
 
 
 class Deliveries:
     """Both loops of one worker; several workers share the work."""
 
-    def __init__(self, resources: Resources, metrics: WorkerMetrics) -> None:
+    def __init__(
+        self,
+        resources: Resources,
+        metrics: WorkerMetrics,
+        registry: async_sessionmaker[AsyncSession],
+    ) -> None:
+        """`registry` opens sessions over keys, which are the same for live and test endpoints."""
         self._resources = resources
         self._metrics = metrics
+        self._registry = registry
         self._vault = vault_of(resources.settings)  # without its key the worker does not start
 
     async def run(self) -> None:
@@ -45,6 +62,7 @@ class Deliveries:
 
             async with asyncio.TaskGroup() as group:
                 group.create_task(deliverer.run())
+                group.create_task(self._watch_keys())
                 group.create_task(ProjectionLoop(resources, self._metrics).run({"webhooks": step}))
 
     async def _apply(self) -> int:
@@ -53,8 +71,26 @@ class Deliveries:
         async with resources.sessions() as session, session.begin():
             return await apply_notices(session, now=resources.clock(), kept=kept)
 
+    async def _watch_keys(self) -> None:
+        """Stop endpoints whose key was revoked or has expired, until cancelled."""
+        while not is_ending():
+            try:
+                await stop_endpoints(self._resources, self._registry)
+            except PASSING as fault:
+                _log.warning("looking for revoked keys pauses after: %r", fault)
+            await asyncio.sleep(KEYS_EVERY_S)
+
     async def _counted(self, results: Counter[str]) -> None:
         await count_attempts(self._resources, results)
+
+
+async def stop_endpoints(resources: Resources, registry: async_sessionmaker[AsyncSession]) -> None:
+    """Stop endpoints that no live key answers for. Idempotent."""
+    now = resources.clock()
+    with acting(Actor("worker", "deliveries")):
+        async with registry() as keys, resources.sessions() as session, session.begin():
+            for endpoint in await stop_unanswered(session, keys, now=now):
+                await audit(session, "endpoint.stopped", f"endpoint:{endpoint}", now=now)
 
 
 async def sweep_deliveries(ctx: dict[str, Any]) -> None:

@@ -59,9 +59,9 @@ async def start(ctx: dict[str, Any]) -> None:
         asyncio.create_task(_supervise(loops), name=type(loops).__name__.lower())
         for loops in (
             Projectors(resources, metrics),
-            Deliveries(resources, metrics),
+            Deliveries(resources, metrics, resources.sessions),
             SandboxProjector(sandbox),
-            Deliveries(sandbox, metrics),
+            Deliveries(sandbox, metrics, resources.sessions),
         )
     ]
 

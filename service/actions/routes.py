@@ -19,11 +19,13 @@ from service.actions.schemas import (
     TransferResult,
 )
 from service.actions.transfer import transfer_action
-from service.http.dependencies import Now, Transaction
+from service.errors import NotReporter
+from service.http.dependencies import AppResources, Now, Transaction
 from service.http.pages import Page, Paging, newest_first
 from service.http.problems import documented
 from service.intake.dependencies import ThisIntake
 from service.intake.outcome import local_text
+from service.partners.caller import ACT
 from service.partners.dependencies import ThisCaller, ThisHasher, ThisReported
 from service.partners.idempotent import idempotent
 
@@ -35,7 +37,7 @@ async def action(
     action_id: UUID, caller: ThisCaller, hasher: ThisHasher, session: Transaction
 ) -> ActionRow:
     """An action as recorded."""
-    caller.need("actions:read")
+    caller.need("actions:read", "auditor")
     return _row(await read.find_action(session, action_id, caller, hasher))
 
 
@@ -48,18 +50,27 @@ async def receipt(
     intake: ThisIntake,
 ) -> dict[str, Any]:
     """The sum behind an action: inputs, factors with sources, each line, digests."""
-    caller.need("actions:read")
+    caller.need("actions:read", "auditor")
     found = await read.find_action(session, action_id, caller, hasher)
     return receipt_of(intake.assessor.catalogue, found)
 
 
 async def _reversible(
-    action_id: UUID, caller: ThisCaller, hasher: ThisHasher, session: Transaction
+    action_id: UUID,
+    caller: ThisCaller,
+    hasher: ThisHasher,
+    session: Transaction,
+    resources: AppResources,
 ) -> RowMapping:
-    """The action in the path, as far as the caller may take it back."""
+    """The action in the path, if the caller reported it, or for an operator its person did."""
     caller.need("events:write")
     found = await read.find_action(session, action_id, caller, hasher)
-    caller.check_reported(found["source"])
+    by_person = found["partner"] == resources.settings.app_source
+    if found["partner"] != caller.partner and not (by_person and caller.may(ACT)):
+        raise NotReporter(
+            "Somebody else reported this action: only they undo it. A person's own report is "
+            "undone by the person, or by the app's operator."
+        )
     return found
 
 
@@ -104,7 +115,10 @@ async def _transferable(
     """The action in the path, for the partner that reported it."""
     caller.need_key()
     caller.need("events:write")
-    return await read.find_action(session, action_id, caller, hasher)
+    found = await read.find_action(session, action_id, caller, hasher)
+    if found["partner"] != caller.partner:
+        raise NotReporter("Somebody else reported this action: only they say so.")
+    return found
 
 
 @router.post(

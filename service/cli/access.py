@@ -11,7 +11,7 @@ from service.local import local_resources, read_demo_file, run
 from service.partners import store
 from service.partners.issuer import IssuerMissing, mint_token
 from service.partners.keys import DEFAULT_SCOPES, SCOPES, TEST_SCOPES, make_key
-from service.partners.register import check_id
+from service.partners.register import check_id, put_sources
 from service.settings import Settings
 from service.terminal import err, fail, out
 
@@ -61,17 +61,14 @@ def keys_add(
         raise fail(f"there is no scope {unknown[0]!r}; there are {', '.join(SCOPES)}.")
 
     async def work() -> str:
-        check_id(partner)
         key = make_key(is_test=test)
         async with local_resources() as resources, resources.sessions() as session, session.begin():
             now = resources.clock()
+            app_source = resources.settings.app_source
+            if await store.find_partner(session, partner) is None:
+                check_id(partner, app_source)
             await store.put_partner(session, partner, partner, now)
-            for name in sources:
-                owner = await store.owner_of_source(session, name)
-                if owner not in (None, partner):
-                    raise fail(f"the source {name!r} belongs to {owner!r}.")
-            if sources:
-                await store.put_sources(session, partner, sources)
+            await put_sources(session, partner, sources, app_source=app_source)
             await store.put_key(
                 session,
                 key,
@@ -99,7 +96,7 @@ def keys_list() -> None:
                     key.partner,
                     " ".join(key.scopes),
                     f"{key.created_at:%Y-%m-%d %H:%M}",
-                    f"{key.expires_at:%Y-%m-%d}" if key.expires_at else "-",
+                    f"{key.ends_at:%Y-%m-%d}" if key.ends_at else "-",
                     f"{key.revoked_at:%Y-%m-%d %H:%M}" if key.revoked_at else "-",
                 )
         return table
@@ -111,10 +108,20 @@ def keys_list() -> None:
 def keys_revoke(prefix: Annotated[str, typer.Argument(help="The key's prefix.")]) -> None:
     """Revoke a key; API processes notice within SAXAUL_KEY_CACHE_SECONDS."""
 
-    async def work() -> bool:
+    async def work() -> list[str]:
         async with local_resources() as resources, resources.sessions() as session, session.begin():
             return await store.revoke_key(session, prefix, resources.clock())
 
-    if not run(work()):
+    revoked = run(work())
+    if not revoked:
         raise fail(f"there is no key {prefix!r} that is not revoked yet; see `saxaul keys list`.")
-    out.print(f"The key {prefix} is revoked.")
+    out.print(f"Revoked: {', '.join(revoked)}.", highlight=False)
+    if revoked != [prefix]:
+        out.print(
+            "They came of it: its successors by rotation, and the keys that it made.",
+            highlight=False,
+        )
+    out.print(
+        "Connectors and endpoints made with them stop until another key confirms them: "
+        "`saxaul partner confirm`."
+    )

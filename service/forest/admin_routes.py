@@ -1,4 +1,4 @@
-"""HTTP for operators and planting partners: catalogue, lots, reports, liability. Scope admin."""
+"""HTTP for operators and planting partners: catalogue, lots, reports, liability. Scope operator."""
 
 from typing import Annotated, Any, Literal
 
@@ -42,13 +42,13 @@ from service.partners.idempotent import idempotent
 MEDIA = {"text/csv": "csv", "application/json": "json"}
 
 
-async def admin_of(caller: ThisCaller) -> Caller:
-    """Return the caller, who must hold the scope admin. Raises ScopeMissing."""
-    caller.need("admin")
+async def operator_of(caller: ThisCaller) -> Caller:
+    """Return the caller, who must hold the scope operator. Raises ScopeMissing."""
+    caller.need("operator")
     return caller
 
 
-Admin = Annotated[Caller, Depends(admin_of)]
+Operator = Annotated[Caller, Depends(operator_of)]
 router = APIRouter(
     prefix="/v1/admin",
     tags=["Forest administration"],
@@ -70,7 +70,7 @@ class ProjectSaved(BaseModel):
 
 
 @router.get("/species")
-async def all_species(admin: Admin, session: Transaction) -> SpeciesList:
+async def all_species(operator: Operator, session: Transaction) -> SpeciesList:
     """Every species, by id."""
     rows = await list_species(session)
     return SpeciesList(data=[SpeciesView(**row.model_dump()) for row in rows], next_cursor=None)
@@ -80,7 +80,7 @@ async def all_species(admin: Admin, session: Transaction) -> SpeciesList:
 @idempotent("species", "{body}")
 async def new_species(
     body: NewSpecies,
-    admin: Admin,
+    operator: Operator,
     session: Transaction,
 ) -> SpeciesView:
     """Add a species."""
@@ -93,7 +93,7 @@ async def new_species(
 async def changed_species(
     species: str,
     body: SpeciesChanges,
-    admin: Admin,
+    operator: Operator,
     session: Transaction,
     now: Now,
 ) -> SpeciesView:
@@ -106,7 +106,7 @@ async def changed_species(
 @idempotent("project", "{body}")
 async def new_project(
     body: NewProject,
-    admin: Admin,
+    operator: Operator,
     session: Transaction,
     now: Now,
 ) -> ProjectSaved:
@@ -127,7 +127,7 @@ async def new_project(
 async def changed_project(
     project_id: str,
     body: ProjectChanges,
-    admin: Admin,
+    operator: Operator,
     session: Transaction,
 ) -> ProjectSaved:
     """Change a project: open or close it, its season, price, stock or budget."""
@@ -146,7 +146,7 @@ async def changed_project(
 
 @router.get("/lots")
 async def lots(
-    admin: Admin,
+    operator: Operator,
     session: Transaction,
     page: Paging,
     project_id: Annotated[str | None, Query(max_length=64)] = None,
@@ -181,7 +181,7 @@ async def lots(
     },
 )
 async def export(
-    admin: Admin,
+    operator: Operator,
     session: Transaction,
     form: Annotated[Literal["csv", "json"], Query(alias="format")] = "csv",
     planting_partner: Annotated[str | None, Query(max_length=120)] = None,
@@ -214,7 +214,7 @@ async def export(
     },
 )
 async def import_reports(
-    request: Request, admin: Admin, session: Transaction, resources: AppResources, now: Now
+    request: Request, operator: Operator, session: Transaction, resources: AppResources, now: Now
 ) -> Imported:
     """Record a partner's reports, all or none. The same file again changes nothing."""
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
@@ -227,20 +227,20 @@ async def import_reports(
 
 
 @router.get("/lots/{lot}")
-async def one_lot(lot: str, admin: Admin, session: Transaction) -> LotWhole:
+async def one_lot(lot: str, operator: Operator, session: Transaction) -> LotWhole:
     """A lot with its reports."""
     return await whole_lot(session, lot)
 
 
 @router.post("/lots/{lot}/fund", response_model=LotView, responses=documented(409))
-async def fund(lot: str, admin: Admin, session: Transaction, now: Now) -> LotView:
+async def fund(lot: str, operator: Operator, session: Transaction, now: Now) -> LotView:
     """Close a pledged lot and hand it to the partner. Repeating it changes nothing."""
     return view_of_lot(await fund_lot(session, lot, now=now))
 
 
 @router.post("/lots/{lot}/reports", response_model=LotWhole)
 async def report(
-    lot: str, body: NewReport, admin: Admin, session: Transaction, now: Now
+    lot: str, body: NewReport, operator: Operator, session: Transaction, now: Now
 ) -> LotWhole:
     """Record what was found at a lot. The same report again changes nothing."""
     await record_reports(session, [Line(1, report_of(lot, body))], now=now)
@@ -249,7 +249,7 @@ async def report(
 
 @router.get("/liability")
 async def liability(
-    admin: Admin, session: Transaction, resources: AppResources, now: Now
+    operator: Operator, session: Transaction, resources: AppResources, now: Now
 ) -> LiabilityView:
     """Outstanding points in trees and money by project, and the alarm."""
     alarm_pct = resources.settings.liability_alarm_pct

@@ -19,6 +19,7 @@ router = APIRouter(
     prefix="/v1/holds", tags=["Operations"], responses=documented(401, 403, 422, 503)
 )
 
+READERS = ("operator", "auditor")  # of everybody's holds
 Milligrams = Annotated[str, Field(pattern=r"^-?[0-9]+$", description="Milligrams CO2e.")]
 Name = Annotated[str, Path(min_length=1, max_length=64)]
 NEWEST: Order[RowMapping, tuple[datetime, str, str, date]] = Order(
@@ -62,10 +63,10 @@ async def holds(
     page: Paging,
     active: Annotated[bool | None, Query(description="Only active or only released ones.")] = None,
 ) -> Page[HoldView]:
-    """What is or was held, newest first: an administrator sees all, a partner its own."""
+    """What is or was held, newest first: operators and auditors see all, a partner its own."""
     caller.need_key()
-    caller.need("actions:read")
-    of = None if caller.may("admin") else caller.partner
+    caller.need("actions:read", *READERS)
+    of = None if any(map(caller.may, READERS)) else caller.partner
     return await page.of(
         NEWEST,
         lambda before, limit: store.holds_before(
@@ -86,7 +87,7 @@ async def release(
     now: Now,
 ) -> HoldView:
     """Let held carbon into the total again, for good. A second release changes nothing."""
-    caller.need("admin")
+    caller.need("operator")
     found = await store.release(
         session,
         partner=partner,

@@ -46,12 +46,13 @@ EVENT_BODY: dict[str, Any] = {
 
 
 async def received(request: Request) -> tuple[Caller, Parsed]:
-    """Return the caller and the events in the body; an unknown caller's body is not read.
+    """Return the caller and the events in the body, which is not read of who may not report.
 
     Called by the routes of events themselves: as dependencies, its parts would cost a phone's
     single event more than parsing and assessing it.
     """
     caller = await caller_of(request)
+    caller.need("events:write")
     body = await whole_body(request)
     parsed = parse(request.headers.get("content-type", ""), request.headers, body)
     await charge(request, caller, len(parsed.events) - REQUEST_COST)

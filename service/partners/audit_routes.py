@@ -23,7 +23,7 @@ NAME_MAX = 200
 
 async def _reader(caller: ThisCaller) -> Caller:
     """Return a caller who may read the trail. Raises ScopeMissing."""
-    caller.need("admin")
+    caller.need("operator", "auditor")
     return caller
 
 

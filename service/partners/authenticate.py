@@ -13,8 +13,22 @@ from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 from service.clock import Clock, seconds
 from service.errors import CredentialsMissing, KeyInvalid
 from service.partners import store
-from service.partners.caller import EPOCH_MARK, KEY_STATES, PERSON_STATES, PROGRAMME, Caller
-from service.partners.keys import KEY_START, TEST_START, KnownKey, is_mistyped, split_key
+from service.partners.caller import (
+    ACT,
+    EPOCH_MARK,
+    KEY_STATES,
+    PERSON_STATES,
+    PROGRAMME,
+    Caller,
+)
+from service.partners.keys import (
+    KEY_START,
+    STAFF_SCOPES,
+    TEST_START,
+    KnownKey,
+    is_mistyped,
+    split_key,
+)
 from service.partners.person import PersonHasher
 from service.partners.tokens import Tokens
 from service.settings import Settings
@@ -89,6 +103,8 @@ class Authenticator:
             return cached[1:]
         async with self._sessions() as session:
             known = await store.find_key(session, prefix)
+        if known is not None and known.partner == self._settings.app_source:
+            known = None  # it would pass for the people who report themselves
         caller = None if known is None else _holder(prefix, known, self._settings)
         if len(self._cache) >= CACHED_KEYS_MAX:
             self._cache.clear()
@@ -129,14 +145,20 @@ def quota_of(own: int | None, settings: Settings) -> int:
     return settings.partner_quota_per_minute if own is None else own
 
 
+def own_sources(sources: frozenset[str], people: str, settings: Settings) -> frozenset[str]:
+    """Return what a partner reports under: the source of people's own reports is the operator's."""
+    return sources if people == PROGRAMME else sources - {settings.app_source}
+
+
 def _holder(prefix: str, known: KnownKey, settings: Settings) -> Caller:
     quota = quota_of(known.quota_per_minute, settings)
+    sources = own_sources(known.sources, known.people, settings)
     if known.is_test:
         return test_caller(
             known.partner,
             known.test_epoch,
             known.scopes,
-            known.sources,
+            sources,
             quota_per_minute=quota,
             key=prefix,
             people=known.people,
@@ -145,7 +167,7 @@ def _holder(prefix: str, known: KnownKey, settings: Settings) -> Caller:
         name=f"partner:{known.partner}",
         partner=known.partner,
         scopes=known.scopes,
-        sources=known.sources,
+        sources=sources,
         default_level=KEY_STATES,
         max_level=KEY_STATES,
         quota_per_minute=quota,
@@ -170,7 +192,7 @@ def test_caller(
     return Caller(
         name=f"test:{name}",
         partner=name,
-        scopes=scopes - {"admin"},
+        scopes=scopes - STAFF_SCOPES,
         sources=sources,
         default_level=KEY_STATES,
         max_level=KEY_STATES,
@@ -185,7 +207,7 @@ def _person(subject: str, person: UUID, settings: Settings) -> Caller:
     return Caller(
         name=f"person:{person}",
         partner=settings.app_source,
-        scopes=frozenset(("events:write", "actions:read", "points:write")),
+        scopes=frozenset(("events:write", "actions:read", ACT)),
         sources=frozenset((settings.app_source,)),
         default_level=PERSON_STATES,
         max_level=PERSON_STATES,

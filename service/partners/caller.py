@@ -13,6 +13,8 @@ from service.errors import (
 )
 
 EPOCH_MARK = "#"  # no partner's id holds it
+ACT = "people:act"
+AUDITOR = "auditor"
 LEVELS = ("L0", "L1", "L2", "L3", "L4")
 KEY_STATES = "L1"  # a partner's own record: the highest level that anybody states
 PERSON_STATES = "L0"  # self-declared
@@ -64,10 +66,17 @@ class Caller:
         realm = self.environment if self.people == OWN else f"{self.partner}\0"
         return None if self.people_since is None or realm == self.realm else realm
 
-    def need(self, scope: str) -> None:
-        """Raise ScopeMissing unless this caller holds `scope` (`admin` holds every scope)."""
-        if scope not in self.scopes and "admin" not in self.scopes:
-            raise ScopeMissing(f"This needs the scope {scope}; the key has {_listed(self.scopes)}.")
+    def need(self, *scopes: str) -> None:
+        """Raise ScopeMissing unless this caller may do what one of the scopes stands for.
+
+        Raises PersonNotYours when it is only its people that keep it from that.
+        """
+        if any(map(self.may, scopes)):
+            return
+        if ACT in scopes and self.holds(ACT):
+            self.need_people()
+        wanted = " or ".join(scopes)
+        raise ScopeMissing(f"This needs the scope {wanted}; the key has {_listed(self.scopes)}.")
 
     def need_people(self) -> None:
         """Raise PersonNotYours for a key of a partner whose subjects are its own customers."""
@@ -84,21 +93,22 @@ class Caller:
         People act for themselves, and the programme's app operator for everybody.
         """
         self.need(ACT)
-        self.need_people()
 
     def need_key(self) -> None:
         """Raise ScopeMissing for a person: this is for partners alone."""
         if self.subject is not None:
             self.need("a partner's key")
 
-    def check_reported(self, source: str) -> None:
-        """Raise SourceNotYours for a person and an action that somebody else reported."""
-        if self.subject is not None:
-            self.check_source(source)
-
     def may(self, scope: str) -> bool:
-        """Return whether this caller holds `scope`."""
-        return scope in self.scopes or "admin" in self.scopes
+        """Return whether this caller may do what `scope` stands for.
+
+        Nobody acts for people but they themselves and the app's operator.
+        """
+        return self.holds(scope) and (scope != ACT or self.people == PROGRAMME)
+
+    def holds(self, scope: str) -> bool:
+        """Return whether the key has `scope`, of use or not; `admin` holds all but `auditor`."""
+        return scope in self.scopes or ("admin" in self.scopes and scope != AUDITOR)
 
     def check_source(self, source: str) -> None:
         """Raise SourceNotYours unless `source` is registered for this caller."""

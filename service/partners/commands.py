@@ -46,7 +46,7 @@ def add(
     people: Annotated[People, typer.Option(help=WHOSE)] = "own",
 ) -> None:
     """Register a partner with a live and a test key, and say what to do next."""
-    scopes = tuple(scope or (*DEFAULT_SCOPES, "webhooks:manage"))
+    scopes = tuple(scope or DEFAULT_SCOPES)
     unknown = sorted(set(scopes) - set(SCOPES))
     if unknown:
         raise fail(f"there is no scope {unknown[0]!r}; there are {', '.join(SCOPES)}.")
@@ -62,6 +62,7 @@ def add(
                 scopes=scopes,
                 expires_at=None if days is None else now + timedelta(days=days),
                 people=people,
+                app_source=resources.settings.app_source,
                 now=now,
             )
 
@@ -107,7 +108,7 @@ def show(partner: Id) -> None:
             found = await use.known(session, partner)
             sources = ", ".join(await store.sources_of(session, partner)) or "none"
             for key in await store.list_keys(session, partner):
-                dates = (key.created_at, key.expires_at, key.last_used_at, key.revoked_at)
+                dates = (key.created_at, key.ends_at, key.last_used_at, key.revoked_at)
                 table.add_row(
                     key.prefix,
                     "test" if key.is_test else "live",

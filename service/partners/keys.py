@@ -18,13 +18,18 @@ SCOPES = (
     "events:write",
     "events:backfill",
     "actions:read",
-    "points:write",
     "webhooks:manage",
+    "people:act",
+    "keys:manage",
+    "auditor",
+    "operator",
     "admin",
 )
+# What is for those who run the programme, or look at all of it; `admin` holds the others, too.
+STAFF_SCOPES = frozenset(("auditor", "operator", "admin"))
 # A sandbox is shared: nobody may look at all of it.
-TEST_SCOPES = tuple(scope for scope in SCOPES if scope != "admin")
-DEFAULT_SCOPES = ("events:write", "actions:read", "points:write")
+TEST_SCOPES = tuple(scope for scope in SCOPES if scope not in STAFF_SCOPES)
+DEFAULT_SCOPES = ("events:write", "actions:read", "webhooks:manage")
 KEY_START = "sx_"
 TEST_START = "sx_test_"
 _PREFIX_BYTES = 6
@@ -67,6 +72,40 @@ class KnownKey:
             and is_live(now, expires_at=self.expires_at, revoked_at=self.revoked_at)
             and not self.partner_disabled
         )
+
+
+@dataclass(frozen=True, slots=True)
+class HeldKey:
+    """What a key of a succession may, and until when."""
+
+    scopes: frozenset[str]
+    ends_at: datetime | None
+    revoked_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Succession:
+    """A key and those that succeeded it by rotation, the key itself first; none if it is unknown.
+
+    What was made with a key is its holder's word as long as one of them is live.
+    """
+
+    keys: tuple[HeldKey, ...] = ()
+
+    def may(self, scope: str, now: datetime) -> bool:
+        """Return whether one of them is live and has `scope`; a revoked key has no successors."""
+        if not self.keys or self.keys[0].revoked_at is not None:
+            return False
+        return any(
+            is_live(now, expires_at=key.ends_at, revoked_at=key.revoked_at)
+            and not key.scopes.isdisjoint((scope, "admin"))
+            for key in self.keys
+        )
+
+
+def earliest(*times: datetime | None) -> datetime | None:
+    """Return the earliest of some times; None stands for never."""
+    return min((time for time in times if time is not None), default=None)
 
 
 def is_live(now: datetime, *, expires_at: datetime | None, revoked_at: datetime | None) -> bool:

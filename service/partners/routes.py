@@ -3,9 +3,9 @@
 from datetime import timedelta
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Request, Response
+from fastapi import APIRouter, Depends, Request
 
-from service.http.dependencies import Now
+from service.http.dependencies import AppResources, Now
 from service.http.pages import Order, Page, Paging, as_found, by_name
 from service.http.problems import documented
 from service.http.runtime import runtime_of
@@ -19,10 +19,12 @@ from service.partners.keys import NewKey
 from service.partners.schemas import (
     KeyView,
     MeView,
+    NewOwnKey,
     NewPartner,
     PartnerChange,
     PartnerView,
     RegisteredPartner,
+    RevokedKeys,
     RotatedKey,
     Rotation,
     ShownKey,
@@ -45,9 +47,18 @@ async def partner_of(caller: ThisCaller) -> Caller:
     return caller
 
 
-async def admin_of(caller: ThisCaller) -> Caller:
+ThisPartner = Annotated[Caller, Depends(partner_of)]
+
+
+async def manager_of(caller: ThisPartner) -> Caller:
+    """Return a partner's key that may change the partner's keys. Raises ScopeMissing."""
+    caller.need("keys:manage")
+    return caller
+
+
+async def operator_of(caller: ThisCaller) -> Caller:
     """Return an operator. Raises ScopeMissing."""
-    caller.need("admin")
+    caller.need("operator")
     return caller
 
 
@@ -56,8 +67,8 @@ async def authenticator_of(request: Request) -> Authenticator:
     return runtime_of(request.app, PartnersRuntime).authenticator
 
 
-ThisPartner = Annotated[Caller, Depends(partner_of)]
-Admin = Annotated[Caller, Depends(admin_of)]
+Manager = Annotated[Caller, Depends(manager_of)]
+Operator = Annotated[Caller, Depends(operator_of)]
 ThisAuthenticator = Annotated[Authenticator, Depends(authenticator_of)]
 
 
@@ -72,7 +83,7 @@ async def me(caller: ThisPartner, registry: Registry) -> MeView:
 
 
 @router.get("/partner/keys")
-async def keys(caller: ThisPartner, registry: Registry, page: Paging) -> Page[KeyView]:
+async def keys(caller: Manager, registry: Registry, page: Paging) -> Page[KeyView]:
     """Your own keys, live and test, newest first, without their secrets."""
 
     async def find(after: int, limit: int) -> list[tuple[int, KeyView]]:
@@ -82,22 +93,35 @@ async def keys(caller: ThisPartner, registry: Registry, page: Paging) -> Page[Ke
     return await page.of(_BY_NUMBER, find, lambda numbered: numbered[1])
 
 
+@router.post("/partner/keys", status_code=201)
+async def make(new: NewOwnKey, caller: Manager, registry: Registry, now: Now) -> ShownKey:
+    """Make another key of your own: with scopes that the key in use has, and no longer life.
+
+    The answer is not repeatable: it shows a secret, which is stored nowhere. When it is lost,
+    revoke the new key and make another.
+    """
+    lifetime = None if new.days is None else timedelta(days=new.days)
+    return _shown(
+        await use.make_own_key(registry, caller, scopes=new.scopes, lifetime=lifetime, now=now)
+    )
+
+
 @router.post("/partner/keys/{prefix}/rotation", status_code=201)
 async def rotate(
     prefix: str,
-    caller: ThisPartner,
+    caller: Manager,
     registry: Registry,
     authenticator: ThisAuthenticator,
     now: Now,
     how: Rotation | None = None,
 ) -> RotatedKey:
-    """Replace a key by a new one with the same scopes; both are live for `overlap_hours`.
+    """Replace a key by a new one with the same scopes and end; both are live for `overlap_hours`.
 
     The answer is not repeatable: it shows a secret, which is stored nowhere. When it is lost,
     revoke the new key and rotate again.
     """
     how = how or Rotation()
-    new, old = await use.rotate(
+    new, old, expires_at = await use.rotate(
         registry,
         caller,
         prefix,
@@ -107,28 +131,33 @@ async def rotate(
     )
     await registry.refresh(old)
     authenticator.forget()
-    assert old.expires_at is not None
+    assert old.ends_at is not None
     return RotatedKey(
         prefix=new.prefix,
         mode=mode_of(caller),
         key=new.text,
         replaces=prefix,
-        old_key_ends_at=old.expires_at,
+        expires_at=expires_at,
+        old_key_ends_at=old.ends_at,
     )
 
 
-@router.delete("/partner/keys/{prefix}", status_code=204)
+@router.delete("/partner/keys/{prefix}")
 async def revoke(
-    prefix: str, caller: ThisPartner, registry: Registry, authenticator: ThisAuthenticator, now: Now
-) -> Response:
-    """Revoke one of your keys. Other processes notice within seconds."""
-    await use.revoke(registry, caller, prefix, now=now)
+    prefix: str, caller: Manager, registry: Registry, authenticator: ThisAuthenticator, now: Now
+) -> RevokedKeys:
+    """Revoke one of your keys, its successors and what it made; the answer names them all.
+
+    Other processes notice within seconds. Connectors and endpoints that were made with one of them
+    stop until another key of yours confirms them.
+    """
+    revoked = await use.revoke(registry, caller, prefix, now=now)
     authenticator.forget()
-    return Response(status_code=204)
+    return RevokedKeys(revoked=revoked)
 
 
 @router.get("/partners")
-async def partners(_: Admin, registry: Registry, page: Paging) -> Page[PartnerView]:
+async def partners(_: Operator, registry: Registry, page: Paging) -> Page[PartnerView]:
     """Every partner, by id. For operators."""
 
     async def find(after: str, limit: int) -> list[PartnerView]:
@@ -143,7 +172,9 @@ async def partners(_: Admin, registry: Registry, page: Paging) -> Page[PartnerVi
 
 
 @router.post("/partners", status_code=201)
-async def add(new: NewPartner, caller: Admin, registry: Registry, now: Now) -> RegisteredPartner:
+async def add(
+    new: NewPartner, caller: Operator, registry: Registry, resources: AppResources, now: Now
+) -> RegisteredPartner:
     """Register a partner, with a live and a test key. For operators; administrators alone give
     `people: programme`.
 
@@ -156,6 +187,7 @@ async def add(new: NewPartner, caller: Admin, registry: Registry, now: Now) -> R
         name=new.name or new.partner,
         sources=tuple(new.sources),
         people=new.people,
+        app_source=resources.settings.app_source,
         now=now,
     )
     return RegisteredPartner.model_validate(
@@ -168,7 +200,7 @@ async def add(new: NewPartner, caller: Admin, registry: Registry, now: Now) -> R
 
 
 @router.get("/partners/{partner}")
-async def show(partner: str, _: Admin, registry: Registry) -> PartnerView:
+async def show(partner: str, _: Operator, registry: Registry) -> PartnerView:
     """One partner. For operators."""
     return await _view(registry, partner)
 
@@ -177,21 +209,24 @@ async def show(partner: str, _: Admin, registry: Registry) -> PartnerView:
 async def change(
     partner: str,
     what: PartnerChange,
-    caller: Admin,
+    caller: Operator,
     registry: Registry,
     authenticator: ThisAuthenticator,
+    resources: AppResources,
     now: Now,
 ) -> PartnerView:
     """Disable or enable a partner, give it more sources, or say whose people it reports. For
-    operators; administrators alone give `people: programme`.
+    operators; administrators alone change `people`.
 
     A disabled partner's keys and connectors are refused; what it recorded stays.
     """
     await use.known(registry, partner)
+    await use.check_changeable(registry, caller, partner)
     if what.people is not None:
-        use.check_gives(caller, what.people)
+        caller.need("admin")
         await use.set_people(registry, partner, what.people, now=now)
-    await use.put_sources(registry, partner, tuple(what.add_sources))
+    app_source = resources.settings.app_source
+    await use.put_sources(registry, partner, tuple(what.add_sources), app_source=app_source)
     if what.disabled is not None:
         await store.set_disabled(registry, partner, now if what.disabled else None)
     registry.expire_all()

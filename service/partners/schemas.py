@@ -13,8 +13,9 @@ from service.partners.tables import ApiKey, Partner
 Mode = Literal["live", "test"]
 People = Literal["own", "programme"]
 Scope = Literal[
-    "events:write", "events:backfill", "actions:read", "points:write", "webhooks:manage", "admin"
-]
+    "events:write", "events:backfill", "actions:read", "webhooks:manage", "people:act",
+    "keys:manage", "auditor", "operator", "admin",
+]  # fmt: skip
 assert set(Scope.__args__) == set(SCOPES)  # type: ignore[attr-defined]  # a Literal knows its own
 _PRINTABLE = r"^[^\x00-\x1f\x7f]+$"
 Name = Annotated[str, Field(min_length=1, max_length=128, pattern=_PRINTABLE)]
@@ -32,6 +33,7 @@ class KeyView(BaseModel):
     revoked_at: datetime | None
     last_used_at: datetime | None
     replaces: str | None = Field(description="The key that this one was made to replace.")
+    made_by: str | None = Field(description="The key of yours that made it.")
 
 
 class ShownKey(BaseModel):
@@ -42,10 +44,25 @@ class ShownKey(BaseModel):
     key: str
 
 
+class NewOwnKey(BaseModel):
+    """A key to make; its mode is that of the key in use."""
+
+    model_config = ConfigDict(extra="forbid")
+    scopes: Annotated[list[Scope], Field(min_length=1, max_length=len(SCOPES))]
+    days: Annotated[int | None, Field(ge=1, le=3650, description="Days until it expires.")] = None
+
+
+class RevokedKeys(BaseModel):
+    """The prefixes of keys just revoked: the one that was named, and all that came of it."""
+
+    revoked: list[str]
+
+
 class RotatedKey(ShownKey):
-    """The successor of a key, and when the old one ends."""
+    """The successor of a key, when it expires, and when the old one ends."""
 
     replaces: str
+    expires_at: datetime | None
     old_key_ends_at: datetime
 
 
@@ -101,7 +118,9 @@ class Rotation(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
     overlap_hours: Annotated[int, Field(ge=0, le=720)] = 24
-    days: Annotated[int | None, Field(ge=1, le=3650, description="Lifetime of the new key.")] = None
+    days: Annotated[int | None, Field(ge=1, le=3650, description="Shorten the new key's life.")] = (
+        None
+    )
 
 
 def key_view(key: ApiKey) -> KeyView:
@@ -111,10 +130,11 @@ def key_view(key: ApiKey) -> KeyView:
         mode="test" if key.is_test else "live",
         scopes=key.scopes,
         created_at=key.created_at,
-        expires_at=key.expires_at,
+        expires_at=key.ends_at,
         revoked_at=key.revoked_at,
         last_used_at=key.last_used_at,
         replaces=key.replaces,
+        made_by=key.made_by,
     )
 
 

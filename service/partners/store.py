@@ -6,11 +6,31 @@ from datetime import datetime
 from sqlalchemy import text
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
-from sqlmodel import col, select, update
+from sqlmodel import col, select
 
 from service.partners.caller import OWN
-from service.partners.keys import KnownKey, NewKey
+from service.partners.keys import HeldKey, KnownKey, NewKey, Succession
 from service.partners.tables import ApiKey, Partner, Source
+
+# What came of a key: its successors by rotation, the keys that it made, and theirs.
+_REVOKE = text("""
+    WITH RECURSIVE lineage AS (
+        SELECT prefix FROM api_key WHERE prefix = :prefix
+        UNION
+        SELECT made.prefix FROM lineage
+        JOIN api_key AS made ON lineage.prefix IN (made.replaces, made.made_by)
+    )
+    UPDATE api_key SET revoked_at = :now FROM lineage
+    WHERE api_key.prefix = lineage.prefix AND revoked_at IS NULL RETURNING api_key.prefix
+""")
+_SUCCESSORS = text("""
+    WITH RECURSIVE line AS (
+        SELECT prefix FROM api_key WHERE prefix = :prefix
+        UNION
+        SELECT next.prefix FROM line JOIN api_key AS next ON next.replaces = line.prefix
+    )
+    SELECT prefix FROM line
+""")
 
 
 async def find_key(session: AsyncSession, prefix: str) -> KnownKey | None:
@@ -25,7 +45,7 @@ async def find_key(session: AsyncSession, prefix: str) -> KnownKey | None:
         secret_sha256=key.secret_sha256,
         scopes=frozenset(key.scopes),
         sources=frozenset(await sources_of(session, key.partner)),
-        expires_at=key.expires_at,
+        expires_at=key.ends_at,
         revoked_at=key.revoked_at,
         is_test=key.is_test,
         partner_disabled=partner.disabled_at is not None,
@@ -65,6 +85,7 @@ async def put_key(
     now: datetime,
     expires_at: datetime | None,
     replaces: str | None = None,
+    made_by: str | None = None,
 ) -> None:
     """Store a new key's hash."""
     session.add(
@@ -77,20 +98,30 @@ async def put_key(
             expires_at=expires_at,
             is_test=key.is_test,
             replaces=replaces,
+            made_by=made_by,
         )
     )
     await session.flush()
 
 
-async def revoke_key(session: AsyncSession, prefix: str, now: datetime) -> bool:
-    """Revoke a key; whether there was one that was not revoked yet."""
-    query = (
-        update(ApiKey)
-        .where(col(ApiKey.prefix) == prefix, col(ApiKey.revoked_at).is_(None))
-        .values(revoked_at=now)
-        .returning(col(ApiKey.prefix))
+async def revoke_key(session: AsyncSession, prefix: str, now: datetime) -> list[str]:
+    """Revoke a key and all that came of it; the prefixes of those that were not revoked yet."""
+    found = await session.scalars(_REVOKE, {"prefix": prefix, "now": now})
+    return sorted(found, key=lambda one: (one != prefix, one))
+
+
+async def succession_of(session: AsyncSession, prefix: str | None) -> Succession:
+    """Return a key with those that succeeded it by rotation."""
+    if prefix is None:
+        return Succession()
+    found = list(await session.scalars(_SUCCESSORS, {"prefix": prefix}))
+    keys = await session.scalars(select(ApiKey).where(col(ApiKey.prefix).in_(found)))
+    return Succession(
+        tuple(
+            HeldKey(frozenset(key.scopes), key.ends_at, key.revoked_at)
+            for key in sorted(keys, key=lambda key: key.prefix != prefix)
+        )
     )
-    return (await session.execute(query)).scalar_one_or_none() is not None
 
 
 async def list_keys(session: AsyncSession, partner: str | None = None) -> list[ApiKey]:
@@ -107,10 +138,10 @@ async def lock_keys(session: AsyncSession, partner: str) -> dict[str, ApiKey]:
     return {key.prefix: key for key in await list_keys(session, partner)}
 
 
-async def expire_key(session: AsyncSession, prefix: str, at: datetime) -> None:
-    """Let a key end at `at`, unless it ends before."""
+async def retire_key(session: AsyncSession, prefix: str, at: datetime) -> None:
+    """Let a key end at `at` in favour of its successor, unless it ends before."""
     query = text(
-        "UPDATE api_key SET expires_at = least(coalesce(expires_at, :at), :at)"
+        "UPDATE api_key SET retires_at = least(coalesce(retires_at, :at), :at)"
         " WHERE prefix = :prefix"
     )
     await session.execute(query, {"prefix": prefix, "at": at})

@@ -14,6 +14,8 @@ from sqlalchemy import (
 )
 from sqlmodel import Field, SQLModel
 
+from service.partners.keys import earliest
+
 
 class Partner(SQLModel, table=True):
     """An app or merchant that reports events. Each wipe of its test data starts a new epoch.
@@ -51,7 +53,11 @@ class Source(SQLModel, table=True):
 
 
 class ApiKey(SQLModel, table=True):
-    """A partner's key: only the SHA-256 of its secret (256 random bits) is stored."""
+    """A partner's key: only the SHA-256 of its secret (256 random bits) is stored.
+
+    `replaces` is the key that it succeeded in a rotation, which is then live until `retires_at`;
+    `made_by` the one of its own partner that made it. What a key's lineage is: both, and theirs.
+    """
 
     __tablename__ = "api_key"
     prefix: str = Field(primary_key=True, max_length=16)
@@ -69,6 +75,15 @@ class ApiKey(SQLModel, table=True):
         default=False, sa_column=Column(Boolean, nullable=False, server_default="false")
     )
     replaces: str | None = Field(default=None, max_length=16)
+    made_by: str | None = Field(default=None, max_length=16)
+    retires_at: datetime | None = Field(
+        default=None, sa_column=Column(DateTime(timezone=True), nullable=True)
+    )
     last_used_at: datetime | None = Field(
         default=None, sa_column=Column(DateTime(timezone=True), nullable=True)
     )
+
+    @property
+    def ends_at(self) -> datetime | None:
+        """When it ends by itself: it expires, or its successor takes over. None: never."""
+        return earliest(self.expires_at, self.retires_at)

@@ -1,4 +1,4 @@
-"""HTTP for restatements and shadow runs: for operators and auditors, with the scope `admin`."""
+"""HTTP for restatements and shadow runs: for operators and auditors."""
 
 from decimal import Decimal
 from typing import Annotated, Literal
@@ -33,7 +33,7 @@ async def runs(
     kind: Annotated[Literal["restatement", "shadow"] | None, Query()] = None,
 ) -> Page[RunRow]:
     """Restatements and shadow runs, newest first, each with what it found."""
-    caller.need("admin")
+    caller.need("operator", "auditor")
     return await page.of(
         newest_first("run_id"),
         lambda before, limit: store.runs_before(session, before=before, kind=kind, limit=limit),
@@ -44,7 +44,7 @@ async def runs(
 @router.get("/{run_id}", responses=documented(404))
 async def run(run_id: UUID, caller: ThisCaller, session: Transaction) -> RunRow:
     """One restatement or shadow run."""
-    caller.need("admin")
+    caller.need("operator", "auditor")
     found = await store.find_run(session, run_id)
     if found is None:
         raise RunNotFound(f"There is no run {run_id}. GET /v1/methodology-runs lists them.")

@@ -45,7 +45,7 @@ def following(resources: Resources, driver: Awkward) -> Coroutine[Any, Any, None
 
 
 def delivering(resources: Resources, driver: Awkward) -> Coroutine[Any, Any, None]:
-    return Deliveries(replace(resources, pool=driver), WorkerMetrics()).run()
+    return Deliveries(replace(resources, pool=driver), WorkerMetrics(), resources.sessions).run()
 
 
 @pytest.mark.parametrize("make", [following, delivering])

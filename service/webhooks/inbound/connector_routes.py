@@ -82,6 +82,7 @@ class ConnectorView(BaseModel):
     created_at: datetime
     changed_at: datetime
     disabled_at: datetime | None
+    key: str | None = Field(description="The key of yours that answers for it.")
     config: dict[str, Any]
     secret: str | None = None
 
@@ -143,6 +144,18 @@ async def manager_of(caller: ThisCaller) -> Caller:
 Manager = Annotated[Caller, Depends(manager_of)]
 
 
+async def writer_of(caller: Manager) -> Caller:
+    """Return a manager that may report events, too: what comes in through a connector is its word.
+
+    Raises ScopeMissing.
+    """
+    caller.need(use.REPORTS)
+    return caller
+
+
+Writer = Annotated[Caller, Depends(writer_of)]
+
+
 @router.get("/connector-templates")
 async def templates() -> dict[str, Any]:
     """The ready-made configurations, by name."""
@@ -165,7 +178,7 @@ def _config(new: NewConnector) -> Config:
 async def make(
     new: NewConnector,
     config: Config,
-    caller: Manager,
+    caller: Writer,
     session: Transaction,
     hooks: TheseHooks,
     now: Now,
@@ -200,7 +213,7 @@ async def show(connector_id: str, caller: Manager, session: Transaction) -> Conn
 async def change(
     connector_id: str,
     new: ChangedConnector,
-    caller: Manager,
+    caller: Writer,
     session: Transaction,
     hooks: TheseHooks,
     now: Now,
@@ -223,9 +236,19 @@ async def disable(
     return Response(status_code=204)
 
 
+@router.post("/connectors/{connector_id}/confirm")
+async def confirm(
+    connector_id: str, caller: Writer, session: Transaction, hooks: TheseHooks
+) -> ConnectorView:
+    """Let the key in use answer for the connector, as when the one that made it was revoked."""
+    await use.confirm(session, caller.owner, connector_id, caller.key)
+    hooks.connectors.forget(connector_id)
+    return _view(await use.seen(session, caller, connector_id))
+
+
 @router.post("/connectors/{connector_id}/secrets", status_code=201)
 async def add_secret(
-    connector_id: str, new: NewSecret, caller: Manager, session: Transaction, hooks: TheseHooks
+    connector_id: str, new: NewSecret, caller: Writer, session: Transaction, hooks: TheseHooks
 ) -> ConnectorView:
     """One more secret, so that the sender can change over: all are taken, up to three.
 
@@ -306,16 +329,17 @@ async def quarantine(
 async def replay(
     connector_id: str,
     which: ReplayRequest,
-    caller: Manager,
+    caller: Writer,
     session: Transaction,
     hooks: TheseHooks,
+    now: Now,
 ) -> Replays:
     """Map payloads in quarantine again, with the configuration of now. Events that were recorded
     before are answered as duplicates."""
     await use.seen(session, caller, connector_id)
     hooks.connectors.forget(connector_id)
     connector = await hooks.connectors.find(connector_id)
-    connector.check()
+    connector.check(now)
     rows = await store.quarantined_after(
         session, connector_id, after=UUID(int=0), limit=REPLAY_MAX + 1, only=which.delivery_id
     )
@@ -330,7 +354,7 @@ async def replay(
 async def try_(
     connector_id: str,
     request: Request,
-    caller: Manager,
+    caller: Writer,
     session: Transaction,
     hooks: TheseHooks,
     policy: ThisPolicy,
@@ -425,5 +449,6 @@ def _view(row: RowMapping) -> ConnectorView:
         created_at=row["created_at"],
         changed_at=row["changed_at"],
         disabled_at=row["disabled_at"],
+        key=row["key_prefix"],
         config=row["config"],
     )

@@ -13,11 +13,17 @@ from sqlalchemy import RowMapping
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 
 from service.clock import seconds
-from service.errors import ConnectorDisabled, ConnectorNotFound, FieldsInvalid
+from service.errors import (
+    ConnectorDisabled,
+    ConnectorNotFound,
+    ConnectorUnconfirmed,
+    FieldsInvalid,
+)
 from service.intake.event import pointed
 from service.partners import store as partners
-from service.partners.authenticate import quota_of, test_caller
+from service.partners.authenticate import own_sources, quota_of, test_caller
 from service.partners.caller import KEY_STATES, OWN, Caller
+from service.partners.keys import Succession
 from service.partners.test_mode import TEST_CONNECTOR
 from service.settings import Settings
 from service.webhooks import signing
@@ -27,6 +33,7 @@ from service.webhooks.inbound.mapping import CompiledMapping, compiled
 from service.webhooks.inbound.tables import Connector
 from service.webhooks.vault import Vault
 
+REPORTS = "events:write"
 SECRETS_MAX = 3
 SECRET_CHARACTERS_MIN, SECRET_CHARACTERS_MAX = 16, 256
 CACHED_MAX = 10_000
@@ -43,14 +50,24 @@ class CompiledConnector:
     mapping: CompiledMapping
     secrets: tuple[str, ...]
     caller: Caller
+    succession: Succession
     enabled: bool
     remembers_events: bool
 
-    def check(self) -> None:
-        """Raise ConnectorDisabled unless the connector and its partner are enabled."""
+    def check(self, now: datetime) -> None:
+        """Raise ConnectorDisabled unless the connector and its partner are enabled.
+
+        Raises ConnectorUnconfirmed when no key that may report answers for it any more.
+        """
         if not self.enabled:
             raise ConnectorDisabled(
                 "This connector, or its partner, is disabled: nothing was recorded."
+            )
+        if not self.succession.may(REPORTS, now):
+            raise ConnectorUnconfirmed(
+                f"The key {self.caller.key or 'that'} this connector was made with is revoked, has "
+                f"expired or lacks {REPORTS}: nothing was recorded. Confirm the connector with "
+                f"another key: POST /v1/connectors/{self.connector_id}/confirm."
             )
 
 
@@ -98,10 +115,13 @@ class Connectors:
         name = str(row["partner"])
         async with self._registry() as session:
             partner = await partners.find_partner(session, name)
-            sources = frozenset(await partners.sources_of(session, name))
+            named = frozenset(await partners.sources_of(session, name))
+            succession = await partners.succession_of(session, row["key_prefix"])
+        people = OWN if partner is None else partner.people
+        sources, key = own_sources(named, people, self._settings), row["key_prefix"] or ""
         connector_id = str(row["connector_id"])
         mapping = compiled(orjson.dumps(row["config"], option=orjson.OPT_SORT_KEYS))
-        scopes = frozenset(("events:write",))
+        scopes = frozenset((REPORTS,))
         quota = quota_of(None if partner is None else partner.quota_per_minute, self._settings)
         return CompiledConnector(
             connector_id=connector_id,
@@ -114,8 +134,8 @@ class Connectors:
                 scopes,
                 sources,
                 quota_per_minute=quota,
-                key="",
-                people=OWN if partner is None else partner.people,
+                key=key,
+                people=people,
             )
             if self._is_sandbox
             else Caller(
@@ -126,9 +146,11 @@ class Connectors:
                 KEY_STATES,
                 KEY_STATES,
                 quota_per_minute=quota,
-                people=OWN if partner is None else partner.people,
+                people=people,
+                key=key,
                 people_since=None if partner is None else partner.people_since,
             ),
+            succession=succession,
             enabled=partner is not None
             and partner.disabled_at is None
             and row["disabled_at"] is None,
@@ -216,6 +238,7 @@ async def make(
     connector = Connector(
         connector_id=connector_id,
         partner=caller.owner,
+        key_prefix=caller.key,
         version=1,
         secrets=[vault.seal(secret, about(connector_id))],
         created_at=now,
@@ -233,8 +256,21 @@ async def change(
     caller.check_source(config.source)
     connector = await lock_connector(session, caller, connector_id)
     connector.version += 1
+    connector.key_prefix = caller.key
     dumped = config.model_dump(mode="json")
     await store.put_version(session, connector_id, connector.version, dumped, now)
+    await session.flush()
+    return connector
+
+
+async def confirm(
+    session: AsyncSession, partner: str, connector_id: str, key_prefix: str
+) -> Connector:
+    """Let another key of the partner answer for a connector. Raises ConnectorNotFound."""
+    connector = await store.lock_connector(session, connector_id, partner)
+    if connector is None:
+        raise not_found(connector_id)
+    connector.key_prefix = key_prefix
     await session.flush()
     return connector
 

@@ -92,7 +92,7 @@ class Hooks:
         """Take a message; an error that it raises is shown in the connector's log, too."""
         now = self.intake.clock()
         try:
-            connector.check()
+            connector.check(now)
             how = connector.mapping.config.signature
             key = message_key(how, connector.secrets, headers=headers, body=body, now=now)
             await self._charge(connector.caller, REQUEST_COST)

@@ -15,7 +15,8 @@ from service.webhooks.inbound.tables import Connector, ConnectorVersion
 
 _COLUMNS = """
     connector.connector_id, connector.partner, connector.version, connector.secrets,
-    connector.created_at, connector.disabled_at, current.config, current.created_at AS changed_at
+    connector.created_at, connector.disabled_at, connector.key_prefix, current.config,
+    current.created_at AS changed_at
 """
 _JOINED = """
     FROM connector JOIN connector_version AS current USING (connector_id, version)

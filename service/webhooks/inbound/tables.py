@@ -22,13 +22,16 @@ from sqlmodel import Field, SQLModel
 class Connector(SQLModel, table=True):
     """A merchant's own webhook, read by a configuration; small: a reference table on Citus.
 
-    `secrets` are sealed; several during a rotation, the newest first.
+    `key_prefix` is the partner's key that it was last made, changed or confirmed with: without one
+    that may report events, it takes nothing. `secrets` are sealed; several during a rotation, the
+    newest first.
     """
 
     __tablename__ = "connector"
     connector_id: str = Field(primary_key=True, max_length=64)
     partner: str = Field(index=True, max_length=64)
     version: int
+    key_prefix: str | None = Field(default=None, max_length=16)
     secrets: list[bytes] = Field(sa_column=Column(ARRAY(LargeBinary), nullable=False))
     created_at: datetime = Field(sa_column=Column(DateTime(timezone=True), nullable=False))
     disabled_at: datetime | None = Field(

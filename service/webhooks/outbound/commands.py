@@ -36,7 +36,7 @@ def listen(
     url: Annotated[str | None, typer.Option(help="The API; default: the one running here.")] = None,
     key: Annotated[
         str | None,
-        typer.Option(envvar="SAXAUL_KEY", help="A key with webhooks:manage and points:write."),
+        typer.Option(envvar="SAXAUL_KEY", help="A key with webhooks:manage and people:act."),
     ] = None,
 ) -> None:
     """Print webhooks as they arrive, verified, until Ctrl-C. For development.

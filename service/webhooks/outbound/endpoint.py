@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from service.clock import uuid7
 from service.errors import DeliveryNotFound, EndpointNotFound, EndpointsFull, FieldsInvalid
+from service.partners import store as partners
 from service.webhooks.outbound import store
 from service.webhooks.outbound.address import UrlRefused, check_url
 from service.webhooks.outbound.projector import new_delivery
@@ -20,6 +21,10 @@ from service.webhooks.outbound.types import DISABLED, TEST, example_of
 from service.webhooks.signing import new_ed25519, new_secret, public_of
 from service.webhooks.vault import Vault
 
+MANAGES = "webhooks:manage"
+UNANSWERED = (
+    "The key that it was made with is revoked or has expired. Confirm it with another key of yours."
+)
 ENDPOINTS_MAX = 50  # of one partner
 OVERLAP = timedelta(hours=24)
 ED25519 = "ed25519"
@@ -42,6 +47,7 @@ async def create_endpoint(
     vault: Vault,
     *,
     partner: str,
+    key_prefix: str,
     url: str,
     types: Sequence[str],
     signing: str,
@@ -65,6 +71,7 @@ async def create_endpoint(
         endpoint_id=endpoint_id,
         bucket=endpoint_id.int % store.BUCKETS,
         partner=partner,
+        key_prefix=key_prefix,
         url=checked,
         types=sorted(set(types)),
         batch_max=batch_max,
@@ -113,10 +120,12 @@ async def change_endpoint(
     endpoint: WebhookEndpoint,
     changes: dict[str, Any],
     *,
+    key_prefix: str,
     loopback: bool,
     now: datetime,
 ) -> None:
-    """Change what is given. Enabling forgets earlier failures; what waited is sent.
+    """Change what is given. Enabling forgets earlier failures, confirms it with the key
+    in use, and what waited is sent.
 
     Raises FieldsInvalid.
     """
@@ -134,9 +143,37 @@ async def change_endpoint(
         endpoint.failures = endpoint.trips = 0
         endpoint.failing_since = endpoint.open_until = None
     if enabled is True:
+        endpoint.key_prefix = key_prefix
         endpoint.disabled_at = endpoint.disabled_reason = None
     session.add(endpoint)
     await session.flush()
+
+
+async def confirm_endpoint(
+    session: AsyncSession, endpoint: WebhookEndpoint, key_prefix: str
+) -> None:
+    """Let another key answer for an endpoint; if it stopped for want of one, it goes on."""
+    endpoint.key_prefix = key_prefix
+    if endpoint.disabled_reason == UNANSWERED:
+        endpoint.disabled_at = endpoint.disabled_reason = None
+    session.add(endpoint)
+    await session.flush()
+
+
+async def stop_unanswered(
+    session: AsyncSession, registry: AsyncSession, *, now: datetime
+) -> list[UUID]:
+    """Stop endpoints that no live key answers for, and return their ids. Idempotent.
+
+    `registry` has the keys, which are the same for live and test endpoints.
+    """
+    prefixes = await store.keys_of_endpoints(session)
+    gone = [
+        prefix
+        for prefix in prefixes
+        if not (await partners.succession_of(registry, prefix)).may(MANAGES, now)
+    ]
+    return await store.disable_of_keys(session, gone, UNANSWERED, now) if gone else []
 
 
 async def rotate_secret(

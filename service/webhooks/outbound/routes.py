@@ -51,7 +51,7 @@ _WRITE = documented(400, 404, 409, 413)
 
 async def manager(caller: ThisCaller) -> Caller:
     """Return a caller who may manage webhooks: those of its partner."""
-    caller.need("webhooks:manage")
+    caller.need(use.MANAGES)
     return caller
 
 
@@ -129,6 +129,7 @@ async def create(
         session,
         vault,
         partner=hearer.partner,
+        key_prefix=hearer.key,
         **wanted.model_dump(),
         loopback=resources.settings.webhook_loopback,
         now=now,
@@ -175,8 +176,24 @@ async def change(
     found = await use.find(session, caller.partner, endpoint_id, lock=True)
     changes = wanted.model_dump(exclude_unset=True)
     check_types(caller, changes.get("types", ()))
-    loopback = resources.settings.webhook_loopback
-    await use.change_endpoint(session, found, changes, loopback=loopback, now=now)
+    await use.change_endpoint(
+        session,
+        found,
+        changes,
+        key_prefix=caller.key,
+        loopback=resources.settings.webhook_loopback,
+        now=now,
+    )
+    return EndpointView(**_view(use.shown(found, vault), now))
+
+
+@router.post("/webhook-endpoints/{endpoint_id}/confirm", responses=documented(404))
+async def confirm(
+    endpoint_id: UUID, caller: Manager, session: Transaction, vault: ThisVault, now: Now
+) -> EndpointView:
+    """Let the key in use answer for the endpoint; if it stopped for want of one, it goes on."""
+    found = await use.find(session, caller.partner, endpoint_id, lock=True)
+    await use.confirm_endpoint(session, found, caller.key)
     return EndpointView(**_view(use.shown(found, vault), now))
 
 
@@ -339,6 +356,7 @@ def _view(shown: use.Shown, now: Now) -> dict[str, Any]:
         "failing_since": row.failing_since,
         "next_probe_at": row.open_until,
         "old_secret_until": row.old_until if row.old_until and row.old_until > now else None,
+        "key": row.key_prefix,
         "created_at": row.created_at,
     }
 

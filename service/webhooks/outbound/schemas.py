@@ -82,6 +82,7 @@ class EndpointView(BaseModel):
     old_secret_until: datetime | None = Field(
         description="Until then each delivery is signed with the secret before, too."
     )
+    key: str | None = Field(description="The key of yours that answers for it.")
     created_at: datetime
 
 

@@ -130,6 +130,13 @@ _KEEP_ATTEMPTS = f"""
     WHERE delivery.bucket = input.bucket AND delivery.delivery_id = input.delivery_id
       AND delivery.attempts = input.number AND delivery.state = 'waiting'
 """
+_KEYS = text("SELECT DISTINCT key_prefix FROM webhook_endpoint WHERE disabled_at IS NULL")
+_DISABLE_OF_KEYS = text("""
+    UPDATE webhook_endpoint SET disabled_at = :now, disabled_reason = :reason
+    WHERE disabled_at IS NULL
+      AND (key_prefix = ANY (CAST(:keys AS text[])) OR (key_prefix IS NULL AND :nobody))
+    RETURNING endpoint_id
+""")
 _COUNT_FAILURES = text("""
     UPDATE webhook_endpoint SET
         failures = failures + :failures,
@@ -412,6 +419,20 @@ async def disable(
     """Disable an endpoint; None when it is gone or was disabled already."""
     named = {"endpoint": endpoint, "reason": reason, "now": now}
     return (await session.execute(_DISABLE, named)).mappings().one_or_none()
+
+
+async def keys_of_endpoints(session: AsyncSession) -> list[str | None]:
+    """Return the keys that answer for endpoints which are sent to; None among them for nobody."""
+    return list(await session.scalars(_KEYS))
+
+
+async def disable_of_keys(
+    session: AsyncSession, prefixes: Sequence[str | None], reason: str, now: datetime
+) -> list[UUID]:
+    """Disable the endpoints of these keys, None among them, and return their ids."""
+    known = [prefix for prefix in prefixes if prefix is not None]
+    named = {"keys": known, "nobody": None in prefixes, "reason": reason, "now": now}
+    return list(await session.scalars(_DISABLE_OF_KEYS, named))
 
 
 async def find_endpoint(

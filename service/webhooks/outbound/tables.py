@@ -27,16 +27,17 @@ def _time(*, nullable: bool = False) -> Column[datetime]:
 
 
 class WebhookEndpoint(SQLModel, table=True):
-    """A partner's URL. Secrets are sealed; `old_sealed` also signs until `old_until`.
+    """A partner's URL. `key_prefix` is the key that it was last made or confirmed with.
 
-    `failures` in a row; the breaker is open until `open_until` and was opened `trips` times since
-    the last success.
+    Secrets are sealed; `old_sealed` also signs until `old_until`. `failures` in a row; the breaker
+    is open until `open_until` and was opened `trips` times since the last success.
     """
 
     __tablename__ = "webhook_endpoint"
     endpoint_id: UUID = Field(primary_key=True)
     bucket: int = Field(sa_column=Column(SmallInteger, nullable=False))
     partner: str = Field(index=True)
+    key_prefix: str | None = Field(default=None, max_length=16)
     url: str
     types: list[str] = Field(sa_column=Column(ARRAY(Text), nullable=False))
     batch_max: int = Field(sa_column=Column(Integer, nullable=False))

@@ -38,7 +38,7 @@ few = some.integers(0, 10_000)
 
 @dataclass(frozen=True)
 class People:
-    """Speaks for everybody, as an app with `points:write` and `admin` does."""
+    """Speaks for everybody, as an app with `people:act` and `admin` does."""
 
     client: httpx.AsyncClient
     clock: SteppedClock

@@ -126,7 +126,7 @@ async def test_a_missing_scope_is_named(app: FastAPI, scope: str) -> None:
             {"json": an_event(source=source), "headers": SINGLE},
         ),
         "actions:read": ("GET", "/v1/actions/00000000-0000-7000-8000-000000000000", {}),
-        "points:write": ("POST", "/v1/people/somebody/collect", {}),
+        "people:act": ("POST", "/v1/people/somebody/collect", {}),
     }
     method, path, more = asks[scope]
 
@@ -354,5 +354,5 @@ def test_any_other_text_is_no_key(text: str) -> None:
 
 def test_the_scopes_are_those_of_the_contract() -> None:
     assert set(SCOPES) == {
-        *USUAL, "events:backfill", "webhooks:manage", "admin",
+        *USUAL, "events:backfill", "webhooks:manage", "keys:manage", "auditor", "operator", "admin",
     }  # fmt: skip

@@ -64,6 +64,7 @@ async def new_both(app: FastAPI) -> AsyncIterator[NewBoth]:
                 sources=(source,),
                 scopes=(*USUAL, "webhooks:manage", "admin"),
                 people=PROGRAMME,
+                app_source="app",
                 now=NOW,
             )
         both = Both(name, source, client_of(app, made.live.text), client_of(app, made.test.text))

@@ -59,7 +59,7 @@ async def world(new_settings: NewSettings) -> AsyncIterator[World]:
         sender = await a_partner(
             app.state.runtime.resources.sessions,
             sources=SOURCES,
-            scopes=("events:write", "events:backfill", "actions:read", "points:write"),
+            scopes=("events:write", "events:backfill", "actions:read", "people:act"),
         )
         async with client_of(app, sender.key) as client:
             yield World(app, client)
