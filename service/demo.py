@@ -10,16 +10,19 @@ from pathlib import Path
 from typing import Any
 
 import orjson
-from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from service.forest.catalogue import add_project
+from service.acting import acting
+from service.forest.catalogue import add_project, add_species, list_species
 from service.forest.tables import Project, Species
+from service.local import operator
 from service.partners import store
 from service.partners.caller import PROGRAMME
+from service.partners.change_keys import put_key
 from service.partners.issuer import make_issuer, mint_token
 from service.partners.keys import make_key, split_key
 from service.partners.person import PersonHasher
+from service.partners.register import add_partner, put_sources
 from service.points.store import lock_account
 from service.resources import Resources
 
@@ -93,19 +96,8 @@ async def put_demo(resources: Resources, hasher: PersonHasher, home: Path) -> Pa
     file = home / "demo.json"
     before = orjson.loads(file.read_bytes()) if file.exists() else {}
     now = resources.clock()
-    async with resources.sessions() as session, session.begin():
-        await store.put_partner(session, PARTNER, "Demo partner", now, people=PROGRAMME)
-        await store.put_sources(session, PARTNER, SOURCES)
-        keys = {
-            name: await _key(session, str(before.get(name, "")), scopes, now)
-            for name, scopes in KEYS.items()
-        }
-        for person in PEOPLE:
-            await lock_account(session, hasher.person(person), now)
-        values = [row.model_dump() for row in SPECIES]
-        await session.execute(insert(Species).values(values).on_conflict_do_nothing())
-        for project in _projects(now.date()):
-            await add_project(session, project, now=now)
+    with acting(operator()):
+        keys = await _put(resources, hasher, before, now)
     settings = resources.settings
     url = f"http://{settings.host}:{settings.port}"
     issuer = settings.oidc_issuer or url
@@ -133,6 +125,29 @@ async def put_demo(resources: Resources, hasher: PersonHasher, home: Path) -> Pa
     return file
 
 
+async def _put(
+    resources: Resources, hasher: PersonHasher, before: dict[str, Any], now: datetime
+) -> dict[str, str]:
+    """Put what is not there yet; the keys, of which `before` has those that were made earlier."""
+    app_source = resources.settings.app_source
+    async with resources.sessions() as session, session.begin():
+        await add_partner(session, PARTNER, name="Demo partner", people=PROGRAMME, now=now)
+        await put_sources(session, PARTNER, SOURCES, app_source=app_source, now=now)
+        keys = {
+            name: await _key(session, str(before.get(name, "")), scopes, now)
+            for name, scopes in KEYS.items()
+        }
+        for person in PEOPLE:
+            await lock_account(session, hasher.person(person), now)
+        known = {row.species for row in await list_species(session)}
+        for species in SPECIES:
+            if species.species not in known:
+                await add_species(session, Species(**species.model_dump()), now=now)
+        for project in _projects(now.date()):
+            await add_project(session, project, now=now)
+    return keys
+
+
 async def _key(session: AsyncSession, text: str, scopes: tuple[str, ...], now: datetime) -> str:
     """Return the key that `demo.json` has, as long as it opens; else a new one."""
     parts = split_key(text)
@@ -141,7 +156,7 @@ async def _key(session: AsyncSession, text: str, scopes: tuple[str, ...], now: d
         if known is not None and known.usable(parts[1], now):
             return text
     key = make_key()
-    await store.put_key(session, key, partner=PARTNER, scopes=scopes, now=now, expires_at=None)
+    await put_key(session, key, partner=PARTNER, scopes=scopes, now=now, expires_at=None)
     return key.text
 
 

@@ -22,6 +22,7 @@ from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 
 from methodologies.catalogue import Catalogue
 from methodologies.plugins import load_all
+from service.acting import Actor, acting
 from service.app import create_app, fast_path_of
 from service.clock import Clock, seconds, system_clock
 from service.embedded.listener import listen, url_of
@@ -153,6 +154,14 @@ class APartner:
     @property
     def headers(self) -> dict[str, str]:
         return {"Authorization": f"Bearer {self.key}"}
+
+
+@asynccontextmanager
+async def as_operator(sessions: async_sessionmaker[AsyncSession]) -> AsyncIterator[AsyncSession]:
+    """Yield a transaction in which an operator at the command line acts."""
+    with acting(Actor("operator", "tests")):
+        async with sessions() as session, session.begin():
+            yield session
 
 
 async def a_partner(

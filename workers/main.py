@@ -34,6 +34,7 @@ from workers.metrics import WorkerMetrics
 from workers.months import open_months
 from workers.pools import end_pools
 from workers.projectors import Projectors
+from workers.rules import note_rules
 from workers.sandbox import SandboxProjector
 
 _log = logging.getLogger(__name__)
@@ -87,11 +88,12 @@ class WorkerSettings:
 
     functions = (
         open_months, close_days, lapse_points, rank_regions, end_pools, forget_hooks,
-        sweep_deliveries, forget_old_answers,
+        sweep_deliveries, forget_old_answers, note_rules,
     )  # fmt: skip
     cron_jobs = (
         cron(open_months, hour=None, minute=7, run_at_startup=True, unique=True),
         cron(close_days, hour=None, minute=17, run_at_startup=True, unique=True),
+        cron(note_rules, hour=None, minute=11, run_at_startup=True, unique=True),
         cron(lapse_points, minute=set(range(1, 60, 5)), run_at_startup=True, unique=True),
         cron(rank_regions, minute=set(range(4, 60, 10)), run_at_startup=True, unique=True),
         cron(end_pools, second=30, unique=True),

@@ -19,6 +19,7 @@ from service.actions.schemas import (
     TransferResult,
 )
 from service.actions.transfer import transfer_action
+from service.audit.record import audit
 from service.errors import NotReporter
 from service.http.dependencies import AppResources, Now, Transaction
 from service.http.pages import Page, Paging, newest_first
@@ -88,6 +89,7 @@ async def reverse(
     action_id: UUID,
     why: ReversalRequest,
     found: RowMapping,
+    caller: ThisCaller,
     session: Transaction,
     intake: ThisIntake,
     now: Now,
@@ -97,6 +99,9 @@ async def reverse(
     region = counted_region(intake.assessor.catalogue, found)
     done = await reverse_action(session, found, region=region, reason=why.reason, now=now)
     response.status_code = 200 if done.replayed else 201
+    if caller.subject is None and not done.replayed:
+        after = {"reason": done.reason, "avoided_mg": done.avoided_mg, "points": done.points}
+        await audit(session, "action.reversed", f"action:{action_id}", after=after, now=now)
     return ReversalResult(
         action_id=action_id,
         reason=done.reason,
@@ -152,6 +157,9 @@ async def transfer(
         now=now,
     )
     response.status_code = 200 if done.replayed else 201
+    if not done.replayed:
+        after = {"scheme": done.scheme, "reference": done.reference}
+        await audit(session, "action.transferred", f"action:{action_id}", after=after, now=now)
     return TransferResult(
         action_id=action_id,
         avoided_mg=str(done.avoided_mg),

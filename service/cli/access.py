@@ -9,9 +9,10 @@ from rich.table import Table
 from service.clock import system_clock
 from service.local import local_resources, read_demo_file, run
 from service.partners import store
+from service.partners.change_keys import put_key, revoke_lineage
 from service.partners.issuer import IssuerMissing, mint_token
 from service.partners.keys import DEFAULT_SCOPES, SCOPES, TEST_SCOPES, make_key
-from service.partners.register import check_id, put_sources
+from service.partners.register import add_partner, check_id, put_sources
 from service.settings import Settings
 from service.terminal import err, fail, out
 
@@ -67,9 +68,9 @@ def keys_add(
             app_source = resources.settings.app_source
             if await store.find_partner(session, partner) is None:
                 check_id(partner, app_source)
-            await store.put_partner(session, partner, partner, now)
-            await put_sources(session, partner, sources, app_source=app_source)
-            await store.put_key(
+            await add_partner(session, partner, name=partner, now=now)
+            await put_sources(session, partner, sources, app_source=app_source, now=now)
+            await put_key(
                 session,
                 key,
                 partner=partner,
@@ -110,7 +111,7 @@ def keys_revoke(prefix: Annotated[str, typer.Argument(help="The key's prefix.")]
 
     async def work() -> list[str]:
         async with local_resources() as resources, resources.sessions() as session, session.begin():
-            return await store.revoke_key(session, prefix, resources.clock())
+            return await revoke_lineage(session, prefix, now=resources.clock())
 
     revoked = run(work())
     if not revoked:

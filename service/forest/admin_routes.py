@@ -82,9 +82,10 @@ async def new_species(
     body: NewSpecies,
     operator: Operator,
     session: Transaction,
+    now: Now,
 ) -> SpeciesView:
     """Add a species."""
-    await add_species(session, Species(**body.model_dump()))
+    await add_species(session, Species(**body.model_dump()), now=now)
     return SpeciesView(**body.model_dump())
 
 
@@ -98,7 +99,7 @@ async def changed_species(
     now: Now,
 ) -> SpeciesView:
     """Change a species. A new price holds for projects that are added from now on."""
-    changed = await change_species(session, species, _sent_fields(body))
+    changed = await change_species(session, species, _sent_fields(body), now=now)
     return SpeciesView(**changed.model_dump())
 
 
@@ -129,6 +130,7 @@ async def changed_project(
     body: ProjectChanges,
     operator: Operator,
     session: Transaction,
+    now: Now,
 ) -> ProjectSaved:
     """Change a project: open or close it, its season, price, stock or budget."""
     project, _, _ = await find_project(session, project_id)
@@ -140,7 +142,7 @@ async def changed_project(
             f"closes_on {closes} is before opens_on {opens}.",
             (("/closes_on", "must not be before opens_on"),),
         )
-    await change_project(session, project_id, changes)
+    await change_project(session, project_id, changes, now=now)
     return ProjectSaved(project_id=project_id)
 
 

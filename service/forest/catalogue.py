@@ -9,6 +9,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col, select, update
 
+from service.audit.record import audit
 from service.errors import FieldsInvalid, NameTaken, ProjectNotFound, SpeciesNotFound
 from service.forest import store
 from service.forest.tables import Project, Species, StockCell
@@ -30,24 +31,31 @@ async def list_species(session: AsyncSession) -> list[Species]:
     return list(rows.scalars())
 
 
-async def add_species(session: AsyncSession, species: Species) -> Species:
+async def add_species(session: AsyncSession, species: Species, *, now: datetime) -> Species:
     """Add a species. Raises NameTaken."""
     statement = insert(Species).values(species.model_dump()).on_conflict_do_nothing()
     if not (await session.execute(statement.returning(col(Species.species)))).scalar():
         raise NameTaken(f"There is a species {species.species!r} already; PATCH changes it.")
+    target = f"species:{species.species}"
+    await audit(session, "species.added", target, after=species.model_dump(), now=now)
     return species
 
 
 async def change_species(
-    session: AsyncSession, species: str, changes: Mapping[str, Any]
+    session: AsyncSession, species: str, changes: Mapping[str, Any], *, now: datetime
 ) -> Species:
     """Change some columns of a species. Raises SpeciesNotFound."""
+    before = await session.get(Species, species, with_for_update=True)
+    if before is None:
+        raise SpeciesNotFound(f"There is no species {species!r}.")
+    was = before.model_dump()
     statement = update(Species).where(col(Species.species) == species).values(**changes)
     if changes:
         await session.execute(statement)
     found = await session.get(Species, species, populate_existing=True)
-    if found is None:
-        raise SpeciesNotFound(f"There is no species {species!r}.")
+    assert found is not None, "its row is locked"
+    target, after = f"species:{species}", found.model_dump()
+    await audit(session, "species.changed", target, before=was, after=after, now=now)
     return found
 
 
@@ -59,6 +67,8 @@ async def add_project(session: AsyncSession, project: Project, *, now: datetime)
         return False
     lot = await store.add_lot(session, project.project, 1, now)
     await store.add_cells(session, project.project, project.stock, lot)
+    target = f"project:{project.project}"
+    await audit(session, "project.added", target, after=project.model_dump(), now=now)
     return True
 
 
@@ -87,18 +97,26 @@ async def _stock_projects(session: AsyncSession, *, now: datetime) -> None:
         await store.add_cells(session, project.project, project.stock, lot)
 
 
-async def change_project(session: AsyncSession, project: str, changes: Mapping[str, Any]) -> None:
+async def change_project(
+    session: AsyncSession, project: str, changes: Mapping[str, Any], *, now: datetime
+) -> None:
     """Change some columns of a project; a new stock is spread over its cells.
 
     Raises ProjectNotFound, and FieldsInvalid for a stock below what is sold or a season or budget
     that the change would break.
     """
+    before = await session.get(Project, project, with_for_update=True, populate_existing=True)
+    if before is None:
+        raise ProjectNotFound(f"There is no project {project!r}. GET /v1/projects lists them.")
+    was = before.model_dump()
     if "stock" in changes:
         await _restock(session, project, changes["stock"])
     if changes:
         await session.execute(
             update(Project).where(col(Project.project) == project).values(**changes)
         )
+    target, after = f"project:{project}", {**was, **changes}
+    await audit(session, "project.changed", target, before=was, after=after, now=now)
 
 
 async def _restock(session: AsyncSession, project: str, stock: int) -> None:

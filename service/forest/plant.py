@@ -6,6 +6,7 @@ from datetime import datetime
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from service.audit.record import audit
 from service.errors import FieldsInvalid, LotNotFound, LotNotFundable
 from service.forest import store
 from service.forest.lot import FUNDED, PLEDGED, LotNow, Report, after, objection
@@ -47,6 +48,8 @@ async def fund_lot(session: AsyncSession, lot: str, *, now: datetime) -> LotNow:
     fresh = await store.add_lot(session, found.project, found.number + 1, now)
     await store.send_to_lot(session, found.project, cells, fresh)
     await store.set_lot(session, lot, state=FUNDED, planted=0, surviving=None, now=now)
+    was, is_ = {"state": PLEDGED}, {"state": FUNDED, "trees": found.trees}
+    await audit(session, "lot.funded", f"lot:{lot}", before=was, after=is_, now=now)
     return await find_lot(session, lot)
 
 
@@ -100,6 +103,14 @@ async def _record(session: AsyncSession, report: Report, now: datetime) -> tuple
             state=report.state,
             planted=planted,
             surviving=surviving,
+            now=now,
+        )
+        await audit(
+            session,
+            "lot.reported",
+            f"lot:{lot.lot}",
+            before={"state": lot.state, "planted": lot.planted, "surviving": lot.surviving},
+            after={"state": report.state, "planted": planted, "surviving": surviving},
             now=now,
         )
     return why

@@ -7,6 +7,7 @@ import typer
 from rich.table import Table
 
 from service.guards import store
+from service.guards.release import release_hold
 from service.guards.routes import NEWEST
 from service.local import local_resources, run
 from service.terminal import fail, out
@@ -56,7 +57,7 @@ def release(
 
     async def write() -> bool:
         async with local_resources() as resources, resources.sessions() as session, session.begin():
-            found = await store.release(
+            found = await release_hold(
                 session,
                 partner=partner,
                 activity=activity,

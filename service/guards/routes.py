@@ -9,6 +9,7 @@ from sqlalchemy import RowMapping
 
 from service.errors import HoldNotFound
 from service.guards import store
+from service.guards.release import release_hold
 from service.http.dependencies import Now, Transaction
 from service.http.pages import Order, Page, Paging
 from service.http.problems import documented
@@ -88,7 +89,7 @@ async def release(
 ) -> HoldView:
     """Let held carbon into the total again, for good. A second release changes nothing."""
     caller.need("operator")
-    found = await store.release(
+    found = await release_hold(
         session,
         partner=partner,
         activity=activity,

@@ -37,7 +37,7 @@ _MEANS = text("""
 _OPEN = text("""
     INSERT INTO hold (partner, activity, local_day, actions, mean_mg, least_mg, most_mg, opened_at)
     VALUES (:partner, :activity, :day, :actions, :mean_mg, :least_mg, :most_mg, :now)
-    ON CONFLICT DO NOTHING
+    ON CONFLICT DO NOTHING RETURNING 1
 """)
 _TO_HOLD = text(f"""
     SELECT {_CELL}, {_FIGURES} FROM total_day JOIN hold USING (partner, activity, local_day)
@@ -87,8 +87,8 @@ async def means(
 
 
 async def open_hold(session: AsyncSession, row: RowMapping, *, bounds: tuple[int, int],
-                    now: datetime) -> None:  # fmt: skip
-    """Hold a partner's day, unless it is held or was released."""
+                    now: datetime) -> bool:  # fmt: skip
+    """Hold a partner's day, unless it is held or was released; whether it is new."""
     named = {
         "partner": row["partner"],
         "activity": row["activity"],
@@ -99,7 +99,7 @@ async def open_hold(session: AsyncSession, row: RowMapping, *, bounds: tuple[int
         "most_mg": bounds[1],
         "now": now,
     }
-    await session.execute(_OPEN, named)
+    return (await session.execute(_OPEN, named)).scalar() is not None
 
 
 async def cells_to_hold(session: AsyncSession, limit: int) -> list[tuple[Cell, Amounts]]:

@@ -7,9 +7,12 @@ each look moves what differs, so a look that was lost, or is repeated, changes n
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 
+from sqlalchemy import RowMapping
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from methodologies.plausible import Plausible, load_plausible
+from service.acting import Actor, acting
+from service.audit.record import audit
 from service.clock import uuid7
 from service.guards import store
 from service.journal.append import JournalRow, append
@@ -17,6 +20,7 @@ from service.journal.cell import Amounts, Cell, summed_cells
 
 __all__ = ["load_plausible", "watch"]
 
+GUARD = Actor("worker", "guard")
 COUNTED, HELD = "3+", "held"
 MOVES_MAX = 500  # cells in one journal row
 LOOK_BACK = timedelta(hours=1)  # longer than any transaction that counts may run
@@ -39,8 +43,9 @@ async def watch(
     )
     for row in found:
         means = plausible.means[row["activity"]]
-        if not means.hold(row["mean_mg"]):
-            await store.open_hold(session, row, bounds=means, now=now)
+        is_implausible = not means.hold(row["mean_mg"])
+        if is_implausible and await store.open_hold(session, row, bounds=means, now=now):
+            await _note(session, row, now)
     to_hold = await store.cells_to_hold(session, MOVES_MAX)
     to_release = await store.cells_to_release(session, MOVES_MAX)
     deltas = summed_cells([*_moved(to_hold, HELD), *_moved(to_release, COUNTED)])
@@ -58,6 +63,13 @@ async def watch(
             ),
         )
     return len(to_hold) + len(to_release)
+
+
+async def _note(session: AsyncSession, row: RowMapping, now: datetime) -> None:
+    target = f"hold:{row['partner']}/{row['activity']}/{row['local_day']}"
+    after = {"held": True, "actions": row["actions"], "mean_mg": row["mean_mg"]}
+    with acting(GUARD):
+        await audit(session, "hold.opened", target, after=after, now=now)
 
 
 def _moved(cells: Iterable[tuple[Cell, Amounts]], scope: str) -> Iterable[tuple[Cell, Amounts]]:

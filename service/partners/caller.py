@@ -13,13 +13,12 @@ from service.errors import (
 )
 
 EPOCH_MARK = "#"  # no partner's id holds it
-ACT = "people:act"
 AUDITOR = "auditor"
 LEVELS = ("L0", "L1", "L2", "L3", "L4")
 KEY_STATES = "L1"  # a partner's own record: the highest level that anybody states
 PERSON_STATES = "L0"  # self-declared
 OWN, PROGRAMME = "own", "programme"  # whose people a partner's subjects are
-ACT = "points:write"
+ACT = "people:act"
 
 
 @dataclass(frozen=True, slots=True)

@@ -164,24 +164,21 @@ def quota(
 ) -> None:
     """Give a partner a quota of its own, or the settings' one again."""
 
-    async def work() -> bool:
+    async def work() -> None:
         async with local_resources() as resources, resources.sessions() as session, session.begin():
-            return await store.set_quota(session, partner, per_minute)
+            await use.set_quota(session, partner, per_minute, now=resources.clock())
 
-    if not run(work()):
-        raise no_such_partner(partner)
+    run(work())
     limit = "the settings' quota" if per_minute is None else f"a quota of {per_minute} a minute"
     out.print(f"{partner} has {limit}; API processes notice within seconds.")
 
 
 def _switch(partner: str, *, disabled: bool) -> None:
-    async def work() -> bool:
+    async def work() -> None:
         async with local_resources() as resources, resources.sessions() as session, session.begin():
-            at = resources.clock() if disabled else None
-            return await store.set_disabled(session, partner, at)
+            await use.set_disabled(session, partner, disabled=disabled, now=resources.clock())
 
-    if not run(work()):
-        raise no_such_partner(partner)
+    run(work())
 
 
 def no_such_partner(partner: str) -> typer.Exit:

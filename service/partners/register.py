@@ -3,31 +3,28 @@
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from service.audit.record import audit
 from service.errors import (
     FieldsInvalid,
-    KeyNotFound,
     KeyNotYours,
-    KeyRotating,
     PartnerExists,
     PartnerNotFound,
     SourceTaken,
 )
 from service.partners import store
-from service.partners.caller import ACT, OWN, PROGRAMME, Caller
+from service.partners.caller import OWN, PROGRAMME, Caller
+from service.partners.change_keys import put_key
 from service.partners.keys import (
     DEFAULT_SCOPES,
     TEST_SCOPES,
     NewKey,
-    earliest,
-    is_live,
     make_key,
 )
-from service.partners.tables import ApiKey, Partner
+from service.partners.tables import Partner
 
 PARTNER_ID = r"^[a-z0-9][a-z0-9._-]{0,63}$"
 SOURCES_MAX = 100
@@ -39,7 +36,6 @@ RESERVED_IDS = frozenset(
         "sandbox", "saxaul", "system", "test", "worker",
     )
 )  # fmt: skip
-KEYS_MAX = 1_000  # of one partner, those that ended among them
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,16 +67,24 @@ async def register(
     check_id(partner, app_source)
     if await store.find_partner(session, partner) is not None:
         raise PartnerExists(f"A partner {partner!r} is registered already.")
-    await store.put_partner(session, partner, name, now, people=people)
-    await put_sources(session, partner, sources, app_source=app_source)
+    await add_partner(session, partner, name=name, people=people, now=now)
+    await put_sources(session, partner, sources, app_source=app_source, now=now)
     live, test = make_key(), make_key(is_test=True)
     for key in (live, test):
         granted = tuple(one for one in scopes if not key.is_test or one in TEST_SCOPES)
-        await store.put_key(
-            session, key, partner=partner, scopes=granted, now=now, expires_at=expires_at
-        )
+        await put_key(session, key, partner=partner, scopes=granted, now=now, expires_at=expires_at)
     found = await known(session, partner)
     return Registered(found, await store.sources_of(session, partner), live, test)
+
+
+async def add_partner(
+    session: AsyncSession, partner: str, *, name: str, people: str = OWN, now: datetime
+) -> None:
+    """Add a partner without sources and keys, unless it is there."""
+    if await store.find_partner(session, partner) is None:
+        await store.put_partner(session, partner, name, now, people=people)
+        after = {"name": name, "people": people}
+        await audit(session, "partner.added", f"partner:{partner}", after=after, now=now)
 
 
 def check_id(partner: str, app_source: str) -> None:
@@ -145,7 +149,12 @@ def check_gives(caller: Caller, people: str) -> None:
 
 
 async def put_sources(
-    session: AsyncSession, partner: str, sources: tuple[str, ...], *, app_source: str
+    session: AsyncSession,
+    partner: str,
+    sources: tuple[str, ...],
+    *,
+    app_source: str,
+    now: datetime,
 ) -> None:
     """Register sources for a partner; those it has stay. Raises SourceTaken.
 
@@ -164,111 +173,48 @@ async def put_sources(
                 f"The source {source!r} is registered for another partner.",
                 ((f"/sources/{index}", "belongs to another partner"),),
             )
-    if sources:
+    before = await store.sources_of(session, partner)
+    if set(sources) - set(before):
         await store.put_sources(session, partner, sources)
-
-
-async def rotate(
-    session: AsyncSession,
-    caller: Caller,
-    prefix: str,
-    *,
-    overlap: timedelta,
-    lifetime: timedelta | None,
-    now: datetime,
-) -> tuple[NewKey, ApiKey, datetime | None]:
-    """Return a new key with the same scopes, the row of the old one, and when the new one expires.
-
-    That is when the old one would have, or sooner, after `lifetime`; the old one ends after
-    `overlap`. Two are live at a time. Raises KeyNotFound, KeyNotYours, KeyRotating.
-    """
-    keys = await store.lock_keys(session, caller.owner)
-    old = _changeable(keys, caller, prefix, now)
-    others = [key for key in keys.values() if key.replaces == prefix or key.prefix == old.replaces]
-    for other in others:
-        if is_live(now, expires_at=other.ends_at, revoked_at=other.revoked_at):
-            raise KeyRotating(
-                f"The key {other.prefix} is live beside {prefix}. Revoke one of the two first, or "
-                "wait until the older one ends."
-            )
-    key = make_key(is_test=old.is_test)
-    expires_at = earliest(old.expires_at, None if lifetime is None else now + lifetime)
-    await store.put_key(
-        session,
-        key,
-        partner=caller.owner,
-        scopes=tuple(old.scopes),
-        now=now,
-        expires_at=expires_at,
-        replaces=prefix,
-    )
-    await store.retire_key(session, prefix, now + overlap)
-    return key, old, expires_at
-
-
-async def revoke(session: AsyncSession, caller: Caller, prefix: str, *, now: datetime) -> list[str]:
-    """Revoke a key of the caller's own partner, and what came of it; the prefixes of them all.
-
-    One that has ended is revoked, too, for the sake of its successors. Raises KeyNotFound,
-    KeyNotYours.
-    """
-    keys = await store.lock_keys(session, caller.owner)
-    key = keys.get(prefix)
-    if key is None:
-        raise KeyNotFound(f"You have no key {prefix!r}.")
-    _check_yours(key, caller)
-    revoked = await store.revoke_key(session, prefix, now)
-    if not revoked:
-        raise KeyNotFound(f"The key {prefix!r} and what came of it are revoked already.")
-    return revoked
-
-
-async def make_own_key(
-    session: AsyncSession,
-    caller: Caller,
-    *,
-    scopes: Sequence[str],
-    lifetime: timedelta | None,
-    now: datetime,
-) -> NewKey:
-    """Return a new key of the caller's own partner and mode, which can do no more than the caller.
-
-    It does not outlive the key that makes it. Raises ScopeMissing, FieldsInvalid.
-    """
-    keys = await store.lock_keys(session, caller.owner)
-    for scope in scopes:
-        caller.need(scope)
-    if len(keys) >= KEYS_MAX:
-        raise FieldsInvalid(
-            f"There are {KEYS_MAX} keys of {caller.owner} already.",
-            (("", f"a partner has at most {KEYS_MAX} keys"),),
+        await audit(
+            session,
+            "partner.sources_added",
+            f"partner:{partner}",
+            before={"sources": before},
+            after={"sources": await store.sources_of(session, partner)},
+            now=now,
         )
-    key = make_key(is_test=caller.is_test)
-    mine = keys[caller.key]
-    await store.put_key(
+
+
+async def set_disabled(
+    session: AsyncSession, partner: str, *, disabled: bool, now: datetime
+) -> None:
+    """Refuse a partner's keys and connectors, or take them again. Raises PartnerNotFound."""
+    before = (await known(session, partner)).disabled_at
+    if disabled == (before is not None):
+        return
+    await store.set_disabled(session, partner, now if disabled else None)
+    await audit(
         session,
-        key,
-        partner=caller.owner,
-        scopes=tuple(dict.fromkeys(scopes)),
+        "partner.disabled" if disabled else "partner.enabled",
+        f"partner:{partner}",
+        before={"disabled": not disabled},
+        after={"disabled": disabled},
         now=now,
-        expires_at=earliest(mine.expires_at, None if lifetime is None else now + lifetime),
-        made_by=caller.key,
     )
-    return key
 
 
-def _changeable(keys: dict[str, ApiKey], caller: Caller, prefix: str, now: datetime) -> ApiKey:
-    key = keys.get(prefix)
-    if key is None or not is_live(now, expires_at=key.ends_at, revoked_at=key.revoked_at):
-        raise KeyNotFound(f"You have no key {prefix!r} that is live.")
-    _check_yours(key, caller)
-    return key
-
-
-def _check_yours(key: ApiKey, caller: Caller) -> None:
-    # What a key cannot use does not make it the stronger one.
-    usable = [one for one in key.scopes if one != ACT or caller.people == PROGRAMME]
-    if key.is_test != caller.is_test or not all(map(caller.holds, usable)):
-        raise KeyNotYours(
-            f"The key {key.prefix} is of the other mode or has scopes that yours lacks; use itself."
-        )
+async def set_quota(
+    session: AsyncSession, partner: str, per_minute: int | None, *, now: datetime
+) -> None:
+    """Give a partner a quota of its own, or None for the settings'. Raises PartnerNotFound."""
+    before = (await known(session, partner)).quota_per_minute
+    await store.set_quota(session, partner, per_minute)
+    await audit(
+        session,
+        "partner.quota_changed",
+        f"partner:{partner}",
+        before={"quota_per_minute": before},
+        after={"quota_per_minute": per_minute},
+        now=now,
+    )

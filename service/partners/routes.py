@@ -10,8 +10,8 @@ from service.http.pages import Order, Page, Paging, as_found, by_name
 from service.http.problems import documented
 from service.http.runtime import runtime_of
 from service.http.times import whole_of
+from service.partners import change_keys, store
 from service.partners import register as use
-from service.partners import store
 from service.partners.authenticate import Authenticator
 from service.partners.caller import Caller
 from service.partners.dependencies import PartnersRuntime, Registry, ThisCaller
@@ -102,7 +102,9 @@ async def make(new: NewOwnKey, caller: Manager, registry: Registry, now: Now) ->
     """
     lifetime = None if new.days is None else timedelta(days=new.days)
     return _shown(
-        await use.make_own_key(registry, caller, scopes=new.scopes, lifetime=lifetime, now=now)
+        await change_keys.make_own_key(
+            registry, caller, scopes=new.scopes, lifetime=lifetime, now=now
+        )
     )
 
 
@@ -121,7 +123,7 @@ async def rotate(
     revoke the new key and rotate again.
     """
     how = how or Rotation()
-    new, old, expires_at = await use.rotate(
+    new, old, expires_at = await change_keys.rotate(
         registry,
         caller,
         prefix,
@@ -151,7 +153,7 @@ async def revoke(
     Other processes notice within seconds. Connectors and endpoints that were made with one of them
     stop until another key of yours confirms them.
     """
-    revoked = await use.revoke(registry, caller, prefix, now=now)
+    revoked = await change_keys.revoke(registry, caller, prefix, now=now)
     authenticator.forget()
     return RevokedKeys(revoked=revoked)
 
@@ -226,9 +228,10 @@ async def change(
         caller.need("admin")
         await use.set_people(registry, partner, what.people, now=now)
     app_source = resources.settings.app_source
-    await use.put_sources(registry, partner, tuple(what.add_sources), app_source=app_source)
+    sources = tuple(what.add_sources)
+    await use.put_sources(registry, partner, sources, app_source=app_source, now=now)
     if what.disabled is not None:
-        await store.set_disabled(registry, partner, now if what.disabled else None)
+        await use.set_disabled(registry, partner, disabled=what.disabled, now=now)
     registry.expire_all()
     authenticator.forget()
     return await _view(registry, partner)

@@ -7,6 +7,7 @@ from uuid import UUID
 import orjson
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from service.audit.record import audit
 from service.partners.person import PersonId
 from service.points import store
 
@@ -42,4 +43,6 @@ async def grant_points(
         ref=orjson.dumps({"reason": reason, "granted_by": granted_by}).decode(),
         now=now,
     )
+    after = {"entry": entry_id, "points": points, "granted_by": granted_by}
+    await audit(session, "points.granted", f"person:{person.id}", after=after, now=now)
     return Grant(entry_id, points, balance)

@@ -12,6 +12,7 @@ from uuid import UUID
 from sqlalchemy import RowMapping
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from service.audit.record import audit
 from service.errors import RunUnderWay
 from service.resources import Resources
 from service.restate import store
@@ -50,8 +51,12 @@ async def alone(resources: Resources, what: str) -> AsyncIterator[None]:
 
 async def begin(resources: Resources, values: dict[str, object]) -> None:
     """Record a new run."""
+    now = resources.clock()
     async with resources.sessions() as session, session.begin():
         await store.begin_run(session, values)
+        target = f"run:{values['run_id']}"
+        after = {name: value for name, value in values.items() if name not in ("result", "now")}
+        await audit(session, "run.begun", target, after=after, now=now)
 
 
 async def run_chunks(

@@ -4,7 +4,7 @@ from service.local import local_resources, run
 from service.partners import store
 from service.partners.commands import Id, no_such_partner
 from service.resources import SANDBOX
-from service.sandbox.wipe import wipe
+from service.sandbox.wipe import note_wipe, wipe
 from service.terminal import out
 
 
@@ -14,6 +14,8 @@ def wipe_test(partner: Id) -> None:
     async def work() -> int | None:
         async with local_resources() as resources, resources.sessions() as session, session.begin():
             epoch = await store.next_epoch(session, partner)
+            if epoch is not None:
+                await note_wipe(session, partner, epoch, now=resources.clock())
         if epoch is None:
             return None
         async with (

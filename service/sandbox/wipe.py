@@ -1,8 +1,11 @@
 """Use case: delete what a partner recorded with test keys, in the tables of every folder."""
 
+from datetime import datetime
+
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from service.audit.record import audit
 from service.partners.caller import EPOCH_MARK
 
 # A table about people names them by `bucket` and `person_id`; all such tables are wiped.
@@ -95,6 +98,13 @@ _CLAIMS = text("""
 _YEARS = text("DELETE FROM yearly_use WHERE partner = :partner")
 _ACTIONS = text("SELECT count(*) FROM action WHERE partner = :partner")
 _DAYS = text("DELETE FROM total_day WHERE partner = :partner")
+
+
+async def note_wipe(session: AsyncSession, partner: str, epoch: int, *, now: datetime) -> None:
+    """Write down that a partner's test data of an epoch are wiped, beside its new epoch."""
+    before, after = {"test_epoch": epoch}, {"test_epoch": epoch + 1}
+    target = f"partner:{partner}"
+    await audit(session, "test_data.wiped", target, before=before, after=after, now=now)
 
 
 async def wipe(session: AsyncSession, partner: str, epoch: int) -> int:

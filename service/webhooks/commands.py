@@ -5,7 +5,6 @@ from uuid import UUID
 
 import typer
 
-from service.audit.record import audit
 from service.local import local_resources, run
 from service.partners import store as partners
 from service.partners.caller import EPOCH_MARK
@@ -61,12 +60,10 @@ async def _answer(
         raise fail(f"the key {prefix} is not live, or lacks {scope}: it cannot answer for {what}.")
     async with resources.sessions() as session, session.begin():
         if is_connector:
-            await connectors.confirm(session, partner, what, prefix)
+            await connectors.confirm(session, partner, what, prefix, now=now)
         else:
             found = await endpoints.find(session, partner, _id(what), lock=True)
-            await endpoints.confirm_endpoint(session, found, prefix)
-        kind = "connector" if is_connector else "endpoint"
-        await audit(session, f"{kind}.confirmed", f"{kind}:{what}", after={"key": prefix}, now=now)
+            await endpoints.confirm_endpoint(session, found, prefix, now=now)
 
 
 def _id(text: str) -> UUID:

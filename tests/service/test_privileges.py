@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from datetime import date
+from datetime import date, timedelta, timezone
 
 import asyncpg
 import httpx
@@ -187,7 +187,7 @@ async def live_a_little(client: httpx.AsyncClient) -> None:
     """A bit of everything that writes facts."""
     clock = client._transport.app.app.state.runtime.resources.clock
     ann, ben = unique("ann"), unique("ben")
-    at = clock.now.isoformat()
+    at = clock.now.astimezone(timezone(timedelta(hours=8))).isoformat()
     for subject in (ann, ben):
         event = an_event(subject=subject, time=at)
         action = await report(client, event)

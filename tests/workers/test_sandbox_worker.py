@@ -3,7 +3,17 @@
 import json
 from datetime import timedelta
 
-from builders import NOW, USUAL, NewSettings, SteppedClock, an_event, client_of, report, unique
+from builders import (
+    NOW,
+    USUAL,
+    NewSettings,
+    SteppedClock,
+    an_event,
+    as_operator,
+    client_of,
+    report,
+    unique,
+)
 from builders import running_app as run_app
 
 from service.partners import register as use
@@ -19,9 +29,15 @@ async def test_sums_move_to_the_daily_totals_and_no_mark_is_left(
 ) -> None:
     settings, clock, name = await new_settings(), SteppedClock(), unique("partner")
     async with run_app(settings, clock) as app:
-        async with app.state.runtime.registry() as session, session.begin():
+        async with as_operator(app.state.runtime.registry) as session:
             made = await use.register(
-                session, name, name=name, sources=("metro",), scopes=USUAL, now=NOW
+                session,
+                name,
+                name=name,
+                sources=("metro",),
+                scopes=USUAL,
+                app_source="app",
+                now=NOW,
             )
         async with client_of(app, made.test.text) as client:
             await report(client, an_event())
@@ -47,9 +63,15 @@ async def test_old_payloads_and_deliveries_are_forgotten(new_settings: NewSettin
     settings, clock, name = await new_settings(), SteppedClock(), unique("partner")
     scopes = ("webhooks:manage",)
     async with run_app(settings, clock) as app:
-        async with app.state.runtime.registry() as session, session.begin():
+        async with as_operator(app.state.runtime.registry) as session:
             made = await use.register(
-                session, name, name=name, sources=("eats",), scopes=scopes, now=NOW
+                session,
+                name,
+                name=name,
+                sources=("eats",),
+                scopes=scopes,
+                app_source="app",
+                now=NOW,
             )
         async with (
             client_of(app, made.live.text) as client,

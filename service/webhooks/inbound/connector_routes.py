@@ -230,25 +230,29 @@ async def disable(
     connector_id: str, caller: Manager, session: Transaction, hooks: TheseHooks, now: Now
 ) -> Response:
     """Take no more messages. What came in stays to be seen."""
-    connector = await use.lock_connector(session, caller, connector_id)
-    connector.disabled_at = connector.disabled_at or now
+    await use.disable(session, caller, connector_id, now=now)
     hooks.connectors.forget(connector_id)
     return Response(status_code=204)
 
 
 @router.post("/connectors/{connector_id}/confirm")
 async def confirm(
-    connector_id: str, caller: Writer, session: Transaction, hooks: TheseHooks
+    connector_id: str, caller: Writer, session: Transaction, hooks: TheseHooks, now: Now
 ) -> ConnectorView:
     """Let the key in use answer for the connector, as when the one that made it was revoked."""
-    await use.confirm(session, caller.owner, connector_id, caller.key)
+    await use.confirm(session, caller.owner, connector_id, caller.key, now=now)
     hooks.connectors.forget(connector_id)
     return _view(await use.seen(session, caller, connector_id))
 
 
 @router.post("/connectors/{connector_id}/secrets", status_code=201)
 async def add_secret(
-    connector_id: str, new: NewSecret, caller: Writer, session: Transaction, hooks: TheseHooks
+    connector_id: str,
+    new: NewSecret,
+    caller: Writer,
+    session: Transaction,
+    hooks: TheseHooks,
+    now: Now,
 ) -> ConnectorView:
     """One more secret, so that the sender can change over: all are taken, up to three.
 
@@ -264,8 +268,7 @@ async def add_secret(
     secret = new.secret or signing.new_secret()
     use.check_secret(use.config_of(None, row["config"], {}), secret)
     sealed = hooks.connectors.vault.seal(secret, use.about(connector_id))
-    connector.secrets = [sealed, *connector.secrets]
-    await session.flush()
+    await use.set_secrets(session, connector, [sealed, *connector.secrets], now=now)
     hooks.connectors.forget(connector_id)
     view = _view(await use.seen(session, caller, connector_id))
     return view.model_copy(update={"secret": None if new.secret else secret})
@@ -273,11 +276,11 @@ async def add_secret(
 
 @router.delete("/connectors/{connector_id}/secrets", status_code=204)
 async def drop_secrets(
-    connector_id: str, caller: Manager, session: Transaction, hooks: TheseHooks
+    connector_id: str, caller: Manager, session: Transaction, hooks: TheseHooks, now: Now
 ) -> Response:
     """Take only the newest secret from now on."""
     connector = await use.lock_connector(session, caller, connector_id)
-    connector.secrets = connector.secrets[:1]
+    await use.set_secrets(session, connector, connector.secrets[:1], now=now)
     hooks.connectors.forget(connector_id)
     return Response(status_code=204)
 

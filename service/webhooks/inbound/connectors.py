@@ -5,6 +5,7 @@ import secrets as randomness
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from hashlib import sha256
 from typing import Any
 
 import orjson
@@ -12,6 +13,8 @@ from pydantic import TypeAdapter, ValidationError
 from sqlalchemy import RowMapping
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 
+from service.audit.content import Fields, digest
+from service.audit.record import audit
 from service.clock import seconds
 from service.errors import (
     ConnectorDisabled,
@@ -246,6 +249,7 @@ async def make(
     session.add(connector)
     await session.flush()
     await store.put_version(session, connector_id, 1, config.model_dump(mode="json"), now)
+    await _note(session, connector, "made", None, await state_of(session, connector), now)
     return connector, fresh
 
 
@@ -255,24 +259,84 @@ async def change(
     """Return a new version of the configuration. Raises ConnectorNotFound, SourceNotYours."""
     caller.check_source(config.source)
     connector = await lock_connector(session, caller, connector_id)
+    before = await state_of(session, connector)
     connector.version += 1
     connector.key_prefix = caller.key
     dumped = config.model_dump(mode="json")
     await store.put_version(session, connector_id, connector.version, dumped, now)
     await session.flush()
+    await _note(session, connector, "changed", before, await state_of(session, connector), now)
     return connector
 
 
 async def confirm(
-    session: AsyncSession, partner: str, connector_id: str, key_prefix: str
+    session: AsyncSession, partner: str, connector_id: str, key_prefix: str, *, now: datetime
 ) -> Connector:
     """Let another key of the partner answer for a connector. Raises ConnectorNotFound."""
     connector = await store.lock_connector(session, connector_id, partner)
     if connector is None:
         raise not_found(connector_id)
+    before = await state_of(session, connector)
     connector.key_prefix = key_prefix
     await session.flush()
+    await _note(session, connector, "confirmed", before, await state_of(session, connector), now)
     return connector
+
+
+async def disable(
+    session: AsyncSession, caller: Caller, connector_id: str, *, now: datetime
+) -> None:
+    """Take no more messages for a connector. Idempotent. Raises ConnectorNotFound."""
+    connector = await lock_connector(session, caller, connector_id)
+    if connector.disabled_at is None:
+        before = await state_of(session, connector)
+        connector.disabled_at = now
+        await session.flush()
+        after = await state_of(session, connector)
+        await _note(session, connector, "disabled", before, after, now)
+
+
+async def set_secrets(
+    session: AsyncSession, connector: Connector, secrets: list[bytes], *, now: datetime
+) -> None:
+    """Take these sealed secrets from now on, the newest first."""
+    before = await state_of(session, connector)
+    connector.secrets = secrets
+    await session.flush()
+    after = await state_of(session, connector)
+    await _note(session, connector, "secrets_changed", before, after, now)
+
+
+async def state_of(session: AsyncSession, connector: Connector) -> dict[str, Any]:
+    """Return what an audit event says of a connector: its configuration by its digest."""
+    row = await store.find_connector(session, connector.connector_id)
+    assert row is not None, "a connector has a configuration from the first on"
+    return {
+        "partner": connector.partner,
+        "version": connector.version,
+        "config_sha256": (digest(row["config"]) or b"").hex(),
+        "secrets_sha256": [sha256(secret).hexdigest() for secret in connector.secrets],
+        "key": connector.key_prefix,
+        "disabled": connector.disabled_at is not None,
+    }
+
+
+async def _note(
+    session: AsyncSession,
+    connector: Connector,
+    what: str,
+    before: Fields | None,
+    after: Fields,
+    now: datetime,
+) -> None:
+    await audit(
+        session,
+        f"connector.{what}",
+        f"connector:{connector.connector_id}",
+        before=before,
+        after=after,
+        now=now,
+    )
 
 
 async def lock_connector(session: AsyncSession, caller: Caller, connector_id: str) -> Connector:

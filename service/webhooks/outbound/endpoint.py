@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
+from hashlib import sha256
 from typing import Any, NamedTuple
 from uuid import UUID
 
@@ -9,6 +10,8 @@ import orjson
 from sqlalchemy import RowMapping
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from service.audit.content import Fields
+from service.audit.record import audit
 from service.clock import uuid7
 from service.errors import DeliveryNotFound, EndpointNotFound, EndpointsFull, FieldsInvalid
 from service.partners import store as partners
@@ -82,6 +85,7 @@ async def create_endpoint(
     )
     session.add(endpoint)
     await session.flush()
+    await _note(session, endpoint, "made", None, now)
     return _shown(endpoint, secret)
 
 
@@ -129,6 +133,7 @@ async def change_endpoint(
 
     Raises FieldsInvalid.
     """
+    before = state_of(endpoint)
     for name in ("description", "batch_max"):
         if name in changes:
             setattr(endpoint, name, changes[name])
@@ -147,17 +152,20 @@ async def change_endpoint(
         endpoint.disabled_at = endpoint.disabled_reason = None
     session.add(endpoint)
     await session.flush()
+    await _note(session, endpoint, "changed", before, now)
 
 
 async def confirm_endpoint(
-    session: AsyncSession, endpoint: WebhookEndpoint, key_prefix: str
+    session: AsyncSession, endpoint: WebhookEndpoint, key_prefix: str, *, now: datetime
 ) -> None:
     """Let another key answer for an endpoint; if it stopped for want of one, it goes on."""
+    before = state_of(endpoint)
     endpoint.key_prefix = key_prefix
     if endpoint.disabled_reason == UNANSWERED:
         endpoint.disabled_at = endpoint.disabled_reason = None
     session.add(endpoint)
     await session.flush()
+    await _note(session, endpoint, "confirmed", before, now)
 
 
 async def stop_unanswered(
@@ -180,20 +188,26 @@ async def rotate_secret(
     session: AsyncSession, vault: Vault, endpoint: WebhookEndpoint, *, now: datetime
 ) -> Shown:
     """Give an endpoint a new secret; the one before signs beside it for OVERLAP."""
-    secret = _fresh(endpoint.signing)
+    before, secret = state_of(endpoint), _fresh(endpoint.signing)
     endpoint.old_sealed, endpoint.old_until = endpoint.sealed, now + OVERLAP
     endpoint.sealed = vault.seal(secret, about(endpoint.endpoint_id))
     session.add(endpoint)
     await session.flush()
+    await _note(session, endpoint, "secret_rotated", before, now)
     return _shown(endpoint, secret)
 
 
-async def remove_endpoint(session: AsyncSession, partner: str, endpoint_id: UUID) -> None:
+async def remove_endpoint(
+    session: AsyncSession, partner: str, endpoint_id: UUID, *, now: datetime
+) -> None:
     """Delete an endpoint; what was sent to it is forgotten with the retention.
 
     Raises EndpointNotFound.
     """
-    await store.delete_endpoint(session, await find(session, partner, endpoint_id, lock=True))
+    endpoint = await find(session, partner, endpoint_id, lock=True)
+    before = state_of(endpoint)
+    await store.delete_endpoint(session, endpoint)
+    await audit(session, "endpoint.removed", f"endpoint:{endpoint_id}", before=before, now=now)
 
 
 async def send_test(
@@ -206,6 +220,10 @@ async def send_test(
         message["data"]["endpoint_id"] = str(endpoint.endpoint_id)
     made = new_delivery(endpoint, name, 1, orjson.dumps(message), now)
     await store.add_deliveries(session, [made], now)
+    after = {"type": name, "delivery": made.delivery_id}
+    await audit(
+        session, "endpoint.tested", f"endpoint:{endpoint.endpoint_id}", after=after, now=now
+    )
     return made.delivery_id
 
 
@@ -217,6 +235,7 @@ async def redeliver(
     if found is None:
         raise DeliveryNotFound(f"You have no delivery {delivery_id}; old ones are not kept.")
     await store.send_again(session, delivery_id, now)
+    await audit(session, "delivery.sent_again", f"delivery:{delivery_id}", now=now)
     return found
 
 
@@ -231,9 +250,13 @@ async def redeliver_range(
 ) -> int:
     """Send again what was settled of the deliveries made in a time, and return how many."""
     first = datetime.min.replace(tzinfo=UTC)
-    return await store.send_range_again(
+    count = await store.send_range_again(
         session, endpoint, since=since or first, until=until or now, failed=failed, now=now
     )
+    after = {"from": since, "to": until, "failed": failed, "deliveries": count}
+    target = f"endpoint:{endpoint.endpoint_id}"
+    await audit(session, "endpoint.deliveries_sent_again", target, after=after, now=now)
+    return count
 
 
 async def log_disabled(session: AsyncSession, row: RowMapping, reason: str, now: datetime) -> None:
@@ -246,6 +269,30 @@ async def log_disabled(session: AsyncSession, row: RowMapping, reason: str, now:
         row["bucket"], UUID(int=fresh), row["endpoint_id"], DISABLED, 1, orjson.dumps(message)
     )
     await store.add_deliveries(session, [line], now, state=store.FAILED)
+
+
+def state_of(endpoint: WebhookEndpoint) -> dict[str, Any]:
+    """Return what an audit event says of an endpoint."""
+    return {
+        **{name: getattr(endpoint, name) for name in _AUDITED},
+        "secret_sha256": sha256(endpoint.sealed).hexdigest(),
+        "disabled": endpoint.disabled_at is not None,
+    }
+
+
+_AUDITED = ("partner", "key_prefix", "url", "types", "batch_max", "description", "signing")
+
+
+async def _note(
+    session: AsyncSession,
+    endpoint: WebhookEndpoint,
+    what: str,
+    before: Fields | None,
+    now: datetime,
+) -> None:
+    target = f"endpoint:{endpoint.endpoint_id}"
+    after = state_of(endpoint)
+    await audit(session, f"endpoint.{what}", target, before=before, after=after, now=now)
 
 
 def _checked(url: str, *, loopback: bool) -> str:

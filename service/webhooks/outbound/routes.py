@@ -193,14 +193,14 @@ async def confirm(
 ) -> EndpointView:
     """Let the key in use answer for the endpoint; if it stopped for want of one, it goes on."""
     found = await use.find(session, caller.partner, endpoint_id, lock=True)
-    await use.confirm_endpoint(session, found, caller.key)
+    await use.confirm_endpoint(session, found, caller.key, now=now)
     return EndpointView(**_view(use.shown(found, vault), now))
 
 
 @router.delete("/webhook-endpoints/{endpoint_id}", status_code=204, responses=documented(404))
-async def delete(endpoint_id: UUID, caller: Manager, session: Transaction) -> Response:
+async def delete(endpoint_id: UUID, caller: Manager, session: Transaction, now: Now) -> Response:
     """Remove an endpoint. Nothing more is sent to it, and what waited is dropped."""
-    await use.remove_endpoint(session, caller.partner, endpoint_id)
+    await use.remove_endpoint(session, caller.partner, endpoint_id, now=now)
     return Response(status_code=204)
 
 

@@ -1,7 +1,8 @@
 -- _ONE
 SELECT 
    connector.connector_id, connector.partner, connector.version, connector.secrets,
-   connector.created_at, connector.disabled_at, current.config, current.created_at AS changed_at
+   connector.created_at, connector.disabled_at, connector.key_prefix, current.config,
+   current.created_at AS changed_at
 
    FROM connector JOIN connector_version AS current USING (connector_id, version)
 WHERE connector_id = :id
@@ -9,7 +10,8 @@ WHERE connector_id = :id
 -- _LIST
 SELECT 
 connector.connector_id, connector.partner, connector.version, connector.secrets,
-connector.created_at, connector.disabled_at, current.config, current.created_at AS changed_at
+connector.created_at, connector.disabled_at, connector.key_prefix, current.config,
+current.created_at AS changed_at
 
 FROM connector JOIN connector_version AS current USING (connector_id, version)
 

@@ -161,4 +161,4 @@ async def test_a_person_undoes_only_what_it_reported_itself(
         undone = await client.post(path.format(own["action_id"]), json={"reason": "a mistake"})
 
     assert (refused.status_code, undone.status_code) == (403, 201)
-    assert refused.json()["type"] == "/problems/source-not-yours"
+    assert refused.json()["type"] == "/problems/not-reporter"

@@ -7,7 +7,7 @@ from typing import Any
 from uuid import UUID
 
 import httpx
-from builders import NOW, PERSON_KEY, unique
+from builders import NOW, PERSON_KEY, as_operator, unique
 from fastapi import FastAPI
 from sqlalchemy import text
 
@@ -36,7 +36,7 @@ async def a_project(app: FastAPI, *, stock: int = 10, price: int = PRICE, **chan
         "closes_on": NOW.date() + timedelta(days=365),
         **changes,
     }
-    async with app.state.runtime.resources.sessions() as session, session.begin():
+    async with as_operator(app.state.runtime.resources.sessions) as session:
         await add_species(
             session,
             Species(
@@ -47,6 +47,7 @@ async def a_project(app: FastAPI, *, stock: int = 10, price: int = PRICE, **chan
                 price_points=price,
                 price_source="a published price",
             ),
+            now=NOW,
         )
         project = Project(project=name, species=name, stock=stock, price_points=price, **whole)
         await add_project(session, project, now=NOW)

@@ -92,8 +92,8 @@ async def test_whose_people_a_partner_reports_is_shown_and_changed(run: Run) -> 
         (("add", "a#1", "--source", "x"), "must be 1 to 64"),
         (("add", "p", "--source", "x", "--scope", "all"), "there is no scope 'all'"),
         (("show", "none"), "There is no partner 'none'"),
-        (("disable", "none"), "there is no partner 'none'"),
-        (("enable", "none"), "there is no partner 'none'"),
+        (("disable", "none"), "There is no partner 'none'"),
+        (("enable", "none"), "There is no partner 'none'"),
         (("wipe-test", "none"), "there is no partner 'none'"),
     ],
 )

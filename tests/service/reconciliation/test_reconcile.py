@@ -14,6 +14,7 @@ from builders import (
     a_partner,
     an_event,
     an_order,
+    as_operator,
     catch_up,
     client_of,
     database_named,
@@ -126,9 +127,10 @@ async def healthy(new_settings: NewSettings) -> Settings:
     async with running_app(settings, clock) as app:
         sessions = app.state.runtime.resources.sessions
         sender = await a_partner(sessions, sources=SOURCES, scopes=(*USUAL, "admin"))
-        async with sessions() as session, session.begin():
+        async with as_operator(sessions) as session:
             names = dict.fromkeys(("species", "scientific_name", "local_name", "english_name"), "s")
-            await add_species(session, Species(**names, price_points=100, price_source="its own"))
+            kind = Species(**names, price_points=100, price_source="its own")
+            await add_species(session, kind, now=NOW)
             told = dict.fromkeys(("project", "name", "place"), "grove")
             grove = Project(
                 **told, species="s", region="CN-NM", planting_partner="A", stock=2000,

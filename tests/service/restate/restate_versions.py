@@ -12,6 +12,7 @@ from fastapi import FastAPI
 from methodologies.folder import PACKAGED
 from methodologies.lock import lock
 from methodologies.plugins import load_all
+from service.acting import Actor, acting
 from service.restate.chunks import ChunkLimits
 from service.restate.restate import restate, try_out
 from service.restate.rules import Span, change_of, closed_span
@@ -89,4 +90,5 @@ async def restated(
     }
     if dry_run:
         return await try_out(resources, catalogue, change, **common)
-    return await restate(resources, catalogue, change, between=between, **common)
+    with acting(Actor("operator", "tests")):
+        return await restate(resources, catalogue, change, between=between, **common)

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from restate_versions import METRO, NEW_MG, OLD_MG, a_closed_ride, restated, send
 
 from methodologies.plugins import load_all
+from service.acting import Actor, acting
 from service.errors import MethodologyNotFound, RestatementRefused
 from service.restate.chunks import ChunkLimits
 from service.restate.compare import PPM, Comparison, Comparisons, is_sampled, read_comparisons
@@ -28,17 +29,18 @@ async def compared(
 ) -> dict[str, Any]:
     resources = app.state.runtime.resources
     catalogue = load_all(resources.settings.methodology_path, resources.clock().date())
-    return await compare(
-        resources,
-        catalogue,
-        methodology=methodology,
-        alternative=alternative_of(catalogue, activity_of(catalogue, methodology), reference),
-        sample_ppm=sample_ppm,
-        between=Span(PROGRAMME_FROM, PROGRAMME_TO),
-        size=ChunkLimits(people=2),
-        started=lambda total, done: None,
-        advanced=lambda actions: None,
-    )
+    with acting(Actor("operator", "tests")):
+        return await compare(
+            resources,
+            catalogue,
+            methodology=methodology,
+            alternative=alternative_of(catalogue, activity_of(catalogue, methodology), reference),
+            sample_ppm=sample_ppm,
+            between=Span(PROGRAMME_FROM, PROGRAMME_TO),
+            size=ChunkLimits(people=2),
+            started=lambda total, done: None,
+            advanced=lambda actions: None,
+        )
 
 
 async def test_the_regional_standard_is_compared_and_counts_nothing(

@@ -16,6 +16,7 @@ from builders import (
     NewSettings,
     SteppedClock,
     an_event,
+    as_operator,
     catch_up,
     client_of,
     database_named,
@@ -56,7 +57,7 @@ async def new_both(app: FastAPI) -> AsyncIterator[NewBoth]:
 
     async def make() -> Both:
         name, source = unique("partner"), unique("source")
-        async with app.state.runtime.registry() as session, session.begin():
+        async with as_operator(app.state.runtime.registry) as session:
             made = await use.register(
                 session,
                 name,

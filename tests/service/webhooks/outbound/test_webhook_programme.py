@@ -18,6 +18,7 @@ from builders import (
     a_bike_ride,
     a_partner,
     a_ride,
+    as_operator,
     client_of,
     report,
     running_app,
@@ -60,9 +61,10 @@ async def app(new_settings: NewSettings, moving: SteppedClock) -> AsyncIterator[
 async def a_grove(sessions: async_sessionmaker[AsyncSession], *, stock: int) -> str:
     """A project whose trees cost 100 points."""
     name = unique("grove")
-    async with sessions() as session, session.begin():
+    async with as_operator(sessions) as session:
         names = dict.fromkeys(("species", "scientific_name", "local_name", "english_name"), name)
-        await add_species(session, Species(**names, price_points=100, price_source="its own"))
+        kind = Species(**names, price_points=100, price_source="its own")
+        await add_species(session, kind, now=NOW)
         grove = Project(
             project=name, name=name, place=name, species=name, region="CN-NM",
             planting_partner="A", stock=stock, price_points=100, opens_on=NOW.date(),
@@ -220,7 +222,7 @@ async def test_the_sandbox_tells_of_test_data_only_and_a_wipe_ends_it(app: FastA
         unique("partner"),
         unique("person"),
     )
-    async with app.state.runtime.registry() as session, session.begin():
+    async with as_operator(app.state.runtime.registry) as session:
         made = await use.register(
             session,
             name,
@@ -228,6 +230,7 @@ async def test_the_sandbox_tells_of_test_data_only_and_a_wipe_ends_it(app: FastA
             sources=SOURCES,
             scopes=MANAGER,
             people=PROGRAMME,
+            app_source="app",
             now=NOW,
         )
     settings, clock = app.state.runtime.resources.settings, app.state.runtime.resources.clock
