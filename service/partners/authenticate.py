@@ -1,7 +1,7 @@
 """Use case: find the caller behind a request's credential."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from datetime import datetime
 from uuid import UUID
@@ -11,7 +11,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 
 from service.clock import Clock, seconds
-from service.errors import CredentialsMissing, KeyInvalid
+from service.errors import CredentialsMissing, KeyInvalid, TokenInvalid
 from service.partners import store
 from service.partners.caller import (
     ACT,
@@ -21,6 +21,7 @@ from service.partners.caller import (
     PROGRAMME,
     Caller,
 )
+from service.partners.failed_logins import FailedLogins, write_failed
 from service.partners.keys import (
     KEY_START,
     STAFF_SCOPES,
@@ -36,6 +37,7 @@ from service.tasks import end
 
 CACHED_KEYS_MAX = 10_000
 NOTE_EVERY_S = 60.0
+FAILED_EVERY_S = 10.0
 AWAY = (DBAPIError, PoolTimeout, OSError)
 
 
@@ -54,6 +56,7 @@ class Authenticator:
         self._sessions = sessions
         self._clock = clock
         self._tokens = Tokens(settings)
+        self._failed = FailedLogins()
         self._used: dict[str, datetime] = {}
         self._cache: dict[str, tuple[float, KnownKey | None, Caller | None]] = {}
 
@@ -68,9 +71,13 @@ class Authenticator:
             raise CredentialsMissing(
                 "Send `Authorization: Bearer` with an API key (sx_...) or a person's token."
             )
-        if credential.startswith(KEY_START):
-            return await self._partner(credential)
-        subject = await self._tokens.subject_of(credential)
+        try:
+            if credential.startswith(KEY_START):
+                return await self._partner(credential)
+            subject = await self._tokens.subject_of(credential)
+        except (KeyInvalid, TokenInvalid) as error:
+            self._failed.note(credential, error)
+            raise
         return _person(subject, self._hasher.person(subject).id, self._settings)
 
     async def _partner(self, text: str) -> Caller:
@@ -122,22 +129,32 @@ class Authenticator:
             async with self._sessions() as session, session.begin():
                 await store.note_uses(session, used)
 
+    async def write_failed(self) -> None:
+        """Write down the log-ins that failed since the last time."""
+        counts = self._failed.take()
+        if counts:
+            async with self._sessions() as session, session.begin():
+                await write_failed(session, counts, now=self._clock())
+
     @asynccontextmanager
     async def noting(self) -> AsyncIterator[None]:
-        """Note uses once a minute while the block runs, and at its end."""
-        task = asyncio.create_task(self._note(), name="key uses")
+        """Note uses and failures now and then while the block runs, and at its end."""
+        jobs = ((self.note_uses, NOTE_EVERY_S), (self.write_failed, FAILED_EVERY_S))
+        tasks = [asyncio.create_task(_every(*job), name=job[0].__name__) for job in jobs]
         try:
             yield
         finally:
-            await end(task)
-            with suppress(*AWAY):
-                await self.note_uses()
+            for task, (write, _) in zip(tasks, jobs, strict=True):
+                await end(task)
+                with suppress(*AWAY):
+                    await write()
 
-    async def _note(self) -> None:
-        while True:
-            await asyncio.sleep(NOTE_EVERY_S)
-            with suppress(*AWAY):
-                await self.note_uses()
+
+async def _every(write: Callable[[], Awaitable[None]], pause_s: float) -> None:
+    while True:
+        await asyncio.sleep(pause_s)
+        with suppress(*AWAY):
+            await write()
 
 
 def quota_of(own: int | None, settings: Settings) -> int:

@@ -152,6 +152,19 @@ async def test_closed_days_of_the_journal_change_no_answer(
     await assert_reconciled(programme)
 
 
+async def test_a_restatement_is_in_the_audit_trail(
+    programme: FastAPI, reporter: httpx.AsyncClient
+) -> None:
+    await send(reporter, rides(1))
+
+    report = await restated(programme)
+    query = {"target": f"run:{report['run_id']}"}
+    (event,) = (await reporter.get("/v1/audit-events", params=query)).json()["data"]
+
+    assert (event["act"], event["actor"]["kind"]) == ("run.begun", "operator")
+    assert event["changes"]["target"] == [None, report["to"]]
+
+
 async def test_an_action_and_its_receipt_show_the_restatement(
     programme: FastAPI, reporter: httpx.AsyncClient
 ) -> None:
