@@ -1,7 +1,9 @@
 """People who have something to collect and to spend before the load begins: rides of three days.
 
-What was earned on each of the last three days is ripe and not lapsed, and is worth several trees of
-the project that is opened for the run. Half of them are hot people of the mix, half cold ones.
+What was earned on each of the last three days is worth several trees of the project that is opened
+for the run. It is ripe at once where the system is ours; elsewhere what is reported late ripens the
+next morning, and those who collect before get nothing.
+Half of the people are hot ones of the mix, half cold ones.
 """
 
 import json
@@ -14,7 +16,7 @@ from loadtest.mix import BEIJING, PEOPLE, SOURCES, Mix
 from loadtest.system import System
 from loadtest.tally import Tally
 
-DAYS = (1, 2, 3)  # before today: they ripen at 07:00 of the next day and lapse 72 hours later
+DAYS = (1, 2, 3)  # before today
 # Up to the daily caps; long enough for that, and short enough not to look implausible.
 RIDES = (("transit.metro", "12.0"),) * 8 + (("transit.bus", "8.0"),) * 5
 BATCH_EVENTS = 500

@@ -33,6 +33,7 @@ from loadtest.harness import (
     tls_context,
     wait_until,
 )
+from loadtest.ripening import policy_at_once
 
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
 POLL_S = 0.1
@@ -155,10 +156,14 @@ def started_system(folder: Path | None, **environment: str) -> Iterator[System]:
 
 
 def system_in(folder: Path, **environment: str) -> SystemUnderTest:
-    """A system that is not started yet, with its data folder in `folder`."""
+    """A system that is not started yet, with its data folder in `folder`.
+
+    Its points ripen at once, so that people have something to collect and to spend.
+    """
     # All load comes from this machine's one address.
     usual = {"SAXAUL_LOG_LEVEL": "warning", "SAXAUL_ADDRESS_CONNECTIONS": "4096"}
-    settings = {**os.environ, **usual, **environment}
+    points = {"SAXAUL_POLICY": str(policy_at_once(folder))}
+    settings = {**os.environ, **usual, **points, **environment}
     settings.pop("SAXAUL_PORT", None)  # a free one, and after a restart the same again
     return SystemUnderTest(folder / "home", settings)
 

@@ -19,7 +19,7 @@ from loadtest.requests import EVENTS
 from loadtest.seed import open_project
 from loadtest.tally import Tally
 
-RIPE_DAYS_AGO = 3  # points of a late event ripen at once, at any time of the day
+RIPE_DAYS_AGO = 3
 # By activity: source, points, data, and the name of what is claimed.
 ACTIVITIES: dict[str, tuple[str, int, dict[str, object], str]] = {
     "transit.metro": ("metro-bj", 794, {"distance_km": "12.4"}, "trip_id"),

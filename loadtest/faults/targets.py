@@ -123,7 +123,12 @@ class Targets:
         below = (faketime, "-f", f"{AHEAD_S:+d}s")
         async with self.plain() as plain:
             with ExitStack() as stack:
-                more = another_api(plain.system, below=below, FAKETIME_DONT_FAKE_MONOTONIC="1")
+                more = another_api(
+                    plain.system,
+                    below=below,
+                    FAKETIME_DONT_FAKE_MONOTONIC="1",
+                    SAXAUL_POLICY=plain.tested.environment["SAXAUL_POLICY"],
+                )
                 try:
                     skewed, _ = stack.enter_context(more)
                 except NotRunning as error:

@@ -10,6 +10,7 @@ from fastapi import FastAPI
 from flow_system import NOT_DURABLE, System, running_system
 from prepared import prepare_home
 
+from loadtest.ripening import policy_at_once
 from service.settings import Settings
 
 TIMEOUT_S = 0.5  # leases of dead senders of webhooks end after four of these
@@ -28,12 +29,14 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def system(tmp_path_factory: pytest.TempPathFactory, cache: Path) -> Iterator[System]:
     """A system of two API processes. Tests share it: they bring people and events of their own.
 
-    It has no quotas: tests ask for more in a minute than a person does.
+    It has no quotas: tests ask for more in a minute than a person does; and its points ripen at
+    once, since its clock is the machine's.
     """
     no_quotas = {"partner_quota_per_minute": 0, "person_quota_per_minute": 0}
     home = tmp_path_factory.mktemp("system")
     prepare_home(home, cache)
-    with running_system(home, NOT_DURABLE, workers=2, **no_quotas) as running:
+    policy = policy_at_once(home)
+    with running_system(home, NOT_DURABLE, workers=2, policy=policy, **no_quotas) as running:
         assert len(running.pids("api")) == 2
         yield running
 

@@ -29,7 +29,8 @@ Request = tuple[str, Mapping[str, object] | None]
 @pytest.fixture(scope="module")
 def other_url(system: System) -> Iterator[str]:
     """One more process, beside those of the system that share an address."""
-    with another_api(running_system(None, system.home), **NO_QUOTA) as (found, _):
+    same = {"SAXAUL_POLICY": system.environment["SAXAUL_POLICY"], **NO_QUOTA}
+    with another_api(running_system(None, system.home), **same) as (found, _):
         yield found.url
 
 
