@@ -161,7 +161,11 @@ def system_in(folder: Path, **environment: str) -> SystemUnderTest:
     Its points ripen at once, so that people have something to collect and to spend.
     """
     # All load comes from this machine's one address.
-    usual = {"SAXAUL_LOG_LEVEL": "warning", "SAXAUL_ADDRESS_CONNECTIONS": "4096"}
+    usual = {
+        "SAXAUL_LOG_LEVEL": "warning",
+        "SAXAUL_ADDRESS_CONNECTIONS": "4096",
+        "SAXAUL_WEBHOOK_LOOPBACK": "true",  # the receiver is here, too
+    }
     points = {"SAXAUL_POLICY": str(policy_at_once(folder))}
     settings = {**os.environ, **usual, **points, **environment}
     settings.pop("SAXAUL_PORT", None)  # a free one, and after a restart the same again

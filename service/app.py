@@ -74,6 +74,7 @@ def create_app(
         openapi_tags=TAGS,
         docs_url=None,
         redoc_url=None,
+        redirect_slashes=False,  # a redirect would name the host that the request named
     )
     app.state.runtime = None  # until the resources are open
     add_problem_handlers(app)

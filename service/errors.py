@@ -20,6 +20,7 @@
     - NotReporter           somebody else reported the action
     - LevelNotYours         an evidence level that this caller may not state
     - KeyNotYours           a key that is of the other mode, or can do more than the caller's
+    - MetricsNotYours       the metrics are for this machine, or for whoever has their token
     - TestKeyNeeded         this is about test data, and the key is a live one
     - ConnectorUnconfirmed  the key that the connector was made with is gone, or may not report
     - ConnectorDisabled     the connector or its partner is disabled
@@ -74,6 +75,7 @@
     - BatchTooLarge
   + HeadTooLarge            the request line and headers are larger than 16 KiB
   + RequestTooSlow          the head or the body did not arrive in time
+  + HostNotServed           the request names a host that this service is not
   + UnsupportedType         a content type that this address does not read
   + Invalid                 understood, and wrong
     - FieldsInvalid         one or more fields; `errors` has a JSON Pointer for each
@@ -94,6 +96,7 @@
     - ShuttingDown          this process is draining
     - StreamsFull           too many listeners are connected to this process
     - IssuerAway            the issuer of people's tokens does not give its keys
+    - CertificatesBusy      many certificates are being made as PDF
     - MappersBusy           too many heavy messages to connectors are being read
     - MappingTooSlow        a connector's expressions took too long over a message
     - UnprovenBodiesFull    too many large messages arrive that no key vouches for
@@ -274,6 +277,14 @@ class ConnectorDisabled(Forbidden):
 
     code = "connector-disabled"
     title = "The connector is disabled"
+
+
+class MetricsNotYours(Forbidden):
+    """Metrics are shown to this machine alone, or to whoever sends SAXAUL_METRICS_TOKEN as bearer
+    token."""
+
+    code = "metrics-not-yours"
+    title = "The metrics are not public"
 
 
 class NotFound(ServiceError):
@@ -635,6 +646,14 @@ class RequestTooSlow(ServiceError):
     title = "The request took too long to arrive"
 
 
+class HostNotServed(ServiceError):
+    """The request names a host that this service does not answer for. Use the address that you were
+    given; operators list names in SAXAUL_HOSTS."""
+
+    code = "host-not-served"
+    title = "This host is not served here"
+
+
 class UnsupportedType(ServiceError):
     """The content type is not one that this address reads."""
 
@@ -795,6 +814,14 @@ class IssuerAway(Unavailable):
         """`retry_after_s` says when the issuer is asked again."""
         super().__init__(detail)
         self.retry_after_s = retry_after_s
+
+
+class CertificatesBusy(Unavailable):
+    """Many certificates are being made as PDF. Ask again shortly, or read the page."""
+
+    code = "certificates-busy"
+    title = "Many certificates are being made"
+    retry_after_s = 5
 
 
 class MappersBusy(Unavailable):

@@ -21,6 +21,7 @@ from methodologies.contract import CatalogueBroken
 from methodologies.plugins import load_all
 from service.app import create_app, fast_path_of
 from service.clock import seconds
+from service.http.addresses import HSTS, is_over_tls
 from service.http.connections import ConnectionLimits, Connections, proxies
 from service.http.fast_path import FastPath
 from service.http.logs import open_log
@@ -125,6 +126,7 @@ def server_of(
         access_log=False,
         log_config=None,
         server_header=False,
+        headers=[("Strict-Transport-Security", HSTS)] if is_over_tls(settings) else [],
         date_header=True,
         proxy_headers=bool(proxies(settings.trusted_proxies)),
         forwarded_allow_ips=proxies(settings.trusted_proxies),

@@ -19,6 +19,7 @@ from methodologies.exclusive import load_exclusions
 from service.catalogue.dependencies import CatalogueRuntime, CatalogueSite
 from service.clock import Clock
 from service.forest.liability import LiabilityGauges
+from service.http.addresses import hosts_of
 from service.http.metrics import Metrics, NoMetrics
 from service.http.quota import Quota
 from service.http.runtime import HttpRuntime
@@ -162,6 +163,7 @@ async def _running(
         quota=shared.quota,
         stopping=shared.stopping,
         streams=shared.streams,
+        hosts=hosts_of(settings),
         lags=partial(lags, sessions),
         queued_events=intake.queued_events,
         before_metrics=_before_metrics(resources, metrics),

@@ -150,8 +150,18 @@ class Settings(BaseSettings):
     )
     public_url: str | None = Field(
         None,
-        description="Where the public reaches the API, for the addresses on certificates. "
-        "Unset: as the request was addressed.",
+        pattern=r"^[Hh][Tt][Tt][Pp][Ss]?://[^/?#\s@]+(/[^?#\s]*)?$",
+        description="Where the public reaches the API, for addresses in answers and on "
+        "certificates; with https browsers are told to stay with it. Unset: where it listens.",
+    )
+    hosts: str = Field(
+        "",
+        description="Names that requests may be addressed to, separated by commas, beside the "
+        "public URL's and this machine's own. Unset: any.",
+    )
+    metrics_token: SecretStr | None = Field(
+        None,
+        description="Bearer token for GET /metrics. Unset: this machine alone may read them.",
     )
     webhook_loopback: bool = Field(
         False,

@@ -207,6 +207,7 @@ def settings_of(home: Path, **changes: object) -> Settings:
         "home": home,
         "person_key": PERSON_KEY,
         "secret_key": SECRET_KEY,
+        "public_url": "http://saxaul.test",
         "oidc_issuer": ISSUER,
         "oidc_audience": AUDIENCE,
         "oidc_jwks_url": f"file://{home}/issuer/jwks.json",

@@ -15,6 +15,7 @@ PARENT_DEATH = Path(__file__).with_name("parent_death.py")
 LOG_BYTES = 50 * 1024 * 1024  # a log that is longer at a start is moved to NAME.log.1
 TAIL_LINES = 15
 POLL_S = 0.02
+LOG_MODE = 0o600  # addresses and faults of people's requests are for the operator alone
 
 Process = subprocess.Popen[bytes]
 
@@ -41,7 +42,9 @@ def spawn(
     """
     rotate(log)
     watch = [str(os.getpid()), str(int(orphan_signal)), identity]
-    with log.open("ab") as output:
+    descriptor = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, LOG_MODE)
+    os.fchmod(descriptor, LOG_MODE)  # one of an earlier version was readable by others
+    with os.fdopen(descriptor, "ab") as output:
         return subprocess.Popen(  # noqa: S603  every command is ours; no shell, nothing from outside
             [sys.executable, "-I", "-S", str(PARENT_DEATH), *watch, *map(str, command)],
             stdin=stdin,
@@ -137,8 +140,9 @@ def command_line(pid: int) -> list[str]:
 
 
 def rotate(log: Path) -> None:
-    log.parent.mkdir(parents=True, exist_ok=True)
+    log.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     if log.exists() and log.stat().st_size > LOG_BYTES:
+        log.chmod(LOG_MODE)
         log.replace(log.with_name(log.name + ".1"))
 
 

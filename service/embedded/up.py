@@ -224,10 +224,7 @@ def environment(startup: Startup, *, url: str, database_url: str, redis_url: str
         keys = {**remember(startup.home / "secrets.json", **missing), **keys}
     jwks = (startup.home / "issuer" / "jwks.json").as_uri()
     inherited = {name: value for name, value in os.environ.items() if name != OWNER}
-    # On one's own machine with one's own servers, webhooks may come back to it.
-    here = settings.database_url is None and settings.host in ("127.0.0.1", "::1", "localhost")
     return {
-        "SAXAUL_WEBHOOK_LOOPBACK": str(here).lower(),
         **inherited,
         "DATABASE_URL": database_url,
         "REDIS_URL": redis_url,
@@ -236,6 +233,7 @@ def environment(startup: Startup, *, url: str, database_url: str, redis_url: str
         "SAXAUL_HOME": str(startup.home),
         "SAXAUL_HOST": settings.host,
         "SAXAUL_PORT": url.rpartition(":")[2],
+        "SAXAUL_PUBLIC_URL": settings.public_url or url,
         "SAXAUL_OIDC_ISSUER": settings.oidc_issuer or url,
         "SAXAUL_OIDC_JWKS_URL": settings.oidc_jwks_url or jwks,
         "SAXAUL_VIRTUAL_CLOCK": str(settings.virtual_clock),

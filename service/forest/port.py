@@ -16,6 +16,7 @@ from sqlalchemy import RowMapping
 from service.forest.lot import Report
 from service.forest.plant import Line, wrong_lines
 from service.forest.schemas import NewReport
+from service.forest.spreadsheet import cell
 
 LINES_MAX = 10_000
 TOLD = (
@@ -49,7 +50,7 @@ class CsvFile:
         out = io.StringIO()
         table = csv.DictWriter(out, [*TOLD, *ASKED], restval="", lineterminator="\r\n")
         table.writeheader()
-        table.writerows(_row_of(lot) for lot in lots)
+        table.writerows({name: cell(value) for name, value in _row_of(lot).items()} for lot in lots)
         return b"\xef\xbb\xbf" + out.getvalue().encode()
 
     def read(self, content: bytes) -> list[Line]:

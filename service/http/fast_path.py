@@ -11,6 +11,8 @@ from starlette.types import Message, Receive, Scope, Send
 
 from service.acting import acting
 from service.clock import seconds
+from service.errors import HostNotServed
+from service.http.addresses import is_served
 from service.http.bodies import Bodies, Prove
 from service.http.logs import REQUEST, REQUEST_ID, request_id_of
 from service.http.problems import answer_to
@@ -71,7 +73,13 @@ class FastPath:
     async def _named(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Name and count a request, if that is wished, and serve it."""
         if self._slow_seconds is None:
-            await self._serve(scope, receive, send)
+
+            async def send_private(message: Message) -> None:
+                if message["type"] == "http.response.start":
+                    message["headers"] = [*message["headers"], *_kept_by_nobody(message)]
+                await send(message)
+
+            await self._serve(scope, receive, send_private)
             return
         request_id = request_id_of(scope["headers"])
         header = (REQUEST_ID, request_id.encode())
@@ -83,7 +91,8 @@ class FastPath:
                 status = message["status"]
                 spent: Spent | None = scope.get(SPENT)
                 quota_headers = () if spent is None else spent.headers()
-                message["headers"] = [*message["headers"], header, *quota_headers]
+                private = _kept_by_nobody(message)
+                message["headers"] = [*message["headers"], header, *quota_headers, *private]
             await send(message)
 
         token = REQUEST.set(request_id)
@@ -99,8 +108,12 @@ class FastPath:
             REQUEST.reset(token)
 
     async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
-        limit_bytes = runtime_of(self.app, HttpRuntime).resources.settings.body_bytes
-        body = self._bodies.of(scope, receive, limit_bytes)
+        runtime = runtime_of(self.app, HttpRuntime)
+        if runtime.hosts and not is_served(scope["headers"], runtime.hosts):
+            refusal = HostNotServed("Nothing is served here under the host that you named.")
+            await answer_to(refusal)(scope, receive, send)
+            return
+        body = self._bodies.of(scope, receive, runtime.resources.settings.body_bytes)
         try:
             await self._answer(scope, body.receive, send)
         finally:
@@ -166,6 +179,14 @@ def template_of(scope: Scope) -> str:
     """Return the template of a request's path, once it was answered: a path may name a person."""
     template = scope.get(TEMPLATE) or getattr(scope.get("route"), "path", None)
     return str(template or NO_ROUTE)
+
+
+def _kept_by_nobody(message: Message) -> tuple[tuple[bytes, bytes], ...]:
+    """Return the header that an answer gets unless it says itself how long it may be kept: most
+    are about somebody, and none of those is for a cache."""
+    if any(name == b"cache-control" for name, _ in message["headers"]):
+        return ()
+    return ((b"cache-control", b"no-store"),)
 
 
 def _span(

@@ -27,6 +27,7 @@ IdempotencyKey = Annotated[
     Header(min_length=1, max_length=KEY_CHARS_MAX, description=KEY_DESCRIPTION),
 ]
 BUCKETS = 1024
+REPLAYED = "Idempotent-Replayed"
 
 
 def key_of(request: Request) -> str | None:
@@ -81,7 +82,7 @@ class Answered:
     @property
     def headers(self) -> dict[str, str]:
         """The header that marks a stored answer; none for a fresh one."""
-        return {"Idempotent-Replayed": "true"} if self.replayed else {}
+        return {REPLAYED: "true"} if self.replayed else {}
 
 
 async def write_once(

@@ -26,6 +26,7 @@ STATUS: dict[type[ServiceError], int] = {
     errors.RequestTooSlow: 408,
     errors.TooLarge: 413,
     errors.UnsupportedType: 415,
+    errors.HostNotServed: 421,
     errors.Invalid: 422,
     errors.TooMany: 429,
     errors.HeadTooLarge: 431,

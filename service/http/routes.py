@@ -1,15 +1,18 @@
 """Health, metrics and the explanations of problems."""
 
+import hmac
 import inspect
+from ipaddress import ip_address
 
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import JSONResponse
+from pydantic import SecretStr
 from redis.exceptions import RedisError
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
-from service.errors import PageNotFound, ServiceError
+from service.errors import MetricsNotYours, PageNotFound, ServiceError
 from service.http.dependencies import AppResources
 from service.http.metrics import CONTENT_TYPE
 from service.http.problems import (
@@ -30,6 +33,7 @@ INTERNAL: dict[str, object] = {
     "explanation": "A bug of ours: it is in our log. Send the same request again later; what was "
     "recorded is answered as a duplicate.",
 }
+PASSED_ON = ("x-forwarded-for", "forwarded", "x-real-ip", "via")
 MIGRATED = text("SELECT to_regclass('journal_pending') IS NOT NULL")
 
 
@@ -59,10 +63,11 @@ async def ready(resources: AppResources) -> JSONResponse:
     return JSONResponse(checks, 200 if is_ready else 503)
 
 
-@router.get("/metrics", response_class=Response)
+@router.get("/metrics", response_class=Response, responses=documented(403))
 async def metrics(request: Request) -> Response:
-    """Prometheus' text format."""
+    """Prometheus' text format, for this machine, or for who sends SAXAUL_METRICS_TOKEN."""
     runtime = runtime_of(request.app, HttpRuntime)
+    _check_reader(request, runtime.resources.settings.metrics_token)
     found = runtime.metrics
     try:
         for look in runtime.before_metrics:
@@ -92,6 +97,25 @@ async def problem(code: str) -> dict[str, object]:
         if error.code == code:
             return _explained(error)
     raise PageNotFound(f"There is no problem {code!r}. GET /problems lists them.")
+
+
+def _check_reader(request: Request, token: SecretStr | None) -> None:
+    """Raise MetricsNotYours unless the request comes from this machine, or has the token if one is
+    set. What a proxy here passes on does not come from here."""
+    if token is not None and token.get_secret_value():
+        wanted = f"Bearer {token.get_secret_value()}".encode()
+        if hmac.compare_digest(request.headers.get("authorization", "").encode(), wanted):
+            return
+    elif _is_here(request) and not any(name in request.headers for name in PASSED_ON):
+        return
+    raise MetricsNotYours("Ask from the machine itself, or set SAXAUL_METRICS_TOKEN and send it.")
+
+
+def _is_here(request: Request) -> bool:
+    try:
+        return request.client is not None and ip_address(request.client.host).is_loopback
+    except ValueError:
+        return False
 
 
 def _explained(error: type[ServiceError]) -> dict[str, object]:

@@ -29,7 +29,8 @@ class HttpRuntime:
 
     `stopping` is set when the process was asked to end. `lags` asks the database how many seconds
     each projector is behind; `queued_events` counts the events that wait in this process's lanes.
-    `before_metrics` are called in their order before metrics are shown.
+    `hosts` are those that a request may name, any if there are none. `before_metrics` are called in
+    their order before metrics are shown.
     """
 
     resources: Resources
@@ -38,6 +39,7 @@ class HttpRuntime:
     quota: Quota
     stopping: asyncio.Event
     streams: Streams
+    hosts: frozenset[str]
     lags: Callable[[], Awaitable[dict[str, float]]]
     queued_events: Callable[[], int]
     before_metrics: tuple[Callable[[], Awaitable[None]], ...]

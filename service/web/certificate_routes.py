@@ -6,6 +6,7 @@ from fastapi import APIRouter, Depends, Request, Response
 
 from service.forest.certificate import read_certificate
 from service.forest.schemas import CertificateView
+from service.http.addresses import public_url_of
 from service.http.caching import GUARDS, HTML
 from service.http.dependencies import AppResources, Transaction
 from service.http.problems import documented
@@ -20,10 +21,9 @@ SHORT = "public, max-age=60"
 KEPT = {"Cache-Control": SHORT, "Vary": "Accept", "Referrer-Policy": "no-referrer"}
 
 
-async def address_of(request: Request, resources: AppResources) -> str:
+async def address_of(resources: AppResources) -> str:
     """Where certificates are shown, up to the serial."""
-    base = resources.settings.public_url or str(request.base_url)
-    return base.rstrip("/") + "/v1/certificates/"
+    return public_url_of(resources.settings) + "/v1/certificates/"
 
 
 Address = Annotated[str, Depends(address_of)]

@@ -49,7 +49,8 @@ async def fragile(tmp_path_factory: pytest.TempPathFactory, cache: Path) -> Asyn
     """
     home = tmp_path_factory.mktemp("fragile")
     prepare_home(home, cache)
-    quick = {"totals_cache_seconds": 0, "webhook_timeout_seconds": TIMEOUT_S}
+    quick = {"totals_cache_seconds": 0, "webhook_timeout_seconds": TIMEOUT_S,
+             "webhook_loopback": True}  # fmt: skip
     with running_system(home, **quick) as running:
         await running.assert_durable()
         yield running

@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from service.errors import PageNotFound
 from service.http.dependencies import AppResources, Now, Transaction
-from service.http.idempotency import add_unstored
+from service.http.idempotency import REPLAYED, add_unstored
 from service.http.pages import Page, Paging, newest_first
 from service.http.problems import documented
 from service.http.times import Moment
@@ -90,9 +90,9 @@ def _example(wanted: TestRequest | None) -> str:
 
 
 def _with_secret(route: Answering) -> Answering:
-    """Decorate a repeatable route: its answer also shows the endpoint's secret.
+    """Decorate a repeatable route: its first answer also shows the endpoint's secret.
 
-    It is added to each answer, so that it is not stored with one.
+    It is added to that answer, so that it is not stored with it; a repeat says null.
     """
 
     @wraps(route)
@@ -100,6 +100,8 @@ def _with_secret(route: Answering) -> Answering:
         *, session: AsyncSession, vault: Vault, caller: Caller, **others: Any
     ) -> Response:
         made = await route(session=session, vault=vault, caller=caller, **others)
+        if REPLAYED in made.headers:
+            return add_unstored(made, secret=None)
         endpoint = UUID(orjson.loads(bytes(made.body))["endpoint_id"])
         secret = await use.secret_of(session, vault, caller.partner, endpoint)
         return add_unstored(made, secret=secret)

@@ -87,9 +87,11 @@ class EndpointView(BaseModel):
 
 
 class EndpointMade(EndpointView):
-    """An endpoint with its secret, which is shown this once."""
+    """An endpoint with its secret, which is shown this once: a repeat of the request says null."""
 
-    secret: str | None = Field(description="`whsec_...`; null for Ed25519, where we keep it.")
+    secret: str | None = Field(
+        description="`whsec_...`; null for Ed25519, where we keep it, and in a repeated answer."
+    )
 
 
 class TestRequest(BaseModel):
@@ -136,7 +138,7 @@ class AttemptView(BaseModel):
     status: int | None
     error: str | None = Field(description="What went wrong, in words.")
     answer: str | None = Field(
-        description="The first KiB of the answer; what is no UTF-8 shows as U+FFFD."
+        description="The first 256 bytes of the answer; what is no UTF-8 shows as U+FFFD."
     )
 
 

@@ -17,7 +17,7 @@ from service.webhooks.outbound.connector import open_connector
 from service.webhooks.outbound.schedule import read_retry_after
 from service.webhooks.signing import signed_headers
 
-ANSWER_BYTES_MAX = 1024
+ANSWER_BYTES_MAX = 256  # enough for an error's text, too little for what an inner service tells
 HEAD_BYTES_MAX = 8 * 1024
 BUFFER_BYTES = 4 * 1024
 CONNECT_SHARE = 3  # connecting may take this part of the whole time
@@ -56,7 +56,7 @@ class Sender:
 
 
 async def _beginning(response: aiohttp.ClientResponse) -> bytes:
-    """Return the first KiB of an answer, as sent: nothing is unpacked, and the rest is not read."""
+    """Return the beginning of an answer, as sent: nothing is unpacked, and the rest is not read."""
     content = b""
     while len(content) <= ANSWER_BYTES_MAX:
         some = await response.content.read(ANSWER_BYTES_MAX + 1 - len(content))

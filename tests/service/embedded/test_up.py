@@ -69,6 +69,22 @@ def test_the_printed_curl_earns_points(up: SystemUnderTest) -> None:
     assert answer["points"] > 0
 
 
+def test_others_of_this_machine_cannot_read_its_logs(up: SystemUnderTest) -> None:
+    logs = list((up.home / "logs").iterdir())
+
+    assert logs
+    assert {log.stat().st_mode & 0o777 for log in logs} == {0o600}
+    assert (up.home / "logs").stat().st_mode & 0o777 == 0o700
+
+
+def test_webhooks_may_not_go_to_this_machine_unless_somebody_says_so(up: SystemUnderTest) -> None:
+    for program in ("api", "worker"):
+        for pid in up.pids(program):
+            settings = psutil.Process(pid).environ()
+            assert "SAXAUL_WEBHOOK_LOOPBACK" not in settings
+            assert settings["SAXAUL_PUBLIC_URL"] == up.url
+
+
 def test_it_shows_no_password(up: SystemUnderTest) -> None:
     for server in ("postgres", "valkey"):
         kept = json.loads((up.home / f"{server}.json").read_text())

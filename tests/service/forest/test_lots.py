@@ -7,8 +7,11 @@ from typing import Any
 
 import httpx
 import pytest
+from builders import unique
 from fastapi import FastAPI
 from grove import PRICE, a_project, all_at_once, broken_rules, insist, ordered, with_points
+
+from service.forest.spreadsheet import FORMULA_STARTS, cell
 
 TODAY, CSV = "2026-06-15", {"Content-Type": "text/csv"}
 
@@ -228,3 +231,28 @@ async def test_only_an_administrator_gets_there(
     for path in ("lots", "species", "liability", "lots/export", "lots/x"):
         assert (await partner.get(f"/v1/admin/{path}")).status_code == 403
         assert (await public.get(f"/v1/admin/{path}")).status_code == 401
+
+
+@pytest.mark.parametrize("start", ["=", "+", "-", "@", "\t", "\r", "\n", "  ="])
+async def test_a_name_is_no_formula_in_a_spreadsheet(
+    app: FastAPI, partner: httpx.AsyncClient, admin: httpx.AsyncClient, start: str
+) -> None:
+    hands = unique("hands")
+    project = await a_project(app, place=f"{start}HYPERLINK(1)", planting_partner=hands)
+    await ordered(partner, project, await with_points(app, PRICE))
+    (await admin.post(f"/v1/admin/lots/{project}-001/fund")).raise_for_status()
+
+    path = f"/v1/admin/lots/export?format=csv&planting_partner={hands}"
+    exported = (await admin.get(path)).raise_for_status().content.decode("utf-8-sig")
+
+    (row,) = csv.DictReader(io.StringIO(exported, newline=""))
+    assert row["place"] == f"'{start}HYPERLINK(1)"
+    assert not [one for one in row.values() if one.lstrip(" ").startswith(FORMULA_STARTS)]
+
+
+def test_a_cell_is_changed_only_where_it_could_be_reckoned() -> None:
+    texts = ("=1+1", "-2", "@x", " =1", "Alxa", "'=1", "", "a=b", 7, -7, None)
+
+    assert [cell(text) for text in texts] == [
+        "'=1+1", "'-2", "'@x", "' =1", "Alxa", "'=1", "", "a=b", 7, -7, None,
+    ]  # fmt: skip

@@ -4,8 +4,9 @@ import asyncio
 from datetime import UTC, datetime
 from typing import Any
 
+from service.errors import CertificatesBusy
 from service.forest.schemas import CertificateView, LotWhole
-from service.web.certificate_cache import CertificateCache
+from service.web.certificate_cache import WAITING_MAX, CertificateCache
 
 
 def a_certificate(state: str = "pledged", **changes: Any) -> CertificateView:
@@ -45,12 +46,35 @@ async def test_another_state_of_the_lot_is_another_pdf() -> None:
 
 async def test_those_asked_for_last_are_kept() -> None:
     certificates = CertificateCache(kept_max=2)
-    alice, bob = a_certificate(display_name="Alice"), a_certificate(display_name="Bob")
+    one, two, three = (a_certificate(serial=f"SX-{number}") for number in range(3))
 
-    first, second = await certificates.pdf_of(alice), await certificates.pdf_of(bob)
-    again = await certificates.pdf_of(alice)
-    await certificates.pdf_of(a_certificate(display_name="Cai"))
+    first, second = await certificates.pdf_of(one), await certificates.pdf_of(two)
+    again = await certificates.pdf_of(one)
+    await certificates.pdf_of(three)
 
     assert again is first
-    assert await certificates.pdf_of(alice) is first
-    assert await certificates.pdf_of(bob) is not second
+    assert await certificates.pdf_of(one) is first
+    assert await certificates.pdf_of(two) is not second
+
+
+async def test_a_certificate_has_one_pdf_at_a_time() -> None:
+    certificates = CertificateCache(kept_max=2)
+    other = await certificates.pdf_of(a_certificate(serial="SX-1"))
+
+    for state in ("pledged", "funded", "planted", "pledged"):
+        await certificates.pdf_of(a_certificate(state))
+
+    assert await certificates.pdf_of(a_certificate(serial="SX-1")) is other
+
+
+async def test_not_everybody_can_wait_for_a_pdf() -> None:
+    certificates = CertificateCache()
+    many = (a_certificate(serial=f"SX-{number}") for number in range(WAITING_MAX + 5))
+
+    found = await asyncio.gather(
+        *(certificates.pdf_of(one) for one in many), return_exceptions=True
+    )
+
+    assert sum(isinstance(one, bytes) for one in found) == WAITING_MAX
+    assert sum(isinstance(one, CertificatesBusy) for one in found) == 5
+    assert (await certificates.pdf_of(a_certificate(serial="SX-99"))).startswith(b"%PDF")
