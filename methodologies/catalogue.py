@@ -10,6 +10,7 @@ from pathlib import Path
 
 from methodologies.branches import is_region
 from methodologies.cases import Case
+from methodologies.claims import kinds_in
 from methodologies.contract import (
     Assessment,
     CatalogueBroken,
@@ -89,6 +90,7 @@ class Catalogue:
         self._usable = _usable(versions)
         self._resolved: dict[tuple[str, str | None, date], ResolvedVersion] = {}
         self.activities = frozenset(self._usable)
+        self.claim_kinds = kinds_in(one for version in versions for one in version.inputs)
 
     def assess(
         self,

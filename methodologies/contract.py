@@ -77,6 +77,17 @@ class Assessment(NamedTuple):
     u_permille: int  # relative uncertainty at 95 percent, in thousandths: the class of the branch
 
 
+@dataclass(frozen=True, slots=True)
+class ClaimKind:
+    """`is_world`: the thing is the same whoever reports it; else only among one partner's reports.
+
+    `issuer` is the input that names who issued the number, where the number does not carry it.
+    """
+
+    is_world: bool
+    issuer: str | None = None
+
+
 class Inputs(NamedTuple):
     """An event's data as read. An optional input that was not given is not in its mapping."""
 

@@ -75,6 +75,11 @@ def leaf_of_reversal(
     )
 
 
+def leaf_of_corroboration(*, salt: bytes, action: str, other: str) -> bytes:
+    """Return the leaf of a corroboration: which action of another partner bears an action out."""
+    return leaf_of({"kind": "corroboration", "action": action, "other": other}, salt)
+
+
 def leaf_of_restatement(
     *,
     salt: bytes | None,

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+from methodologies.claims import kind_of
 from methodologies.document import Cursor
 from methodologies.inputs import Band, Condition, Ratio
 from methodologies.values import KINDS, LISTS, NUMERIC, Input
@@ -9,7 +10,15 @@ from methodologies.values import KINDS, LISTS, NUMERIC, Input
 
 def read_inputs(block: Cursor) -> tuple[Input, ...]:
     """Read the declared inputs, or the columns of a list. CatalogueBroken: one makes no sense."""
-    return tuple(_read_input(key.text(), entry) for key, entry in block.entries())
+    inputs = tuple(_read_input(key.text(), entry) for key, entry in block.entries())
+    required = {one.name for one in inputs if one.required}
+    for one in inputs:
+        if one.claim_kind is not None and one.claim_kind.issuer not in (None, *required):
+            raise block.broken(
+                f"{one.name}: the input {one.claim_kind.issuer!r} issues the claim {one.claim!r} "
+                "and must be required"
+            )
+    return inputs
 
 
 def _read_input(name: str, entry: Cursor) -> Input:
@@ -24,6 +33,7 @@ def _read_input(name: str, entry: Cursor) -> Input:
             "default",
             "choices",
             "claim",
+            "claim_of",
             "counts",
             "expected",
             "at_most",
@@ -57,6 +67,7 @@ def _read_input(name: str, entry: Cursor) -> Input:
         claim=given["claim"].text() if "claim" in given else None,
         counts=given["counts"].text() if "counts" in given else None,
         expected="expected" in given and given["expected"].switch(),
+        claim_kind=kind_of(given),
     )
     if one.low is not None and one.high is not None and one.low > one.high:
         raise entry.broken(f"{name}: min is above max")

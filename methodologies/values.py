@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from decimal import Context, Decimal, Inexact, InvalidOperation, Overflow, Subnormal
 from functools import partial
 
-from methodologies.contract import Inputs
+from methodologies.contract import ClaimKind, Inputs
 
 DIGITS_MAX = 18
 EXPONENT_MAX = 18
@@ -39,7 +39,8 @@ Put = Callable[[str, object, Inputs], str | None]
 class Input:
     """One declared input. Limits belong to numbers and counts, `choices` to a choice.
 
-    `claim` is the kind of the thing that an id names; `counts` is the number input that says how
+    `claim` is the kind of the thing that an id names, `claim_kind` among whom its number is one;
+    `counts` is the number input that says how
     many such things the event is about, so that an id or a list of ids can be held against it. An
     event without an `expected` input is accepted and flagged. A list has at most `at_most` entries
     with these `columns`; the entry of a list of numbers has one column, named like the list.
@@ -59,6 +60,7 @@ class Input:
     expected: bool = False
     at_most: int | None = None
     columns: tuple["Input", ...] = ()
+    claim_kind: ClaimKind | None = None
 
 
 @dataclass(frozen=True, slots=True)

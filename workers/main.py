@@ -30,6 +30,7 @@ from workers.deliveries import Deliveries, sweep_deliveries
 from workers.hooks import forget_hooks
 from workers.lapse import lapse_points
 from workers.leaderboards import rank_regions
+from workers.meetings import Meetings
 from workers.metrics import WorkerMetrics
 from workers.months import open_months
 from workers.pools import end_pools
@@ -63,6 +64,8 @@ async def start(ctx: dict[str, Any]) -> None:
             Deliveries(resources, metrics, resources.sessions),
             SandboxProjector(sandbox),
             Deliveries(sandbox, metrics, resources.sessions),
+            Meetings(resources, metrics),
+            Meetings(sandbox, metrics),
         )
     ]
 
@@ -73,7 +76,7 @@ async def stop(ctx: dict[str, Any]) -> None:
     await ctx["stack"].aclose()
 
 
-async def _supervise(loops: Projectors | Deliveries | SandboxProjector) -> None:
+async def _supervise(loops: Projectors | Deliveries | SandboxProjector | Meetings) -> None:
     """Start loops again that an unknown fault has ended, so that counting goes on."""
     while True:
         try:

@@ -27,6 +27,7 @@ _COLUMNS = """
     reversal.points AS reversed_points, restated.restatements,
     transfer.scheme AS transfer_scheme, transfer.reference AS transfer_reference,
     transfer.recorded_at AS transferred_at,
+    corroboration.other_id AS corroborated_by, corroboration.is_first AS is_corroborated,
     EXISTS (SELECT 1 FROM hold WHERE hold.partner = action.partner
             AND hold.activity = action.activity AND hold.local_day = action.local_day
             AND hold.released_at IS NULL) AS held
@@ -38,6 +39,9 @@ _FROM = """
     LEFT JOIN transfer
         ON transfer.bucket = action.bucket AND transfer.person_id = action.person_id
         AND transfer.action_id = action.action_id
+    LEFT JOIN corroboration
+        ON corroboration.bucket = action.bucket AND corroboration.person_id = action.person_id
+        AND corroboration.action_id = action.action_id
     LEFT JOIN LATERAL (
         SELECT jsonb_agg(jsonb_build_object(
             'run_id', run_id, 'from', old_methodology, 'methodology', methodology,
@@ -82,6 +86,14 @@ async def find_action(
 
     Raises ActionNotFound for an unknown one and for somebody else's alike.
     """
+    row = await action_by_id(session, action_id)
+    if row is None or not _sees(row, caller, hasher):
+        raise ActionNotFound(f"There is no action {action_id} that you may see.")
+    return row
+
+
+async def action_by_id(session: AsyncSession, action_id: UUID) -> RowMapping | None:
+    """Return an action with what became of it, whoever may see it; None when there is none."""
     bucket, month = address_of(action_id)
     row = None
     if month == OUTSIDE or month < 180:
@@ -90,8 +102,6 @@ async def find_action(
         )
         found = await session.execute(query, {"bucket": bucket, "id": action_id})
         row = found.mappings().one_or_none()
-    if row is None or not _sees(row, caller, hasher):
-        raise ActionNotFound(f"There is no action {action_id} that you may see.")
     return row
 
 

@@ -100,6 +100,7 @@ def receipt_of(catalogue: Catalogue, action: RowMapping) -> dict[str, object]:
             "held": action["held"],
             "transferred_to": action["transfer_scheme"],
             "reversed": action["reversal_reason"],
+            "corroborated_by": action["corroborated_by"] and str(action["corroborated_by"]),
         },
         "assessment": None if explanation is None else explanation.as_dict(),
         "digests": {

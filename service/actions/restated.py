@@ -14,6 +14,11 @@ _NEWEST = text("""
     WHERE bucket = :bucket AND person_id = :person AND action_id = :action
     ORDER BY sequence DESC LIMIT 1
 """)
+_IS_FIRST = text("""
+    SELECT EXISTS (SELECT 1 FROM corroboration WHERE bucket = :bucket AND person_id = :person
+                   AND action_id = :action AND is_first)
+""")
+CORROBORATED_LEVEL = "L2"
 
 
 class CurrentValue(NamedTuple):
@@ -27,15 +32,18 @@ class CurrentValue(NamedTuple):
     outcome: str
     reason: str | None
 
-    def cell(self, action: RowMapping, scope: str) -> Cell:
-        """Return the cell of the totals that the value is in; `scope` says how it is counted."""
+    def cell(self, action: RowMapping, scope: str, level: str) -> Cell:
+        """Return the cell of the totals that the value is in; `scope` says how it is counted.
+
+        `level` is the evidence level now: that of the event, or what followed since.
+        """
         return Cell.under(
             self.methodology,
             local_day=action["local_day"],
             activity=action["activity"],
             partner=action["partner"],
             region=self.region,
-            evidence_level=action["evidence_level"],
+            evidence_level=level,
             scope=scope,
         )
 
@@ -73,3 +81,12 @@ async def current_value_of(session: AsyncSession, action: RowMapping, region: st
         action["outcome"],
         action["reason"],
     )
+
+
+async def level_now(session: AsyncSession, action: RowMapping) -> str:
+    """Return the level under which an action is counted; its account must be locked."""
+    named = {
+        "bucket": action["bucket"], "person": action["person_id"], "action": action["action_id"],
+    }  # fmt: skip
+    is_first = (await session.execute(_IS_FIRST, named)).scalar_one()
+    return CORROBORATED_LEVEL if is_first else str(action["evidence_level"])

@@ -8,12 +8,13 @@ from sqlalchemy import RowMapping, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from methodologies.leaf import leaf_of_reversal
-from service.actions.restated import CurrentValue, current_value_of
+from service.actions.restated import current_value_of, level_now
 from service.actions.transfer import scope_now
 from service.clock import uuid7
 from service.errors import ActionNotReversible, ReversalConflict
 from service.intake.ids import new_salts
 from service.journal.append import JournalRow, append
+from service.journal.cell import Amounts, Cell
 from service.partners.person import PersonId
 from service.points.store import lock_account
 from service.points.take_back import take_back_points
@@ -104,7 +105,7 @@ async def reverse_action(
             "salt": salt,
         },
     )
-    scope = await scope_now(session, action)
+    cell = current.cell(action, await scope_now(session, action), await level_now(session, action))
     leaf = leaf_of_reversal(
         salt=salt,
         action=action["action_id"].hex,
@@ -112,19 +113,21 @@ async def reverse_action(
         avoided_mg=reversed_now.avoided_mg,
         points=reversed_now.points,
     )
-    await append(session, _journal_row(action, batch_id, current, scope, taken.points, leaf))
+    await append(
+        session, _journal_row(person.bucket, batch_id, cell, -current.amounts(taken.points), leaf)
+    )
     return reversed_now
 
 
 def _journal_row(
-    action: RowMapping, batch_id: UUID, current: CurrentValue, scope: str, points: int, leaf: bytes
+    bucket: int, batch_id: UUID, cell: Cell, amounts: Amounts, leaf: bytes
 ) -> JournalRow:
     return JournalRow(
-        bucket=action["bucket"],
+        bucket=bucket,
         batch_id=batch_id,
         kind="reversal",
         actions=1,
         people=0,
-        deltas={current.cell(action, scope): -current.amounts(points)},
+        deltas={cell: amounts},
         leaves=leaf,
     )

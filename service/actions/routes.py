@@ -11,6 +11,7 @@ from service.actions.receipt import counted_region, now_of, receipt_of
 from service.actions.reverse import reverse_action
 from service.actions.schemas import (
     ActionRow,
+    CorroborationOfAction,
     ReversalOfAction,
     ReversalRequest,
     ReversalResult,
@@ -204,6 +205,11 @@ def _row(row: Any) -> ActionRow:
             reference=row["transfer_reference"],
             recorded_at=row["transferred_at"],
         )
+    corroboration = None
+    if row["corroborated_by"] is not None:
+        corroboration = CorroborationOfAction(
+            action_id=row["corroborated_by"], first=row["is_corroborated"]
+        )
     offset = row["utc_offset_min"]
     restatements = row["restatements"] or []
     return ActionRow.model_validate(
@@ -215,6 +221,7 @@ def _row(row: Any) -> ActionRow:
             "gross_mg": str(row["gross_mg"]),
             "avoided_mg": str(row["avoided_mg"]),
             "transfer": transfer,
+            "corroboration": corroboration,
             "now": now_of(row),
             "restatements": restatements,
             "reversal": reversal,

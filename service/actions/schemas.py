@@ -64,6 +64,13 @@ class TransferResult(TransferOfAction):
     avoided_mg: Milligrams
 
 
+class CorroborationOfAction(BaseModel):
+    """That two partners reported the same thing: `first` was credited, and is counted at L2."""
+
+    action_id: UUID = Field(description="The other of the two actions.")
+    first: bool
+
+
 class ReversalOfAction(BaseModel):
     """That an action was undone."""
 
@@ -122,6 +129,7 @@ class ActionRow(BaseModel):
     inventory_overlap: str
     held: bool = Field(description="The partner's day is held: its carbon is not in the total.")
     transfer: TransferOfAction | None
+    corroboration: CorroborationOfAction | None
     now: ActionNow
     restatements: list[RestatementOfAction]
     reversal: ReversalOfAction | None

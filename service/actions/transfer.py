@@ -10,7 +10,7 @@ from sqlalchemy import RowMapping, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from methodologies.leaf import leaf_of_transfer
-from service.actions.restated import current_value_of
+from service.actions.restated import current_value_of, level_now
 from service.clock import uuid7
 from service.errors import ActionNotTransferable, TransferConflict
 from service.intake.ids import new_salts
@@ -93,7 +93,7 @@ async def transfer_action(
             "salt": salt,
         },
     )
-    amounts = current.amounts(action["points"])
+    amounts, level = current.amounts(action["points"]), await level_now(session, action)
     await append(
         session,
         JournalRow(
@@ -103,8 +103,8 @@ async def transfer_action(
             actions=0,
             people=0,
             deltas={
-                current.cell(action, action["scope"]): -amounts,
-                current.cell(action, TRANSFERRED): amounts,
+                current.cell(action, action["scope"], level): -amounts,
+                current.cell(action, TRANSFERRED, level): amounts,
             },
             leaves=leaf_of_transfer(
                 salt=salt, action=action["action_id"].hex, scheme=scheme, reference=reference

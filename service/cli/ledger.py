@@ -7,7 +7,11 @@ import orjson
 import typer
 from rich.table import Table
 
+from methodologies.plugins import load_all
+from service.intake.claim_key import ClaimKeys
 from service.local import local_resources, run
+from service.partners.person_key import hasher_of
+from service.reconciliation.claims import ClaimReader
 from service.reconciliation.reconcile import Check, is_quiet
 from service.reconciliation.reconcile import reconcile as check_everything
 from service.terminal import err, out
@@ -29,8 +33,13 @@ def reconcile(
                 if await is_quiet(resources.sessions):
                     break
                 await asyncio.sleep(QUIET_POLL_S)
+            settings = resources.settings
+            catalogue = load_all(settings.methodology_path, resources.clock().date())
+            keys = ClaimKeys(hasher_of(settings), catalogue.claim_kinds)
             return await check_everything(
-                resources.sessions, Counters(resources.valkey, resources.sessions)
+                resources.sessions,
+                Counters(resources.valkey, resources.sessions),
+                ClaimReader(catalogue, keys),
             )
 
     checks = run(work())

@@ -13,6 +13,7 @@ from methodologies.contract import Assessment, DataInvalid, Edition, Refusal, Un
 from methodologies.exclusive import DURATION, Exclusions
 from service.errors import ActivityUnknown, EventInFuture, FieldsInvalid
 from service.intake.address import month_of
+from service.intake.claim_key import Claim, ClaimKeys
 from service.intake.event import CloudEvent, Datum
 from service.intake.extent import Extent
 from service.intake.local_day import EASTERNMOST_MIN, WESTERNMOST_MIN, days_at
@@ -31,10 +32,10 @@ COUNTED_OVERLAPS = ("none", "merchant_s3")  # a third party's inventory does not
 class Candidate(NamedTuple):
     """An event ready to be committed; a named tuple, since one is made for every event.
 
-    `digest` names its content, `claims` what it would own. `overlap` says whose inventory it sits
-    in, `leg` from when to when it lasted, in seconds since 1970, and `extent` what it takes beside
-    its own day, where that matters. `earlier` are accounts that the same event may have gone to
-    before.
+    `digest` names its content, `claims` what it would own, as `owner`. `overlap` says whose
+    inventory it sits in, `leg` from when to when it lasted, in seconds since 1970, and `extent`
+    what it takes beside its own day, where that matters. `earlier` are accounts that the same event
+    may have gone to before.
     """
 
     bucket: int
@@ -55,9 +56,10 @@ class Candidate(NamedTuple):
     overlap: str
     leg: tuple[int, int] | None
     result: Assessment | Refusal
-    claims: tuple[PersonId, ...]
+    claims: tuple[Claim, ...]
     extent: Extent | None = None
     earlier: tuple[PersonId, ...] = ()
+    owner: UUID | None = None
 
 
 class Checked(NamedTuple):
@@ -87,6 +89,7 @@ class Assessor:
         self.catalogue = catalogue
         self._exclusions = exclusions
         self.hasher = hasher
+        self._claim_keys = ClaimKeys(hasher, catalogue.claim_kinds)
         self.settings = settings
         self._ahead = -timedelta(seconds=settings.ahead_seconds)
         self._late = timedelta(days=settings.late_days)
@@ -120,14 +123,15 @@ class Assessor:
             overlap=event.inventoryoverlap,
         )
         leg: tuple[int, int] | None = None
-        claims: tuple[PersonId, ...] = ()
+        claims: tuple[Claim, ...] = ()
+        owner: UUID | None = None
         extent: Extent | None = None
         if not isinstance(result, Refusal):
             if activity in self._exclusions.legs and DURATION in data:
                 leg = self._exclusions.leg_of(activity, int(at.timestamp()), data)
-            claims = tuple(
-                [self.hasher(b"claim\0", caller.environment + one) for one in result.claims]
-            )
+            if result.claims:
+                claims = self._claims(result, data, caller)
+                owner = self._claim_keys.owner_of(person.id, event.source, event.id)
             if result.edition.yearly_per or activity in self._exclusions.whole_days:
                 extent = self._extent(result.edition, day, data, person, caller)
         return Candidate(
@@ -152,6 +156,17 @@ class Assessor:
             claims=claims,
             extent=extent,
             earlier=self._earlier(event, caller),
+            owner=owner,
+        )
+
+    def _claims(
+        self, result: Assessment, data: dict[str, Datum], caller: Caller
+    ) -> tuple[Claim, ...]:
+        return tuple(
+            self._claim_keys.of(
+                one, environment=caller.environment, partner=caller.partner, data=data
+            )
+            for one in result.claims
         )
 
     def _earlier(self, event: CloudEvent, caller: Caller) -> tuple[PersonId, ...]:

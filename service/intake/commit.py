@@ -106,7 +106,7 @@ class Committer:
         days = await read_earnings(connection, new, sorted(self.exclusions.activities), now)
         ids = ActionIds(now, len(new))
         action_ids = [ids.take(event.bucket, event.month) for event in new]
-        lost = await take_claims(connection, new, action_ids)
+        claimed = await take_claims(connection, new, action_ids)
         decider = Decider(
             self.policy,
             batch_id=batch_id,
@@ -116,7 +116,7 @@ class Committer:
             exclusions=self.exclusions,
         )
         for event, action_id, salt in zip(new, action_ids, new_salts(len(new)), strict=True):
-            decider.decide(event, action_id, salt=salt, claimed=action_id in lost)
+            decider.decide(event, action_id, salt=salt, claimed=action_id in claimed.lost)
         decided = decider.decided
         await store.copy_actions(connection, decided.rows)
         await add_earnings(connection, days)

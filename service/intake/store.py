@@ -12,7 +12,7 @@ from uuid import UUID
 import asyncpg
 
 from service.intake.action_row import ActionRow
-from service.intake.address import OUTSIDE, first_day
+from service.intake.address import OUTSIDE, address_of, first_day
 from service.intake.outcome import Outcome
 from service.settings import PROGRAMME_FROM, PROGRAMME_TO
 
@@ -59,24 +59,58 @@ CROSS JOIN LATERAL (
 ) AS action
 """
 
+# What `RETURNING` says is got: claims that were free, or are of the same event already. The others
+# are locked by the attempt, so that what is read of them next is what they are. In the same round
+# trip the forms are looked for under which version 0.1.0 kept what only its reporter knows.
 _CLAIM = """
-INSERT INTO claim (bucket, claim_key, action_id)
-SELECT * FROM unnest($1::int2[], $2::uuid[], $3::uuid[])
-ON CONFLICT DO NOTHING
-"""
-
-_CLAIM_OWNERS = """
+WITH taken AS (
+    INSERT INTO claim AS had (bucket, claim_key, action_id, owner, level)
+    SELECT * FROM unnest($1::int2[], $2::uuid[], $3::uuid[], $4::uuid[], $5::text[])
+    ON CONFLICT (bucket, claim_key) DO UPDATE
+        SET action_id = excluded.action_id, level = excluded.level
+        WHERE had.owner = excluded.owner
+    RETURNING claim_key
+)
+SELECT claim_key, NULL::uuid AS action_id FROM taken
+UNION ALL
 SELECT claim.claim_key, claim.action_id
-FROM unnest($1::int2[], $2::uuid[]) AS input(bucket, claim_key)
+FROM unnest($6::int2[], $7::uuid[]) AS input(bucket, claim_key)
 CROSS JOIN LATERAL (
     SELECT claim_key, action_id FROM claim
+    WHERE claim.bucket = input.bucket AND claim.claim_key = input.claim_key AND owner IS NULL
+    OFFSET 0
+) AS claim
+"""
+
+_HOLDERS = """
+SELECT claim.claim_key, claim.action_id, claim.owner, claim.level
+FROM unnest($1::int2[], $2::uuid[]) AS input(bucket, claim_key)
+CROSS JOIN LATERAL (
+    SELECT claim_key, action_id, owner, level FROM claim
     WHERE claim.bucket = input.bucket AND claim.claim_key = input.claim_key OFFSET 0
 ) AS claim
+"""
+
+_MOVE = """
+UPDATE claim SET action_id = input.action_id, owner = input.owner, level = input.level
+FROM unnest($1::int2[], $2::uuid[], $3::uuid[], $4::uuid[], $5::text[])
+     AS input(bucket, claim_key, action_id, owner, level)
+WHERE claim.bucket = input.bucket AND claim.claim_key = input.claim_key
 """
 
 _RELEASE = """
 DELETE FROM claim USING unnest($1::int2[], $2::uuid[]) AS input(bucket, claim_key)
 WHERE claim.bucket = input.bucket AND claim.claim_key = input.claim_key
+"""
+
+_PARTNER_OF = """
+SELECT partner FROM action WHERE bucket = $1 AND action_id = $2
+    AND local_day >= DATE '{first}' AND local_day < DATE '{end}'
+"""
+
+_MEETINGS = """
+INSERT INTO claim_meeting (bucket, person_id, action_id, holder_id, kind)
+SELECT * FROM unnest($1::int2[], $2::uuid[], $3::uuid[], $4::uuid[], $5::text[])
 """
 
 # An update that changes nothing locks the row and gives its newest value, be it new or old.
@@ -212,26 +246,62 @@ def divmod_month(month: int) -> tuple[int, int, int]:
 
 
 async def take_claims(
-    connection: Connection, claims: Sequence[tuple[int, UUID, UUID]]
-) -> set[UUID]:
-    """Claim these (bucket, key, action), and return the keys that somebody else owns already."""
-    buckets, keys, actions = map(list, zip(*claims, strict=True))
-    status = await connection.execute(_CLAIM, buckets, keys, actions)
-    if int(status.rpartition(" ")[2]) == len(claims):
-        return set()
-    owners = {row[0]: row[1] for row in await connection.fetch(_CLAIM_OWNERS, buckets, keys)}
-    return {key for _, key, action in claims if owners[key] != action}
+    connection: Connection,
+    claims: Sequence[tuple[int, UUID, UUID, UUID | None, str]],
+    earlier: Sequence[tuple[int, UUID]],
+) -> tuple[set[UUID], list[tuple[UUID, UUID]]]:
+    """Claim these (bucket, key, action, owner, level), and lock those that others hold.
+
+    Return the keys that were got, and which of the `earlier` (bucket, key) an action holds.
+    """
+    rows = await connection.fetch(_CLAIM, *_lists(claims, 5), *_lists(earlier, 2))
+    got = {row[0] for row in rows if row[1] is None}
+    return got, [(row[0], row[1]) for row in rows if row[1] is not None]
+
+
+async def holders(
+    connection: Connection, claims: Sequence[tuple[int, UUID]]
+) -> dict[UUID, tuple[UUID, UUID | None, str | None]]:
+    """Return the action, owner and level of each (bucket, key) that is held."""
+    if not claims:
+        return {}
+    rows = await connection.fetch(_HOLDERS, *_lists(claims, 2))
+    return {row[0]: (row[1], row[2], row[3]) for row in rows}
 
 
 async def move_claims(
-    connection: Connection, claims: Sequence[tuple[int, UUID, UUID | None]]
+    connection: Connection,
+    claims: Sequence[tuple[int, UUID, tuple[UUID, UUID | None, str | None] | None]],
 ) -> None:
-    """Give claims of this same transaction to another of its actions, or to none."""
-    buckets, keys, _ = map(list, zip(*claims, strict=True))
-    await connection.execute(_RELEASE, buckets, keys)
-    owned = [claim for claim in claims if claim[2] is not None]
-    if owned:
-        await connection.execute(_CLAIM, *map(list, zip(*owned, strict=True)))
+    """Give locked claims to other actions (id, owner, level), or to none."""
+    free = [(bucket, key) for bucket, key, holder in claims if holder is None]
+    if free:
+        await connection.execute(_RELEASE, *_lists(free, 2))
+    given = [(bucket, key, *holder) for bucket, key, holder in claims if holder is not None]
+    if given:
+        await connection.execute(_MOVE, *_lists(given, 5))
+
+
+async def partner_of(connection: Connection, action_id: UUID) -> str | None:
+    """Return the partner that reported an action; None when there is none of this id."""
+    bucket, month = address_of(action_id)
+    first, end = neighbours(month)
+    query = _PARTNER_OF.format(first=first, end=end)
+    partner = await connection.fetchval(query, bucket, action_id)
+    return None if partner is None else str(partner)
+
+
+async def note_meetings(
+    connection: Connection, meetings: Sequence[tuple[int, UUID, UUID, UUID, str]]
+) -> None:
+    """Note meetings of reports (bucket, person, newcomer, holder, kind), for a worker to settle."""
+    if meetings:
+        await connection.execute(_MEETINGS, *_lists(meetings, 5))
+
+
+def _lists(rows: Sequence[tuple[Any, ...]], columns: int) -> list[list[Any]]:
+    """Return the columns of some rows, for a statement that takes one array for each."""
+    return [[row[at] for row in rows] for at in range(columns)]
 
 
 async def lock_years(

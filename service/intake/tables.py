@@ -8,7 +8,17 @@ from datetime import date, datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import BigInteger, Column, DateTime, Index, Integer, LargeBinary, SmallInteger, Text
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    DateTime,
+    Index,
+    Integer,
+    LargeBinary,
+    SmallInteger,
+    Text,
+)
 from sqlalchemy.dialects.postgresql import DATEMULTIRANGE, JSONB
 from sqlmodel import Field, SQLModel
 
@@ -73,13 +83,51 @@ class Action(SQLModel, table=True):
 class Claim(SQLModel, table=True):
     """The ride, order or invoice behind an action, as a keyed hash: credited once, whoever reports.
 
-    `bucket` is that of the claim's own key, since two people may report the same thing.
+    `bucket` is that of the claim's own key, since two people may report the same thing. `owner` is
+    a keyed hash of the event's names, `level` its evidence level; both are null in rows from before
+    they were kept.
     """
 
     __tablename__ = "claim"
     bucket: int = Field(sa_column=Column(SmallInteger, primary_key=True, autoincrement=False))
     claim_key: UUID = Field(primary_key=True)
     action_id: UUID
+    owner: UUID | None = None
+    level: str | None = None
+
+
+class ClaimMeeting(SQLModel, table=True):
+    """A mark: an action named what `holder_id` had claimed, and a worker has to see what follows.
+
+    `bucket` and `person_id` are those of the newcomer, `action_id`. `kind` is `superseded` when the
+    newcomer has the claim now, `corroborated` when the holder kept it. A settled mark is removed.
+    """
+
+    __tablename__ = "claim_meeting"
+    bucket: int = Field(sa_column=Column(SmallInteger, primary_key=True, autoincrement=False))
+    person_id: UUID = Field(primary_key=True)
+    action_id: UUID = Field(primary_key=True)
+    holder_id: UUID = Field(primary_key=True)
+    kind: str
+
+
+class Corroboration(SQLModel, table=True):
+    """An action that a second, independent partner's report bears out: a row for each of the two.
+
+    `is_first` is the one that was credited; its carbon is counted at L2. `other_id` is the other.
+    """
+
+    __tablename__ = "corroboration"
+    __table_args__ = ({"info": {"is_fact": True}},)
+    bucket: int = Field(sa_column=Column(SmallInteger, primary_key=True, autoincrement=False))
+    person_id: UUID = Field(primary_key=True)
+    action_id: UUID = Field(primary_key=True)
+    other_id: UUID
+    is_first: bool = Field(sa_column=Column(Boolean, nullable=False))
+    batch_id: UUID
+    salt: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
+    local_day: date
+    recorded_at: datetime = Field(sa_column=Column(DateTime(timezone=True), nullable=False))
 
 
 class YearlyUse(SQLModel, table=True):

@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 from service.journal.cell import Amounts
 from service.journal.take import pending
 from service.reconciliation import store
+from service.reconciliation.claims import ClaimReader, count_unowned
 from service.totals.apply import DAYS, LIVE
 from service.totals.counters import Counters, CountersLost
 from service.totals.store import known_sums
@@ -24,6 +25,11 @@ RULES: Mapping[str, str] = {
     "a claim is owned by an action that was credited": """
         SELECT count(*) FROM claim LEFT JOIN action USING (action_id)
         WHERE action.action_id IS NULL OR action.outcome IN ('refused', 'already_claimed')""",
+    "two corroborating actions point to each other": """
+        SELECT count(*) FROM corroboration AS one LEFT JOIN corroboration AS other
+            ON other.action_id = one.other_id
+        WHERE one.is_first AND (other.other_id IS DISTINCT FROM one.action_id OR other.is_first)
+           OR NOT one.is_first AND NOT coalesce(other.is_first, false)""",
     "balance = sum of entries": """
         SELECT count(*) FROM account FULL JOIN (
             SELECT bucket, person_id, sum(points) AS points FROM entry GROUP BY 1, 2) AS sums
@@ -192,15 +198,24 @@ class PointSums:
         return self.issued == self.held + self.spent + self.lapsed + self.reversed
 
 
-async def reconcile(sessions: async_sessionmaker[AsyncSession], counters: Counters) -> list[Check]:
+async def reconcile(
+    sessions: async_sessionmaker[AsyncSession],
+    counters: Counters,
+    claims: ClaimReader | None = None,
+) -> list[Check]:
     """Check every rule in one snapshot, and return the checks; what cannot be read is broken.
 
-    The live counters are compared only once the journal is applied: wait for quiet first.
+    With `claims`, what each credited action claims is read again from its data. The live counters
+    are compared only once the journal is applied: wait for quiet first.
     """
     async with sessions() as session:
         await session.connection(execution_options={"isolation_level": "REPEATABLE READ"})
         checks = [await _count(session, rule, query) for rule, query in RULES.items()]
         checks.append(await _points(session))
+        if claims is not None:
+            unowned = await count_unowned(session, claims)
+            shown = f"{unowned} credited actions do not" if unowned else "holds"
+            checks.append(Check("a credited action owns its claims", not unowned, shown))
         facts = await store.sums_of_facts(session)
         days = await store.sums_of_days(session)
         waiting = await pending(session, DAYS), await pending(session, LIVE)

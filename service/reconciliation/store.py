@@ -11,9 +11,13 @@ from service.totals.store import ALL_DELTAS
 # An action keeps the region that was asked for, a cell of the totals the one of the methodology's
 # rule: the two sides are compared over all regions.
 _FACT_KEY = ", ".join(name for name in Cell._fields if name != "region")
-# What another scheme counts is kept apart, whatever it was before.
+# What another scheme counts is kept apart, whatever it was before; corroborated carbon is L2.
 _SCOPE = "CASE WHEN transfer.action_id IS NULL THEN scope ELSE 'transferred' END"
-_TRANSFERRED = """
+_LEVEL = "CASE WHEN corroboration.is_first THEN 'L2' ELSE evidence_level END"
+_BECAME = """
+        LEFT JOIN corroboration ON corroboration.bucket = action.bucket
+            AND corroboration.person_id = action.person_id
+            AND corroboration.action_id = action.action_id
         LEFT JOIN transfer ON transfer.bucket = action.bucket
             AND transfer.person_id = action.person_id AND transfer.action_id = action.action_id
 """
@@ -29,19 +33,19 @@ _TAKEN_BACK = ", ".join(
 _FACTS = text(f"""
     SELECT {_FACT_KEY}, {summed(SHOWN)} FROM (
         SELECT action.local_day, activity, split_part(methodology, '@', 1) AS methodology,
-               split_part(methodology, '@', 2) AS version, action.partner, evidence_level,
-               {_SCOPE} AS scope,
+               split_part(methodology, '@', 2) AS version, action.partner,
+               {_LEVEL} AS evidence_level, {_SCOPE} AS scope,
                1 AS actions, {_MEASURED}, points::int8
-        FROM action {_TRANSFERRED}
+        FROM action {_BECAME}
         WHERE outcome IN ('credited', 'capped', 'zero')
         UNION ALL
         SELECT action.local_day, action.activity, split_part(moved.methodology, '@', 1),
-               split_part(moved.methodology, '@', 2), action.partner, evidence_level, {_SCOPE},
+               split_part(moved.methodology, '@', 2), action.partner, {_LEVEL}, {_SCOPE},
                moved.sign, {_MOVED}, moved.sign * action.points::int8
         FROM restatement AS done JOIN action ON action.bucket = done.bucket
             AND action.person_id = done.person_id AND action.action_id = done.action_id
             AND action.local_day = done.local_day
-        {_TRANSFERRED}
+        {_BECAME}
         CROSS JOIN LATERAL (VALUES
             (-1, old_methodology, {_OLD}), (1, done.methodology, {_NEW})
         ) AS moved(sign, methodology, {_MEASURED})
@@ -49,12 +53,12 @@ _FACTS = text(f"""
         SELECT action.local_day, action.activity,
                split_part(coalesce(newest.methodology, action.methodology), '@', 1),
                split_part(coalesce(newest.methodology, action.methodology), '@', 2),
-               action.partner, evidence_level, {_SCOPE}, -1, {_TAKEN_BACK},
+               action.partner, {_LEVEL}, {_SCOPE}, -1, {_TAKEN_BACK},
                -reversal.points::int8
         FROM reversal JOIN action ON action.bucket = reversal.bucket
             AND action.person_id = reversal.person_id AND action.action_id = reversal.action_id
             AND action.local_day = reversal.local_day
-        {_TRANSFERRED}
+        {_BECAME}
         LEFT JOIN LATERAL (
             SELECT methodology, {_MEASURED} FROM restatement
             WHERE restatement.bucket = reversal.bucket

@@ -146,7 +146,7 @@ class Comparisons:
             past.value.methodology,
             f"{past.local_day:%Y-%m}",
             past.region or "",
-            past.evidence_level,
+            past.counted_level,
         )
         self.cells[key].put(past, result)
 

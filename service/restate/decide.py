@@ -38,7 +38,8 @@ class Past:
     """An action as recorded, and its newest value.
 
     `was_limited`: a daily limit kept it out when it was recorded. `sequence` counts its
-    restatements.
+    restatements. `counted_level` is the evidence level that it is counted at, which may have risen
+    since it was stated.
     """
 
     bucket: int
@@ -50,6 +51,7 @@ class Past:
     activity: str
     region: str | None
     evidence_level: str
+    counted_level: str
     scope: str
     data: dict[str, Any]
     points: int

@@ -274,7 +274,7 @@ def _cell(past: Past, value: Value) -> Cell:
         activity=past.activity,
         partner=past.partner,
         region=value.region,
-        evidence_level=past.evidence_level,
+        evidence_level=past.counted_level,
         scope=past.scope,
     )
 

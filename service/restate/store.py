@@ -86,6 +86,8 @@ _ACTIONS = text(f"""
     SELECT action.bucket, action.person_id, action.action_id, action.local_day, action.recorded_at,
            action.partner, action.activity, action.region, action.evidence_level,
            CASE WHEN transfer.action_id IS NULL THEN action.scope ELSE 'transferred' END AS scope,
+           CASE WHEN corroboration.is_first THEN 'L2' ELSE action.evidence_level END
+               AS counted_level,
            action.data, action.points,
            action.outcome = 'capped' AND starts_with(action.reason, '{LIMITED}') AS was_limited,
            reversal.action_id IS NOT NULL AS is_reversed,
@@ -117,6 +119,9 @@ _ACTIONS = text(f"""
     LEFT JOIN transfer
         ON transfer.bucket = action.bucket AND transfer.person_id = action.person_id
         AND transfer.action_id = action.action_id
+    LEFT JOIN corroboration
+        ON corroboration.bucket = action.bucket AND corroboration.person_id = action.person_id
+        AND corroboration.action_id = action.action_id
 """).columns(data=JSONB)
 
 # The room of a day is kept for events that come later; a day without a row had none taken.
@@ -266,6 +271,7 @@ def past_of(row: RowMapping, rule_region: str) -> Past:
         activity=row["activity"],
         region=row["region"],
         evidence_level=row["evidence_level"],
+        counted_level=row["counted_level"],
         scope=row["scope"],
         data=row["data"],
         points=row["points"],

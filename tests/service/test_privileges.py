@@ -41,7 +41,7 @@ from workers.leaderboards import rank_regions
 from workers.months import open_months
 
 FACTS = sorted(table.name for table in SQLModel.metadata.sorted_tables if table.info.get("is_fact"))
-# Rows of three facts that a little life does not make; nobody sums them up here.
+# Rows of facts that a little life does not make; nobody sums them up here.
 TRANSFERRED = """
     INSERT INTO transfer (bucket, person_id, action_id, batch_id, scheme, reference, partner,
                           local_day, recorded_at)
@@ -58,6 +58,12 @@ RESTATED = """
 AUDITED = """
     INSERT INTO audit_event (event_id, recorded_at, actor_kind, actor, act, target, changes)
     VALUES (gen_random_uuid(), now(), 'operator', 'root', 'partner.disabled', 'partner:p', '{}')
+"""
+CORROBORATED = """
+    INSERT INTO corroboration (bucket, person_id, action_id, other_id, is_first, batch_id, salt,
+                               local_day, recorded_at)
+    VALUES (0, gen_random_uuid(), gen_random_uuid(), gen_random_uuid(), true, gen_random_uuid(),
+            '\\x00', '2026-06-15', now())
 """
 CHANGES = ("UPDATE {0} SET {1} = {1}", "DELETE FROM {0}", "TRUNCATE {0}")
 
@@ -128,7 +134,7 @@ async def test_nor_does_the_owner_by_mistake(
     undone = connection.transaction()
     await undone.start()
     try:
-        for fact in (TRANSFERRED, RESTATED, AUDITED):
+        for fact in (TRANSFERRED, RESTATED, AUDITED, CORROBORATED):
             await connection.execute(fact)
         filled = await connection.fetchval(f"SELECT count(*) FROM {table}")
         assert filled, f"there must be something in {table} for this to mean anything"
@@ -192,7 +198,7 @@ async def live_a_little(client: httpx.AsyncClient) -> None:
         event = an_event(subject=subject, time=at)
         action = await report(client, event)
         await report(client, an_event(subject=subject, time=at))
-    clock.advance(hours=30)
+    clock.advance(hours=32)
     asked = await client.post(f"/v1/people/{ann}/friends", json={"subject": ben})
     friendship = asked.raise_for_status().json()["friendship_id"]
     for who, what, body in (

@@ -10,6 +10,7 @@ reversal.reason AS reversal_reason, reversal.recorded_at AS reversed_at,
 reversal.points AS reversed_points, restated.restatements,
 transfer.scheme AS transfer_scheme, transfer.reference AS transfer_reference,
 transfer.recorded_at AS transferred_at,
+corroboration.other_id AS corroborated_by, corroboration.is_first AS is_corroborated,
 EXISTS (SELECT 1 FROM hold WHERE hold.partner = action.partner
         AND hold.activity = action.activity AND hold.local_day = action.local_day
         AND hold.released_at IS NULL) AS held
@@ -20,6 +21,9 @@ FROM action LEFT JOIN reversal
 LEFT JOIN transfer
     ON transfer.bucket = action.bucket AND transfer.person_id = action.person_id
     AND transfer.action_id = action.action_id
+LEFT JOIN corroboration
+    ON corroboration.bucket = action.bucket AND corroboration.person_id = action.person_id
+    AND corroboration.action_id = action.action_id
 LEFT JOIN LATERAL (
     SELECT jsonb_agg(jsonb_build_object(
         'run_id', run_id, 'from', old_methodology, 'methodology', methodology,

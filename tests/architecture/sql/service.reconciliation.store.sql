@@ -1,22 +1,28 @@
 -- _FACTS
    SELECT local_day, activity, methodology, version, partner, evidence_level, scope, coalesce(sum(actions), 0)::int8 AS actions, coalesce(sum(gross_mg), 0)::int8 AS gross_mg, coalesce(sum(avoided_mg), 0)::int8 AS avoided_mg, coalesce(sum(uncertainty_mg), 0)::int8 AS uncertainty_mg, coalesce(sum(points), 0)::int8 AS points FROM (
        SELECT action.local_day, activity, split_part(methodology, '@', 1) AS methodology,
-              split_part(methodology, '@', 2) AS version, action.partner, evidence_level,
-              CASE WHEN transfer.action_id IS NULL THEN scope ELSE 'transferred' END AS scope,
+              split_part(methodology, '@', 2) AS version, action.partner,
+              CASE WHEN corroboration.is_first THEN 'L2' ELSE evidence_level END AS evidence_level, CASE WHEN transfer.action_id IS NULL THEN scope ELSE 'transferred' END AS scope,
               1 AS actions, gross_mg, avoided_mg, uncertainty_mg, points::int8
        FROM action 
+       LEFT JOIN corroboration ON corroboration.bucket = action.bucket
+           AND corroboration.person_id = action.person_id
+           AND corroboration.action_id = action.action_id
        LEFT JOIN transfer ON transfer.bucket = action.bucket
            AND transfer.person_id = action.person_id AND transfer.action_id = action.action_id
 
        WHERE outcome IN ('credited', 'capped', 'zero')
        UNION ALL
        SELECT action.local_day, action.activity, split_part(moved.methodology, '@', 1),
-              split_part(moved.methodology, '@', 2), action.partner, evidence_level, CASE WHEN transfer.action_id IS NULL THEN scope ELSE 'transferred' END,
+              split_part(moved.methodology, '@', 2), action.partner, CASE WHEN corroboration.is_first THEN 'L2' ELSE evidence_level END, CASE WHEN transfer.action_id IS NULL THEN scope ELSE 'transferred' END,
               moved.sign, moved.sign * moved.gross_mg, moved.sign * moved.avoided_mg, moved.sign * moved.uncertainty_mg, moved.sign * action.points::int8
        FROM restatement AS done JOIN action ON action.bucket = done.bucket
            AND action.person_id = done.person_id AND action.action_id = done.action_id
            AND action.local_day = done.local_day
        
+       LEFT JOIN corroboration ON corroboration.bucket = action.bucket
+           AND corroboration.person_id = action.person_id
+           AND corroboration.action_id = action.action_id
        LEFT JOIN transfer ON transfer.bucket = action.bucket
            AND transfer.person_id = action.person_id AND transfer.action_id = action.action_id
 
@@ -27,12 +33,15 @@
        SELECT action.local_day, action.activity,
               split_part(coalesce(newest.methodology, action.methodology), '@', 1),
               split_part(coalesce(newest.methodology, action.methodology), '@', 2),
-              action.partner, evidence_level, CASE WHEN transfer.action_id IS NULL THEN scope ELSE 'transferred' END, -1, -reversal.gross_mg, -reversal.avoided_mg, -coalesce(newest.uncertainty_mg, action.uncertainty_mg),
+              action.partner, CASE WHEN corroboration.is_first THEN 'L2' ELSE evidence_level END, CASE WHEN transfer.action_id IS NULL THEN scope ELSE 'transferred' END, -1, -reversal.gross_mg, -reversal.avoided_mg, -coalesce(newest.uncertainty_mg, action.uncertainty_mg),
               -reversal.points::int8
        FROM reversal JOIN action ON action.bucket = reversal.bucket
            AND action.person_id = reversal.person_id AND action.action_id = reversal.action_id
            AND action.local_day = reversal.local_day
        
+       LEFT JOIN corroboration ON corroboration.bucket = action.bucket
+           AND corroboration.person_id = action.person_id
+           AND corroboration.action_id = action.action_id
        LEFT JOIN transfer ON transfer.bucket = action.bucket
            AND transfer.person_id = action.person_id AND transfer.action_id = action.action_id
 

@@ -43,6 +43,8 @@ AND outcome = ANY (CAST(:outcomes AS text[]))
 SELECT action.bucket, action.person_id, action.action_id, action.local_day, action.recorded_at,
        action.partner, action.activity, action.region, action.evidence_level,
        CASE WHEN transfer.action_id IS NULL THEN action.scope ELSE 'transferred' END AS scope,
+       CASE WHEN corroboration.is_first THEN 'L2' ELSE action.evidence_level END
+           AS counted_level,
        action.data, action.points,
        action.outcome = 'capped' AND starts_with(action.reason, 'methodology_') AS was_limited,
        reversal.action_id IS NOT NULL AS is_reversed,
@@ -77,3 +79,6 @@ LEFT JOIN reversal
 LEFT JOIN transfer
     ON transfer.bucket = action.bucket AND transfer.person_id = action.person_id
     AND transfer.action_id = action.action_id
+LEFT JOIN corroboration
+    ON corroboration.bucket = action.bucket AND corroboration.person_id = action.person_id
+    AND corroboration.action_id = action.action_id

@@ -286,5 +286,7 @@ async def test_a_receipt_shows_what_was_stated_and_an_action_what_was_recorded(
 
     assert action["inventory_overlap"] == recorded
     assert receipt["event"]["inventory_overlap"] == shown
-    assert receipt["status"] == {"held": False, "transferred_to": None, "reversed": None}
+    assert receipt["status"] == {
+        "held": False, "transferred_to": None, "reversed": None, "corroborated_by": None,
+    }  # fmt: skip
     assert verify(receipt, CATALOGUE).differences == ()

@@ -44,6 +44,9 @@ CORRUPTIONS = {
     "UPDATE twice SET local_day = local_day - 1; INSERT INTO action SELECT * FROM twice",
     "a claim is owned by an action that was credited": "UPDATE claim SET action_id ="
     " gen_random_uuid() WHERE claim_key = (SELECT claim_key FROM claim LIMIT 1)",
+    "two corroborating actions point to each other": "INSERT INTO corroboration"
+    " SELECT bucket, person_id, action_id, gen_random_uuid(), false, batch_id, '\\x00', local_day,"
+    " recorded_at FROM action LIMIT 1",
     "balance = sum of entries": "UPDATE account SET balance = balance + 1",
     "balance_after of the last entry = balance": f"{unfenced('entry')} UPDATE entry"
     " SET balance_after = 7",

@@ -39,6 +39,7 @@ def a_past(value: Value | None = None, **changes: Any) -> Past:
         activity="transit.metro",
         region="CN",
         evidence_level="L1",
+        counted_level="L1",
         scope="3+",
         data={},
         points=1,
