@@ -22,7 +22,8 @@ from methodologies.exclusive import load_exclusions
 from methodologies.leaf import SALT_BYTES
 from service.clock import uuid7
 from service.intake.candidate import Assessor, Candidate
-from service.intake.decide import DayKey, DayState, Decider
+from service.intake.day_state import DayKey, DayState
+from service.intake.decide import Decider
 from service.intake.event import CloudEvent
 from service.intake.extent import YearState
 from service.intake.ids import ActionIds

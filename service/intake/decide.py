@@ -16,46 +16,15 @@ from methodologies.contract import Assessment, Edition, Refusal
 from methodologies.exclusive import Exclusions
 from service.intake.action_row import ActionRow
 from service.intake.candidate import Candidate
+from service.intake.day_state import DayKey, DayState
+from service.intake.declared import DeclaredPoints
 from service.intake.extent import Extent, YearKey, YearState
 from service.intake.legs import Leg
 from service.intake.outcome import Outcome, is_limited, leaf_of, outcome_of
 from service.journal.cell import Amounts, Cell
 from service.points.policy import EVIDENCE, Awarded, Policy, Rule, award
 
-DayKey = tuple[int, UUID, date, str]  # bucket, person, local day, activity
 ALREADY_CLAIMED = "already_claimed"
-
-
-@dataclass(slots=True)
-class DayState:
-    """What one person has for one activity on a day, and how much of it is new in this batch.
-
-    `month_actions` and `month_points` are the whole month's as recorded, this day included. The
-    rivals are other activities that the person was credited for. `legs` are those of all activities
-    from the day before to the day after, as recorded; `new_legs` this activity's own, of the batch.
-    `is_taken`: there is an action of this activity which takes the day; `is_covered`: it is one of
-    this batch, and its own day is a later one.
-    """
-
-    actions: int = 0
-    points: int = 0
-    gross_mg: int = 0
-    quantity_milli: int = 0
-    new_actions: int = 0
-    new_points: int = 0
-    new_gross_mg: int = 0
-    new_quantity_milli: int = 0
-    month_actions: int = 0
-    month_points: int = 0
-    rivals_in_day: frozenset[str] = frozenset()
-    rivals_in_month: frozenset[str] = frozenset()
-    legs: list[Leg] = field(default_factory=list)
-    new_legs: list[Leg] = field(default_factory=list)
-    is_taken: bool = False
-    is_covered: bool = False
-    round: int = 0
-    ripens_at: datetime | None = None
-    lapses_at: datetime | None = None
 
 
 @dataclass(slots=True)
@@ -131,6 +100,7 @@ class Decider:
         self._now = now
         self._months: dict[tuple[UUID, str, int], list[int]] = {}
         self._terms: dict[tuple[str, date, int], _Terms] = {}
+        self._declared = DeclaredPoints(policy)
         self._amounts: dict[tuple[object, ...], Amounts] = {}
         self.decided = Decided(days=days)
 
@@ -168,6 +138,7 @@ class Decider:
             credited_mg,
             Awarded(day.actions + day.new_actions, day.points + day.new_points, month[0], month[1]),
             level=candidate.evidence_level,
+            budget=self._declared.budget_of(candidate, day),
         )
         if points or credited_mg:
             day.new_actions += 1
@@ -176,6 +147,7 @@ class Decider:
             day.new_quantity_milli += result.quantity_milli
             month[0] += 1
             month[1] += points
+            self._declared.take(candidate, day, points)
             self._occupy(candidate, day)
             day.ripens_at, day.lapses_at = terms.ripens_at, terms.lapses_at
             if candidate.extent is not None:

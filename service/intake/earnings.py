@@ -11,7 +11,7 @@ import asyncpg
 from methodologies.contract import Refusal
 from service.intake import store
 from service.intake.candidate import Candidate
-from service.intake.decide import DayKey, DayState
+from service.intake.day_state import DayKey, DayState
 from service.intake.legs import legs_of, legs_text
 
 
@@ -45,6 +45,8 @@ async def read_earnings(
             rivals_in_day=frozenset(row["rivals_in_day"] or ()),
             rivals_in_month=frozenset(row["rivals_in_month"] or ()),
             legs=legs_of(row["legs"]),
+            l0_day=row["l0_day"] or 0,
+            l0_month=row["l0_month"] or 0,
             is_taken=row["round"] is not None,
             round=_round(row, now),
         )
@@ -71,6 +73,7 @@ async def add_earnings(connection: store.Connection, days: Mapping[DayKey, DaySt
             day.ripens_at,
             day.lapses_at,
             legs_text(day.new_legs),
+            day.new_l0_points,
         )
         for key, day in days.items()
         if day.new_actions or day.is_covered

@@ -152,6 +152,8 @@ CROSS JOIN LATERAL (
            max(lapses_at) FILTER (WHERE is_own AND local_day = input.local_day) AS lapses_at,
            sum(actions) FILTER (WHERE is_own AND in_month) AS month_actions,
            sum(points) FILTER (WHERE is_own AND in_month) AS month_points,
+           sum(l0_points) FILTER (WHERE local_day = input.local_day) AS l0_day,
+           sum(l0_points) FILTER (WHERE in_month) AS l0_month,
            array_agg(activity) FILTER (WHERE is_rival AND local_day = input.local_day)
                AS rivals_in_day,
            array_agg(activity) FILTER (WHERE is_rival AND in_month) AS rivals_in_month,
@@ -175,13 +177,14 @@ CROSS JOIN LATERAL (
 # A round that has lapsed is never the one that is added to.
 _EARN = """
 INSERT INTO earning AS had (bucket, person_id, local_day, activity, round, actions, points,
-                            gross_mg, quantity_milli, ripens_at, lapses_at, legs)
+                            gross_mg, quantity_milli, ripens_at, lapses_at, legs, l0_points)
 SELECT * FROM unnest($1::int2[], $2::uuid[], $3::date[], $4::text[], $5::int2[], $6::int4[],
                      $7::int4[], $8::int8[], $9::int8[], $10::timestamptz[], $11::timestamptz[],
-                     $12::text[])
+                     $12::text[], $13::int4[])
 ON CONFLICT (bucket, person_id, local_day, activity, round) DO UPDATE SET
     actions = had.actions + excluded.actions,
     points = had.points + excluded.points,
+    l0_points = had.l0_points + excluded.l0_points,
     gross_mg = had.gross_mg + excluded.gross_mg,
     quantity_milli = had.quantity_milli + excluded.quantity_milli,
     legs = CASE WHEN had.legs IS NULL THEN excluded.legs

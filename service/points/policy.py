@@ -11,6 +11,7 @@ from service.points.policy_file import (
     DatedPolicy,
     DefaultFile,
     Gifts,
+    LevelFile,
     Ripens,
     RuleFile,
     read_policies,
@@ -19,6 +20,8 @@ from service.points.policy_file import (
 POLICY_FILE = Path(__file__).with_name("policy.yaml")
 MG_IN_G = 1000
 NO_CAP = 2**62  # beyond any sum of points
+DECLARED = "L0"
+DECLARED_PER_DAY, DECLARED_PER_MONTH = "declared_points_per_day", "declared_points_per_month"
 EVIDENCE = "evidence_level"  # the name that an award has when the evidence is too weak for it
 
 
@@ -69,6 +72,21 @@ class Awarded(NamedTuple):
     month_points: int = 0
 
 
+class Budget(NamedTuple):
+    """What one person may still have of all actions of an evidence level together.
+
+    `day` and `month` are the limits; `used_day` and `used_month` what they have.
+    """
+
+    day: int = NO_CAP
+    month: int = NO_CAP
+    used_day: int = 0
+    used_month: int = 0
+
+
+UNLIMITED = Budget()
+
+
 class Award(NamedTuple):
     """Points for one action; `cap` names the cap that cut them, if one did, or EVIDENCE."""
 
@@ -76,9 +94,11 @@ class Award(NamedTuple):
     cap: str | None
 
 
-def award(rule: Rule, credited_mg: int, so_far: Awarded, *, level: str) -> Award:
+def award(
+    rule: Rule, credited_mg: int, so_far: Awarded, *, level: str, budget: Budget = UNLIMITED
+) -> Award:
     """Return the points of one action of an evidence level under the caps: never more than a cap
-    leaves.
+    or the level's budget leaves.
 
     Weak evidence is no news where the rule gives nothing anyway.
     """
@@ -95,10 +115,17 @@ def award(rule: Rule, credited_mg: int, so_far: Awarded, *, level: str) -> Award
     for limit, used, name in (
         (rule.points_per_day, day_points, "points_per_day"),
         (rule.points_per_month, month_points, "points_per_month"),
+        (budget.day, budget.used_day, DECLARED_PER_DAY),
+        (budget.month, budget.used_month, DECLARED_PER_MONTH),
     ):
-        if used + points > limit:
+        if points and used + points > limit:
             points, cap = max(0, limit - used), name
     return Award(points, cap)
+
+
+def is_declared(level: str) -> bool:
+    """Whether a level is self-declared, so that its points have a budget over all activities."""
+    return level == DECLARED
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +137,7 @@ class InForce:
     default: Rule
     activities: dict[str, Rule]
     gifts: Gifts
+    declared: Budget = UNLIMITED
 
 
 class Policy:
@@ -148,7 +176,12 @@ def _in_force(dated: DatedPolicy, end: date | None) -> InForce:
         default=_rule(RuleFile(), dated.default),
         activities={name: _rule(one, dated.default) for name, one in dated.activities.items()},
         gifts=dated.gifts,
+        declared=_budget(dated.levels.get(DECLARED)),
     )
+
+
+def _budget(level: LevelFile | None) -> Budget:
+    return UNLIMITED if level is None else Budget(level.points_per_day, level.points_per_month)
 
 
 def _rule(own: RuleFile, default: DefaultFile) -> Rule:

@@ -124,11 +124,22 @@ class Gifts(_Part):
     shield: Shield
 
 
+class LevelFile(_Part):
+    """The most points that one person may have of all actions of an evidence level together."""
+
+    points_per_day: int = Field(ge=0)
+    points_per_month: int = Field(ge=0)
+
+
+Levels = dict[Annotated[str, Field(pattern="^L0$")], LevelFile]
+
+
 class _DatedFile(_Part):
     start: date = Field(alias="from")
     default: DefaultFile | None = None
     activities: dict[str, RuleFile] = {}
     gifts: Gifts | None = None
+    levels: Levels | None = None
 
 
 class DatedPolicy(_Part):
@@ -138,6 +149,7 @@ class DatedPolicy(_Part):
     default: DefaultFile
     activities: dict[str, RuleFile]
     gifts: Gifts
+    levels: Levels = {}
 
 
 def read_policies(path: Path) -> list[DatedPolicy]:
@@ -193,6 +205,7 @@ def _completed(path: Path, files: Sequence[_DatedFile], lines: Sequence[int]) ->
             default=file.default or stands.default,
             activities={**stands.activities, **file.activities},
             gifts=file.gifts or stands.gifts,
+            levels=stands.levels if file.levels is None else file.levels,
         )
         found.append(stands)
     return found

@@ -8,8 +8,8 @@ from service.http.dependencies import Now
 from service.http.problems import documented
 from service.http.times import Day
 from service.points.dependencies import ThisPolicy
-from service.points.policy import NO_CAP, Rule, today_of
-from service.points.schemas import PolicyInForce, RuleRow
+from service.points.policy import DECLARED, NO_CAP, UNLIMITED, Budget, Rule, today_of
+from service.points.schemas import LevelRow, PolicyInForce, RuleRow
 from service.points.wording import describe_rule
 
 router = APIRouter(prefix="/v1/policies", tags=["People and points"], responses=documented(422))
@@ -27,8 +27,15 @@ async def policy_in_force(policy: ThisPolicy, now: Now, on: OnDay = None) -> Pol
         until=found.end,
         default=_row(found.default),
         activities={name: _row(rule) for name, rule in sorted(found.activities.items())},
+        levels=_levels(found.declared),
         gifts=found.gifts,
     )
+
+
+def _levels(declared: Budget) -> dict[str, LevelRow]:
+    if declared == UNLIMITED:
+        return {}
+    return {DECLARED: LevelRow(points_per_day=declared.day, points_per_month=declared.month)}
 
 
 def _row(rule: Rule) -> RuleRow:

@@ -108,6 +108,13 @@ class RuleRow(BaseModel):
     said: str
 
 
+class LevelRow(BaseModel):
+    """The most points that one person may have of all actions of an evidence level together."""
+
+    points_per_day: int
+    points_per_month: int
+
+
 class PolicyInForce(BaseModel):
     """The points policy of a day; `until` is its last day, null as long as nothing follows."""
 
@@ -115,4 +122,7 @@ class PolicyInForce(BaseModel):
     until: date | None
     default: RuleRow
     activities: dict[str, RuleRow]
+    levels: dict[str, LevelRow] = Field(
+        description="Budgets of one person for all actions of an evidence level together."
+    )
     gifts: Gifts

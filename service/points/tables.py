@@ -39,7 +39,8 @@ class Earning(SQLModel, table=True):
     earning is open as long as that is something. `reversed` was taken back before it was
     collected, `taken_back` (a part of `collected` and `to_friends`) afterwards, from the balance.
     Points that come to a day after its earlier ones have lapsed start another `round`. `legs` are
-    the times of credited legs, as `service.intake.legs` writes them.
+    the times of credited legs, as `service.intake.legs` writes them; `l0_points`, a part of
+    `points`, are those of actions that the person declared.
     """
 
     __tablename__ = "earning"
@@ -77,6 +78,7 @@ class Earning(SQLModel, table=True):
     reversed: int = Field(sa_column=Column(Integer, nullable=False, server_default="0"))
     taken_back: int = Field(sa_column=Column(Integer, nullable=False, server_default="0"))
     legs: str | None = Field(default=None, description="When the person was on the way.")
+    l0_points: int = Field(sa_column=Column(Integer, nullable=False, server_default="0"))
     to_friends: int = Field(sa_column=Column(Integer, nullable=False, server_default="0"))
     is_open: bool = Field(
         sa_column=Column(

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from service.points.policy import EVIDENCE, NO_CAP, Rule
+from service.points.policy import DECLARED_PER_DAY, DECLARED_PER_MONTH, EVIDENCE, NO_CAP, Rule
 
 
 def describe_rule(rule: Rule) -> str:
@@ -36,6 +36,9 @@ def describe_cap(cap: str | None, rule: Rule) -> str | None:
         return None
     if cap == EVIDENCE:
         return f"Points need the evidence level {rule.evidence} or higher."
+    if cap in (DECLARED_PER_DAY, DECLARED_PER_MONTH):
+        span = "day" if cap == DECLARED_PER_DAY else "month"
+        return f"The budget of a {span} for what people declare themselves was reached."
     if cap.startswith("methodology_"):
         return "The methodology credits no more than this for one day."
     return f"The cap {cap} of {getattr(rule, cap)} was reached."

@@ -12,7 +12,8 @@ from typing import Any, NamedTuple
 from uuid import UUID
 
 from methodologies.contract import Assessment, Refusal
-from service.intake.decide import YEAR_PASSED, DayState, half_width_mg, limit_passed, limit_text
+from service.intake.day_state import DayState
+from service.intake.decide import YEAR_PASSED, half_width_mg, limit_passed, limit_text
 from service.intake.outcome import EXCLUDED, is_limited
 
 # Kept out by other actions, of other people too, whatever its methodology.

@@ -39,7 +39,8 @@ from service.embedded.servers import Servers
 from service.friends.store import rank
 from service.intake.address import first_day
 from service.intake.candidate import Candidate
-from service.intake.decide import DayState, Decider
+from service.intake.day_state import DayState
+from service.intake.decide import Decider
 from service.intake.ids import ActionIds
 from service.journal.append import NOTICES
 from service.journal.take import take_noticed

@@ -41,7 +41,7 @@ from methodologies.verify import (
 )
 from service.actions.receipt import receipt_of
 from service.errors import ServiceError
-from service.intake.decide import DayState
+from service.intake.day_state import DayState
 
 ISSUED = sorted((Path(__file__).parent / "receipts").glob("*.json"))
 PUNCTUAL = dataclasses.replace(REPORTER, scopes=frozenset({"events:write"}))

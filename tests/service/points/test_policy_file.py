@@ -82,7 +82,9 @@ def test_weak_evidence_is_awarded_nothing(tmp_path: Path) -> None:
 def test_a_later_policy_says_only_what_changes() -> None:
     before, after = (load_policy().in_force(date(2024, 11, 30) + timedelta(d)) for d in (0, 1))
 
-    assert (before.end, after.start, after.end) == (date(2024, 11, 30), date(2024, 12, 1), None)
+    assert (before.end, after.start, after.end) == (
+        date(2024, 11, 30), date(2024, 12, 1), date(2026, 11, 30)
+    )  # fmt: skip
     changed = {n for n, rule in after.activities.items() if before.activities[n] != rule}
     assert changed == {"paper.einvoice"}
     assert (after.default, after.gifts) == (before.default, before.gifts)
@@ -144,7 +146,11 @@ def test_a_missing_file_is_named(tmp_path: Path) -> None:
 def digests() -> dict[str, str]:
     return {
         f"{one.start}": sha256(
-            orjson.dumps(one.model_dump(mode="json"), option=orjson.OPT_SORT_KEYS)
+            orjson.dumps(
+                # A policy from before there were budgets of levels keeps its digest.
+                one.model_dump(mode="json", exclude=None if one.levels else {"levels"}),
+                option=orjson.OPT_SORT_KEYS,
+            )
         ).hexdigest()
         for one in read_policies(POLICY_FILE)
     }
@@ -168,7 +174,7 @@ async def test_the_policy_in_force_is_public(public: httpx.AsyncClient) -> None:
     assert shown["default"]["said"].startswith("1 points for each full gram; at most 20000")
     assert shown["gifts"]["watering"]["sizes"] == [10, 18, 33, 66]
     today = (await public.get("/v1/policies")).json()
-    assert (today["since"], today["until"]) == ("2024-12-01", None)
+    assert (today["since"], today["until"]) == ("2024-12-01", "2026-11-30")
     assert today["activities"]["paper.einvoice"]["flat_points"] == 5
 
 

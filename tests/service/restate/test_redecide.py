@@ -13,7 +13,7 @@ from soak import examples
 
 from methodologies.catalogue import load_catalogue
 from methodologies.contract import Assessment, Refusal
-from service.intake.decide import DayState
+from service.intake.day_state import DayState
 from service.restate.decide import Past, Value, restate_days, room_change, take_room
 from service.restate.effect import Before, Effect, publication, read_effect
 
