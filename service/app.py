@@ -23,7 +23,7 @@ from service.http.problems import add_problem_handlers
 from service.http.runtime import runtime_of
 from service.intake import routes as intake_routes
 from service.openapi import TAGS, add_to_document
-from service.partners import audit_routes
+from service.partners import audit_routes, proposal_routes
 from service.partners import routes as partner_routes
 from service.partners.test_mode import is_for_sandbox
 from service.people import routes as people_routes
@@ -95,6 +95,7 @@ def create_app(
         web_routes,
         partner_routes,
         audit_routes,
+        proposal_routes,
         sandbox_routes,
         connector_routes,
         hook_routes,

@@ -17,6 +17,7 @@
     - SourceNotYours        the event names a source of somebody else
     - SubjectNotYours       a person acts for another person
     - PersonNotYours        a partner with customers of its own acts for a person
+    - SecondPersonNeeded    whoever proposed a change does not confirm it
     - NotReporter           somebody else reported the action
     - LevelNotYours         an evidence level that this caller may not state
     - KeyNotYours           a key that is of the other mode, or can do more than the caller's
@@ -39,6 +40,7 @@
     - RunNotFound           no restatement and no shadow run has this id
     - PartnerNotFound
     - KeyNotFound
+    - ProposalNotFound
     - ConnectorNotFound
     - EndpointNotFound      no webhook endpoint of the caller has this id
     - DeliveryNotFound      no such webhook delivery, or its payload is not in quarantine any more
@@ -68,6 +70,7 @@
     - MessageConflict       the same webhook-id came with another body
     - PartnerExists         the partner's id is taken
     - SourceTaken           the source belongs to another partner
+    - ProposalEnded         it was confirmed or rejected, or has expired
     - KeyRotating           two keys of a rotation are live already
     - EndpointsFull         a partner has as many webhook endpoints as it may have
   + TooLarge
@@ -235,6 +238,14 @@ class PersonNotYours(Forbidden):
     title = "A partner acts for nobody"
 
 
+class SecondPersonNeeded(Forbidden):
+    """A change that needs two is confirmed by another person or key than the one that proposed it,
+    and by none of the same lineage."""
+
+    code = "second-person-needed"
+    title = "Somebody else has to confirm it"
+
+
 class NotReporter(Forbidden):
     """An action is undone, or given to another scheme, by the partner that reported it alone."""
 
@@ -390,6 +401,13 @@ class KeyNotFound(NotFound):
 
     code = "key-not-found"
     title = "No such key"
+
+
+class ProposalNotFound(NotFound):
+    """No proposal has this id. GET /v1/proposals lists them."""
+
+    code = "proposal-not-found"
+    title = "No such proposal"
 
 
 class ConnectorNotFound(NotFound):
@@ -593,6 +611,13 @@ class SourceTaken(Conflict):
 
     code = "source-taken"
     title = "The source belongs to another partner"
+
+
+class ProposalEnded(Conflict):
+    """The proposal was confirmed or rejected, or has expired. Propose the change again."""
+
+    code = "proposal-ended"
+    title = "The proposal has ended"
 
 
 class KeyRotating(Conflict):

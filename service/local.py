@@ -43,6 +43,8 @@ def local_settings() -> Settings:
     update["virtual_clock"] = settings.virtual_clock or (
         "database_url" in update and read_ahead(settings.home / CLOCK_FILE) > timedelta(0)
     )
+    if "database_url" in update and "two_persons" not in settings.model_fields_set:
+        update["two_persons"] = False  # as `saxaul up` tells the programs of its demo
     return settings.model_copy(update=update)
 
 

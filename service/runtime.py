@@ -18,6 +18,7 @@ from methodologies.catalogue import Catalogue
 from methodologies.exclusive import load_exclusions
 from service.catalogue.dependencies import CatalogueRuntime, CatalogueSite
 from service.clock import Clock
+from service.forest import changes as forest_changes
 from service.forest.liability import LiabilityGauges
 from service.http.addresses import hosts_of
 from service.http.metrics import Metrics, NoMetrics
@@ -31,10 +32,12 @@ from service.intake.lane import Lane
 from service.intake.report import Intake, running
 from service.journal.notify import Notifier
 from service.journal.take import lags
+from service.partners import changes as partner_changes
 from service.partners.authenticate import Authenticator
 from service.partners.dependencies import PartnersRuntime
 from service.partners.person import PersonHasher
 from service.partners.person_key import hasher_of
+from service.points.changes import GRANT
 from service.points.dependencies import PointsRuntime
 from service.points.policy import Policy, load_policy
 from service.resources import SANDBOX, Resources, open_resources, redis_url_of
@@ -55,6 +58,20 @@ from service.webhooks.vault import vault_of
 
 if TYPE_CHECKING:
     from service.http.tracing import Tracing
+
+# The changes that need two persons, by their kind.
+TWO_PERSONS = {
+    change.kind: change
+    for change in (
+        GRANT,
+        forest_changes.ADD_SPECIES,
+        forest_changes.CHANGE_SPECIES,
+        forest_changes.ADD_PROJECT,
+        forest_changes.CHANGE_PROJECT,
+        partner_changes.PEOPLE,
+        partner_changes.ADMIN_KEY,
+    )
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -171,6 +188,7 @@ async def _running(
         authenticator=shared.authenticator,
         registry=shared.registry,
         hasher=hasher,
+        changes=TWO_PERSONS,
         policy=policy,
         intake=intake,
         totals=_totals(resources),

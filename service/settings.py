@@ -136,6 +136,11 @@ class Settings(BaseSettings):
     key_cache_seconds: Annotated[float, Field(ge=0, le=300)] = Field(
         5.0, description="How long a revoked or changed API key may still be accepted."
     )
+    two_persons: bool = Field(
+        True,
+        description="Grants, stock, prices, people mode and administrators' keys are proposed by "
+        "one key and confirmed by another. `saxaul up` with its own database sets it to false.",
+    )
     virtual_clock: bool = Field(
         False,
         description="Set by `saxaul up --clock` for its programs: time that can be moved. "

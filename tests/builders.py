@@ -214,6 +214,7 @@ def settings_of(home: Path, **changes: object) -> Settings:
         "key_cache_seconds": 0,
         "totals_cache_seconds": 0,
         "log_level": "warning",
+        "two_persons": False,
     }
     return Settings.model_validate({**usual, **changes})
 

@@ -33,6 +33,9 @@ COMMANDS = {
     "listen": Location("webhooks.outbound.commands", "listen", "Print webhooks as they arrive."),
     "reconcile": Location("cli.ledger", "reconcile", "Prove that everything adds up."),
     "rebuild": Location("cli.ledger", "rebuild", "Make the projections again."),
+    "proposals": Location(
+        "partners.proposal_commands", "app", "Changes that need two persons: confirm, reject."
+    ),
     "audit-trail": Location(
         "audit.commands", "audit_trail", "Who changed what: partners, keys, prices, holds, ..."
     ),

@@ -9,10 +9,13 @@ from rich.table import Table
 from service.clock import system_clock
 from service.local import local_resources, read_demo_file, run
 from service.partners import store
-from service.partners.change_keys import put_key, revoke_lineage
+from service.partners.change_keys import UnstoredKey, put_key, revoke_lineage
+from service.partners.changes import ADMIN_KEY, key_body
 from service.partners.issuer import IssuerMissing, mint_token
 from service.partners.keys import DEFAULT_SCOPES, SCOPES, TEST_SCOPES, make_key
+from service.partners.proposal_commands import make_or_propose, say_proposed
 from service.partners.register import add_partner, check_id, put_sources
+from service.partners.tables import Proposal
 from service.settings import Settings
 from service.terminal import err, fail, out
 
@@ -61,7 +64,7 @@ def keys_add(
     if unknown:
         raise fail(f"there is no scope {unknown[0]!r}; there are {', '.join(SCOPES)}.")
 
-    async def work() -> str:
+    async def work() -> tuple[str, Proposal | None]:
         key = make_key(is_test=test)
         async with local_resources() as resources, resources.sessions() as session, session.begin():
             now = resources.clock()
@@ -70,18 +73,24 @@ def keys_add(
                 check_id(partner, app_source)
             await add_partner(session, partner, name=partner, now=now)
             await put_sources(session, partner, sources, app_source=app_source, now=now)
-            await put_key(
-                session,
-                key,
+            made = UnstoredKey(
+                key=key,
                 partner=partner,
                 scopes=scopes,
-                now=now,
                 expires_at=None if days is None else now + timedelta(days=days),
+                made_by=None,
             )
-        return key.text
+            if "admin" in scopes:
+                proposal = await make_or_propose(resources, session, ADMIN_KEY, key_body(**made))
+                return key.text, proposal
+            await put_key(session, **made, now=now)
+        return key.text, None
 
-    typer.echo(run(work()))
+    text, proposal = run(work())
+    typer.echo(text)
     err.print("Keep it now: only its hash is stored.", style="yellow")
+    if proposal is not None:
+        say_proposed(proposal)
 
 
 @keys_app.command("list")

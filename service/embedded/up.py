@@ -225,6 +225,7 @@ def environment(startup: Startup, *, url: str, database_url: str, redis_url: str
     jwks = (startup.home / "issuer" / "jwks.json").as_uri()
     inherited = {name: value for name, value in os.environ.items() if name != OWNER}
     return {
+        "SAXAUL_TWO_PERSONS": str(settings.database_url is not None).lower(),
         **inherited,
         "DATABASE_URL": database_url,
         "REDIS_URL": redis_url,

@@ -1,21 +1,24 @@
 """HTTP for operators and planting partners: catalogue, lots, reports, liability. Scope operator."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal, cast
 
 from fastapi import APIRouter, Depends, Query, Request, Response
 from pydantic import BaseModel
 
-from service.errors import FieldsInvalid, NameTaken, SpeciesNotFound, UnsupportedType
+from service.errors import UnsupportedType
 from service.forest import store
-from service.forest.catalogue import (
-    add_project,
-    add_species,
-    change_project,
-    change_species,
-    find_project,
-    list_species,
-)
+from service.forest.catalogue import list_species
 from service.forest.certificate import view_of_lot, whole_lot
+from service.forest.changes import (
+    ADD_PROJECT,
+    ADD_SPECIES,
+    CHANGE_PROJECT,
+    CHANGE_SPECIES,
+    ProjectBody,
+    ProjectSaved,
+    SpeciesBody,
+    needs_two,
+)
 from service.forest.liability import liability_of
 from service.forest.plant import Line, fund_lot, record_reports
 from service.forest.port import PORTS, report_of
@@ -31,13 +34,14 @@ from service.forest.schemas import (
     SpeciesChanges,
     SpeciesView,
 )
-from service.forest.tables import Project, Species
 from service.http.dependencies import AppResources, Now, Transaction, whole_body
 from service.http.pages import Page, Paging, by_name
 from service.http.problems import documented
 from service.partners.caller import Caller
 from service.partners.dependencies import ThisCaller
 from service.partners.idempotent import idempotent
+from service.partners.proposing import WITH_PROPOSAL, ThisProposing, answers_202
+from service.partners.schemas import Proposed
 
 MEDIA = {"text/csv": "csv", "application/json": "json"}
 
@@ -63,12 +67,6 @@ class SpeciesList(BaseModel):
     next_cursor: str | None
 
 
-class ProjectSaved(BaseModel):
-    """A project was written; GET /v1/projects/{project_id} shows it."""
-
-    project_id: str
-
-
 @router.get("/species")
 async def all_species(operator: Operator, session: Transaction) -> SpeciesList:
     """Every species, by id."""
@@ -76,74 +74,68 @@ async def all_species(operator: Operator, session: Transaction) -> SpeciesList:
     return SpeciesList(data=[SpeciesView(**row.model_dump()) for row in rows], next_cursor=None)
 
 
-@router.post("/species", status_code=201, responses=documented(409))
+@router.post("/species", status_code=201, responses=WITH_PROPOSAL | documented(409))
+@answers_202
 @idempotent("species", "{body}")
 async def new_species(
-    body: NewSpecies,
-    operator: Operator,
-    session: Transaction,
-    now: Now,
-) -> SpeciesView:
-    """Add a species."""
-    await add_species(session, Species(**body.model_dump()), now=now)
-    return SpeciesView(**body.model_dump())
+    body: NewSpecies, operator: Operator, session: Transaction, proposing: ThisProposing
+) -> SpeciesView | Proposed:
+    """Add a species. Its price needs a second person."""
+    return cast("SpeciesView | Proposed", await proposing.make(session, ADD_SPECIES, body))
 
 
-@router.patch("/species/{species}")
+@router.patch("/species/{species}", responses=WITH_PROPOSAL)
+@answers_202
 @idempotent("species {species}", "{body}")
 async def changed_species(
     species: str,
     body: SpeciesChanges,
     operator: Operator,
     session: Transaction,
+    proposing: ThisProposing,
     now: Now,
-) -> SpeciesView:
-    """Change a species. A new price holds for projects that are added from now on."""
-    changed = await change_species(session, species, _sent_fields(body), now=now)
-    return SpeciesView(**changed.model_dump())
+) -> SpeciesView | Proposed:
+    """Change a species; a price needs a second person. A new price holds for projects that are
+    added from now on.
+    """
+    wanted = SpeciesBody(species=species, changes=body)
+    if needs_two(body):
+        done = await proposing.make(session, CHANGE_SPECIES, wanted)
+    else:
+        done = await CHANGE_SPECIES.make(session, wanted, operator.partner, now)
+    return cast("SpeciesView | Proposed", done)
 
 
-@router.post("/projects", status_code=201, responses=documented(409))
+@router.post("/projects", status_code=201, responses=WITH_PROPOSAL | documented(409))
+@answers_202
 @idempotent("project", "{body}")
 async def new_project(
-    body: NewProject,
-    operator: Operator,
-    session: Transaction,
-    now: Now,
-) -> ProjectSaved:
-    """Put trees on offer. Its first lot is opened with it."""
-    species = await session.get(Species, body.species)
-    if species is None:
-        raise SpeciesNotFound(f"There is no species {body.species!r}; add it first.")
-    values = _columns(body)
-    values["price_points"] = body.price_points or species.price_points
-    values["project"] = values.pop("project_id")
-    if not await add_project(session, Project(**values), now=now):
-        raise NameTaken(f"There is a project {body.project_id!r} already.")
-    return ProjectSaved(project_id=body.project_id)
+    body: NewProject, operator: Operator, session: Transaction, proposing: ThisProposing
+) -> ProjectSaved | Proposed:
+    """Put trees on offer; price and stock need a second person. Its first lot is opened with it."""
+    return cast("ProjectSaved | Proposed", await proposing.make(session, ADD_PROJECT, body))
 
 
-@router.patch("/projects/{project_id}")
+@router.patch("/projects/{project_id}", responses=WITH_PROPOSAL)
+@answers_202
 @idempotent("project {project_id}", "{body}")
 async def changed_project(
     project_id: str,
     body: ProjectChanges,
     operator: Operator,
     session: Transaction,
+    proposing: ThisProposing,
     now: Now,
-) -> ProjectSaved:
-    """Change a project: open or close it, its season, price, stock or budget."""
-    project, _, _ = await find_project(session, project_id)
-    changes = _columns(body)
-    opens = changes.get("opens_on", project.opens_on)
-    closes = changes.get("closes_on", project.closes_on)
-    if closes < opens:
-        raise FieldsInvalid(
-            f"closes_on {closes} is before opens_on {opens}.",
-            (("/closes_on", "must not be before opens_on"),),
-        )
-    await change_project(session, project_id, changes, now=now)
-    return ProjectSaved(project_id=project_id)
+) -> ProjectSaved | Proposed:
+    """Change a project: open or close it, its season, price, stock or budget; price and stock need
+    a second person.
+    """
+    wanted = ProjectBody(project_id=project_id, changes=body)
+    if needs_two(body):
+        done = await proposing.make(session, CHANGE_PROJECT, wanted)
+    else:
+        done = await CHANGE_PROJECT.make(session, wanted, operator.partner, now)
+    return cast("ProjectSaved | Proposed", done)
 
 
 @router.get("/lots")
@@ -256,20 +248,3 @@ async def liability(
     """Outstanding points in trees and money by project, and the alarm."""
     alarm_pct = resources.settings.liability_alarm_pct
     return await liability_of(session, now=now, alarm_pct=alarm_pct)
-
-
-def _sent_fields(body: BaseModel) -> dict[str, Any]:
-    """Return the fields that were sent with a value."""
-    values = body.model_dump(exclude_unset=True, by_alias=True)
-    return {name: value for name, value in values.items() if value is not None}
-
-
-def _columns(body: NewProject | ProjectChanges) -> dict[str, Any]:
-    """Return a project's columns; a budget becomes three of them, and null takes it away."""
-    whole = isinstance(body, NewProject)
-    values = body.model_dump(by_alias=True) if whole else _sent_fields(body)
-    values.pop("budget", None)
-    if whole or "budget" in body.model_fields_set:
-        empty = dict.fromkeys(("currency", "budget_cents", "cost_cents"))
-        values |= empty if body.budget is None else body.budget.model_dump()
-    return values

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from typing import TypedDict
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -13,6 +14,16 @@ from service.partners.keys import NewKey, earliest, is_live, make_key
 from service.partners.tables import ApiKey
 
 KEYS_MAX = 1_000  # of one partner, those that ended among them
+
+
+class UnstoredKey(TypedDict):
+    """A key that was made, and all that is stored of it with `put_key`."""
+
+    key: NewKey
+    partner: str
+    scopes: tuple[str, ...]
+    expires_at: datetime | None
+    made_by: str | None
 
 
 async def put_key(
@@ -129,17 +140,18 @@ async def revoke_lineage(session: AsyncSession, prefix: str, *, now: datetime) -
     return revoked
 
 
-async def make_own_key(
+async def new_own_key(
     session: AsyncSession,
     caller: Caller,
     *,
     scopes: Sequence[str],
     lifetime: timedelta | None,
     now: datetime,
-) -> NewKey:
+) -> UnstoredKey:
     """Return a new key of the caller's own partner and mode, which can do no more than the caller.
 
-    It does not outlive the key that makes it. Raises ScopeMissing, FieldsInvalid.
+    It does not outlive the key that makes it, and is not stored yet. Raises ScopeMissing,
+    FieldsInvalid.
     """
     keys = await store.lock_keys(session, caller.owner)
     for scope in scopes:
@@ -151,16 +163,13 @@ async def make_own_key(
         )
     key = make_key(is_test=caller.is_test)
     mine = keys[caller.key]
-    await put_key(
-        session,
-        key,
+    return UnstoredKey(
+        key=key,
         partner=caller.owner,
         scopes=tuple(dict.fromkeys(scopes)),
-        now=now,
         expires_at=earliest(mine.expires_at, None if lifetime is None else now + lifetime),
         made_by=caller.key,
     )
-    return key
 
 
 def _changeable(keys: dict[str, ApiKey], caller: Caller, prefix: str, now: datetime) -> ApiKey:

@@ -9,8 +9,12 @@ from rich.table import Table
 from service.local import local_resources, read_demo_file, run
 from service.partners import register as use
 from service.partners import store
+from service.partners.caller import OWN
+from service.partners.changes import PEOPLE, RealmBody
 from service.partners.keys import DEFAULT_SCOPES, SCOPES
+from service.partners.proposal_commands import make_or_propose, say_proposed
 from service.partners.schemas import People
+from service.partners.tables import Proposal
 from service.settings import Settings
 from service.terminal import fail, out
 
@@ -51,22 +55,30 @@ def add(
     if unknown:
         raise fail(f"there is no scope {unknown[0]!r}; there are {', '.join(SCOPES)}.")
 
-    async def work() -> use.Registered:
+    if "admin" in scopes:
+        raise fail("an administrator's key is made by `saxaul keys add`.")
+
+    async def work() -> tuple[use.Registered, Proposal | None]:
         async with local_resources() as resources, resources.sessions() as session, session.begin():
             now = resources.clock()
-            return await use.register(
+            made = await use.register(
                 session,
                 partner,
                 name=name or partner,
                 sources=tuple(source),
                 scopes=scopes,
                 expires_at=None if days is None else now + timedelta(days=days),
-                people=people,
                 app_source=resources.settings.app_source,
                 now=now,
             )
+            if people == OWN:
+                return made, None
+            body = RealmBody(partner=partner, people=people)
+            return made, await make_or_propose(resources, session, PEOPLE, body)
 
-    made = run(work())
+    made, proposal = run(work())
+    if proposal is not None:
+        say_proposed(proposal)
     typer.echo(f"live key: {made.live.text}\ntest key: {made.test.text}")
     typer.echo(
         NEXT.format(
@@ -145,11 +157,15 @@ def people_(partner: Id, people: Annotated[People, typer.Argument(help=WHOSE)]) 
     What it reported before stays where it is; an event that comes again is found there.
     """
 
-    async def work() -> None:
-        async with local_resources() as resources, resources.sessions() as session, session.begin():
-            await use.set_people(session, partner, people, now=resources.clock())
+    body = RealmBody(partner=partner, people=people)
 
-    run(work())
+    async def work() -> Proposal | None:
+        async with local_resources() as resources, resources.sessions() as session, session.begin():
+            return await make_or_propose(resources, session, PEOPLE, body)
+
+    if proposal := run(work()):
+        say_proposed(proposal)
+        return
     whose = "people of the programme" if people == "programme" else "customers of its own"
     out.print(f"{partner} reports {whose}; API processes notice within seconds.")
 

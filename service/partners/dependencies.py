@@ -14,17 +14,20 @@ from service.http.runtime import HttpRuntime, runtime_of
 from service.partners.authenticate import Authenticator
 from service.partners.caller import OWN, Caller
 from service.partners.person import PersonHasher, PersonId
+from service.partners.two_persons import Changes
 
 
 @dataclass(frozen=True, kw_only=True)
 class PartnersRuntime:
     """What is known about callers. `registry` opens sessions over partners and keys, which are the
-    same for live and test keys; `is_sandbox` says that this application serves test keys."""
+    same for live and test keys; `is_sandbox` says that this application serves test keys. `changes`
+    are those that need two persons, by their kind."""
 
     is_sandbox: bool
     authenticator: Authenticator
     registry: async_sessionmaker[AsyncSession]
     hasher: PersonHasher
+    changes: Changes
 
 
 async def caller_of(request: Request) -> Caller:

@@ -1,7 +1,7 @@
 """HTTP for partners: their own keys, test data, and the operator's list. No SQL, no rules."""
 
 from datetime import timedelta
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Request
 
@@ -10,12 +10,13 @@ from service.http.pages import Order, Page, Paging, as_found, by_name
 from service.http.problems import documented
 from service.http.runtime import runtime_of
 from service.http.times import whole_of
-from service.partners import change_keys, store
+from service.partners import change_keys, changes, store
 from service.partners import register as use
 from service.partners.authenticate import Authenticator
-from service.partners.caller import Caller
+from service.partners.caller import OWN, Caller
 from service.partners.dependencies import PartnersRuntime, Registry, ThisCaller
 from service.partners.keys import NewKey
+from service.partners.proposing import PROPOSED, WITH_PROPOSAL, ThisProposing
 from service.partners.schemas import (
     KeyView,
     MeView,
@@ -23,6 +24,8 @@ from service.partners.schemas import (
     NewPartner,
     PartnerChange,
     PartnerView,
+    Proposed,
+    ProposedKey,
     RegisteredPartner,
     RevokedKeys,
     RotatedKey,
@@ -36,6 +39,9 @@ from service.partners.schemas import (
 router = APIRouter(
     prefix="/v1", tags=["Partners"], responses=documented(400, 401, 403, 404, 409, 413, 422, 503)
 )
+WITH_PROPOSED_KEY: dict[int | str, dict[str, Any]] = {
+    PROPOSED: {"model": ProposedKey, "description": "It waits for a second person."}
+}
 _BY_NUMBER: Order[tuple[int, KeyView], int] = Order(
     lambda numbered: numbered[:1], lambda parts: whole_of(parts[0]), 0
 )
@@ -93,19 +99,26 @@ async def keys(caller: Manager, registry: Registry, page: Paging) -> Page[KeyVie
     return await page.of(_BY_NUMBER, find, lambda numbered: numbered[1])
 
 
-@router.post("/partner/keys", status_code=201)
-async def make(new: NewOwnKey, caller: Manager, registry: Registry, now: Now) -> ShownKey:
-    """Make another key of your own: with scopes that the key in use has, and no longer life.
+@router.post("/partner/keys", status_code=201, responses=WITH_PROPOSED_KEY)
+async def make(
+    new: NewOwnKey, caller: Manager, registry: Registry, proposing: ThisProposing, now: Now
+) -> ShownKey | ProposedKey:
+    """Make another key of your own: with scopes that the key in use has, and no longer life. An
+    administrator's key needs a second person, and opens nothing before.
 
     The answer is not repeatable: it shows a secret, which is stored nowhere. When it is lost,
     revoke the new key and make another.
     """
     lifetime = None if new.days is None else timedelta(days=new.days)
-    return _shown(
-        await change_keys.make_own_key(
-            registry, caller, scopes=new.scopes, lifetime=lifetime, now=now
-        )
+    made = await change_keys.new_own_key(
+        registry, caller, scopes=new.scopes, lifetime=lifetime, now=now
     )
+    if "admin" in new.scopes and proposing.is_needed:
+        wanted = changes.key_body(**made)
+        proposed = await proposing.propose(registry, changes.ADMIN_KEY, wanted)
+        return ProposedKey(**_shown(made["key"]).model_dump(), **proposed.model_dump())
+    await change_keys.put_key(registry, **made, now=now)
+    return _shown(made["key"])
 
 
 @router.post("/partner/keys/{prefix}/rotation", status_code=201)
@@ -175,25 +188,36 @@ async def partners(_: Operator, registry: Registry, page: Paging) -> Page[Partne
 
 @router.post("/partners", status_code=201)
 async def add(
-    new: NewPartner, caller: Operator, registry: Registry, resources: AppResources, now: Now
+    new: NewPartner,
+    caller: Operator,
+    registry: Registry,
+    resources: AppResources,
+    proposing: ThisProposing,
+    now: Now,
 ) -> RegisteredPartner:
     """Register a partner, with a live and a test key. For operators; administrators alone give
-    `people: programme`.
+    `people: programme`, with a second person: until then the partner has `people: own`.
 
     The answer is not repeatable: it shows secrets, which are stored nowhere.
     """
     use.check_gives(caller, new.people)
+    waits = new.people != OWN and proposing.is_needed
     done = await use.register(
         registry,
         new.partner,
         name=new.name or new.partner,
         sources=tuple(new.sources),
-        people=new.people,
+        people=OWN if waits else new.people,
         app_source=resources.settings.app_source,
         now=now,
     )
+    proposed = None
+    if waits:
+        wanted = changes.RealmBody(partner=new.partner, people=new.people)
+        proposed = await proposing.write(registry, changes.PEOPLE, wanted)
     return RegisteredPartner.model_validate(
         {
+            "proposal": None if proposed is None else proposed.model_dump(),
             **partner_fields(done.partner, list(done.sources)),
             "live_key": _shown(done.live),
             "test_key": _shown(done.test),
@@ -207,7 +231,7 @@ async def show(partner: str, _: Operator, registry: Registry) -> PartnerView:
     return await _view(registry, partner)
 
 
-@router.patch("/partners/{partner}")
+@router.patch("/partners/{partner}", responses=WITH_PROPOSAL)
 async def change(
     partner: str,
     what: PartnerChange,
@@ -215,10 +239,12 @@ async def change(
     registry: Registry,
     authenticator: ThisAuthenticator,
     resources: AppResources,
+    proposing: ThisProposing,
     now: Now,
-) -> PartnerView:
+) -> PartnerView | Proposed:
     """Disable or enable a partner, give it more sources, or say whose people it reports. For
-    operators; administrators alone change `people`.
+    operators; administrators alone change `people`, with a second person: the answer is then the
+    proposal, and all else is changed.
 
     A disabled partner's keys and connectors are refused; what it recorded stays.
     """
@@ -226,7 +252,6 @@ async def change(
     await use.check_changeable(registry, caller, partner)
     if what.people is not None:
         caller.need("admin")
-        await use.set_people(registry, partner, what.people, now=now)
     app_source = resources.settings.app_source
     sources = tuple(what.add_sources)
     await use.put_sources(registry, partner, sources, app_source=app_source, now=now)
@@ -234,6 +259,11 @@ async def change(
         await use.set_disabled(registry, partner, disabled=what.disabled, now=now)
     registry.expire_all()
     authenticator.forget()
+    if what.people is not None:
+        wanted = changes.RealmBody(partner=partner, people=what.people)
+        done = await proposing.make(registry, changes.PEOPLE, wanted)
+        if isinstance(done, Proposed):
+            return done
     return await _view(registry, partner)
 
 

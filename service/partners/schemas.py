@@ -2,6 +2,7 @@
 
 from datetime import datetime
 from typing import Annotated, Literal
+from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -44,12 +45,23 @@ class ShownKey(BaseModel):
     key: str
 
 
+class Proposed(BaseModel):
+    """The change waits for somebody else: POST /v1/proposals/{proposal_id}/confirm."""
+
+    proposal_id: UUID
+    expires_at: datetime = Field(description="Nobody can confirm it from then on.")
+
+
 class NewOwnKey(BaseModel):
     """A key to make; its mode is that of the key in use."""
 
     model_config = ConfigDict(extra="forbid")
     scopes: Annotated[list[Scope], Field(min_length=1, max_length=len(SCOPES))]
     days: Annotated[int | None, Field(ge=1, le=3650, description="Days until it expires.")] = None
+
+
+class ProposedKey(ShownKey, Proposed):
+    """A key of an administrator: it opens nothing until somebody else has confirmed it."""
 
 
 class RevokedKeys(BaseModel):
@@ -102,6 +114,9 @@ class RegisteredPartner(PartnerView):
 
     live_key: ShownKey
     test_key: ShownKey
+    proposal: Proposed | None = Field(
+        default=None, description="That `people` become those of the programme waits for a second."
+    )
 
 
 class PartnerChange(BaseModel):

@@ -1,7 +1,8 @@
 """SQL of partners, sources and keys. No decisions, no commit, no HTTP."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
+from uuid import UUID
 
 from sqlalchemy import text
 from sqlalchemy.dialects.postgresql import insert
@@ -10,7 +11,7 @@ from sqlmodel import col, select
 
 from service.partners.caller import OWN
 from service.partners.keys import HeldKey, KnownKey, NewKey, Succession
-from service.partners.tables import ApiKey, Partner, Source
+from service.partners.tables import ApiKey, Partner, Proposal, Source
 
 # What came of a key: its successors by rotation, the keys that it made, and theirs.
 _REVOKE = text("""
@@ -30,6 +31,24 @@ _SUCCESSORS = text("""
         SELECT next.prefix FROM line JOIN api_key AS next ON next.replaces = line.prefix
     )
     SELECT prefix FROM line
+""")
+
+_ORIGIN = text("""
+    WITH RECURSIVE line AS (
+        SELECT prefix, coalesce(replaces, made_by) AS above FROM api_key WHERE prefix = :prefix
+        UNION
+        SELECT key.prefix, coalesce(key.replaces, key.made_by) FROM line
+        JOIN api_key AS key ON key.prefix = line.above
+    )
+    SELECT prefix FROM line WHERE above IS NULL
+""")
+_MAY_CONFIRM = text("""
+    SELECT EXISTS (
+        SELECT FROM api_key JOIN partner USING (partner)
+        WHERE NOT is_test AND revoked_at IS NULL AND disabled_at IS NULL
+          AND (expires_at IS NULL OR expires_at > :now)
+          AND (retires_at IS NULL OR retires_at > :now)
+          AND scopes && ARRAY[CAST(:scope AS text), 'admin'])
 """)
 
 
@@ -145,6 +164,34 @@ async def retire_key(session: AsyncSession, prefix: str, at: datetime) -> None:
         " WHERE prefix = :prefix"
     )
     await session.execute(query, {"prefix": prefix, "at": at})
+
+
+async def origin_of(session: AsyncSession, prefix: str) -> str:
+    """Return the key that a key came of in the end, by rotations and makings; itself if of none."""
+    found: str | None = await session.scalar(_ORIGIN, {"prefix": prefix})
+    return found or prefix
+
+
+async def may_confirm(session: AsyncSession, scope: str, now: datetime) -> bool:
+    """Return whether any live key may confirm what needs a scope."""
+    return bool(await session.scalar(_MAY_CONFIRM, {"scope": scope, "now": now}))
+
+
+async def proposals_before(
+    session: AsyncSession, *, state: str | None, now: datetime, before: UUID, limit: int
+) -> Sequence[Proposal]:
+    """Return proposals before an id, newest first; `expired` ones were open and can be no more."""
+    query = select(Proposal).where(col(Proposal.proposal_id) < before)
+    if state in ("open", "expired"):
+        is_late = col(Proposal.expires_at) <= now
+        query = query.where(
+            col(Proposal.state) == "open", is_late if state == "expired" else ~is_late
+        )
+    elif state is not None:
+        query = query.where(col(Proposal.state) == state)
+    return (
+        await session.scalars(query.order_by(col(Proposal.proposal_id).desc()).limit(limit))
+    ).all()
 
 
 async def note_uses(session: AsyncSession, used: Mapping[str, datetime]) -> None:

@@ -1,6 +1,8 @@
 """Partners, the sources they report under, and their keys. Small: reference tables on Citus."""
 
 from datetime import datetime
+from typing import Any
+from uuid import UUID
 
 from sqlalchemy import (
     ARRAY,
@@ -12,6 +14,7 @@ from sqlalchemy import (
     LargeBinary,
     Text,
 )
+from sqlalchemy.dialects.postgresql import JSONB
 from sqlmodel import Field, SQLModel
 
 from service.partners.keys import earliest
@@ -50,6 +53,30 @@ class Source(SQLModel, table=True):
     __tablename__ = "source"
     source: str = Field(primary_key=True, max_length=64)
     partner: str = Field(foreign_key="partner.partner", index=True)
+
+
+class Proposal(SQLModel, table=True):
+    """A change that waits for a second person, or did: `body` is all that it says.
+
+    `scope` is what whoever confirms it needs; `partner` the one that proposed it.
+    """
+
+    __tablename__ = "proposal"
+    proposal_id: UUID = Field(primary_key=True)
+    kind: str
+    scope: str
+    body: dict[str, Any] = Field(sa_column=Column(JSONB, nullable=False))
+    partner: str
+    proposer_kind: str
+    proposer: str
+    proposed_at: datetime = Field(sa_column=Column(DateTime(timezone=True), nullable=False))
+    expires_at: datetime = Field(sa_column=Column(DateTime(timezone=True), nullable=False))
+    state: str
+    decider_kind: str | None = None
+    decider: str | None = None
+    decided_at: datetime | None = Field(
+        default=None, sa_column=Column(DateTime(timezone=True), nullable=True)
+    )
 
 
 class ApiKey(SQLModel, table=True):

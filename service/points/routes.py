@@ -1,7 +1,7 @@
 """HTTP for points: parse, call one use case, answer. No SQL, no rules."""
 
 from datetime import date
-from typing import Any
+from typing import Any, cast
 
 from fastapi import APIRouter, Request, Response
 from pydantic import TypeAdapter
@@ -28,9 +28,11 @@ from service.partners.dependencies import (
 )
 from service.partners.idempotent import idempotent
 from service.partners.person import PersonId
+from service.partners.proposing import WITH_PROPOSAL, ThisProposing, answers_202
+from service.partners.schemas import Proposed
 from service.points import store
+from service.points.changes import GRANT, GrantBody
 from service.points.collect import EarningKey, collect_ripe
-from service.points.grant import grant_points
 from service.points.schemas import (
     Collected,
     CollectedEarning,
@@ -128,21 +130,17 @@ def _grantee(subject: str, caller: ThisCaller, hasher: ThisHasher) -> PersonId:
     return hasher.person(caller.subject_for(subject))
 
 
-@router.post("/{subject}/grants", status_code=201)
+@router.post("/{subject}/grants", status_code=201, responses=WITH_PROPOSAL)
+@answers_202
 @idempotent("grant", "{person.id}", "{request}", person=_grantee)
 async def grant(
-    request: GrantRequest, person: PersonId, caller: ThisCaller, session: Transaction, now: Now
-) -> Granted:
-    """Give points that no action earned: a campaign, or a gesture. Needs the scope `admin`."""
-    done = await grant_points(
-        session,
-        person,
-        points=request.points,
-        reason=request.reason,
-        granted_by=caller.partner,
-        now=now,
-    )
-    return Granted(entry_id=done.entry_id, points=done.points, balance=done.balance)
+    request: GrantRequest, person: PersonId, session: Transaction, proposing: ThisProposing
+) -> Granted | Proposed:
+    """Give points that no action earned: a campaign, or a gesture. Needs the scope `admin`, and a
+    second person.
+    """
+    wanted = GrantBody(bucket=person.bucket, person_id=person.id, **request.model_dump())
+    return cast("Granted | Proposed", await proposing.make(session, GRANT, wanted))
 
 
 @router.get("/{subject}/earnings")

@@ -23,7 +23,7 @@ from service.webhooks.outbound import tables as _outbound  # noqa: F401
 REFERENCE = {
     "partner", "source", "api_key", "species", "project", "programme", "total_day",
     "leaderboard_rank", "hold", "methodology_run", "journal_day", "journal_day_closed", "lot",
-    "lot_report", "connector", "connector_version", "webhook_endpoint", "audit_event",
+    "lot_report", "connector", "connector_version", "webhook_endpoint", "audit_event", "proposal",
 }  # fmt: skip
 TABLES = sorted(SQLModel.metadata.tables.values(), key=lambda table: table.name)
 DISTRIBUTED = [table for table in TABLES if table.name not in REFERENCE]

@@ -18,6 +18,7 @@ from builders import (
     SteppedClock,
     a_partner,
     an_event,
+    as_operator,
     client_of,
     report,
     running_app,
@@ -30,7 +31,9 @@ from typer.testing import CliRunner
 from service.app import create_app
 from service.cli import COMMANDS, command_at
 from service.cli import app as cli
+from service.partners.changes import PEOPLE, RealmBody
 from service.partners.keys import split_key
+from service.partners.two_persons import propose
 from service.settings import Settings
 
 EVENTS = "It reports events: what it leaves are facts of its own."
@@ -77,7 +80,9 @@ UNAUDITED_COMMANDS = {
          "versions force", "versions withdraw"),
         FILES,
     ),
-    **dict.fromkeys(("replay", "listen"), HTTP),
+    **dict.fromkeys(
+        ("replay", "listen", "proposals list", "proposals confirm", "proposals reject"), HTTP
+    ),
     "rebuild": PROJECTION,
     "up": "It starts programs; `prepare` leaves the events of what it puts in.",
     "clock": "It moves the time of a demo, in a file.",
@@ -142,6 +147,13 @@ class World:
         lot = await self.lot()
         await self.post(f"/v1/admin/lots/{lot}/fund", None)
         return lot
+
+    async def proposal(self) -> str:
+        """Proposed by an operator at the command line."""
+        async with as_operator(self.app.state.runtime.resources.sessions) as session:
+            body = RealmBody(partner="wok", people="own")
+            made = await propose(session, PEOPLE, body, partner="operator", now=NOW)
+        return str(made.proposal_id)
 
     async def hold(self) -> str:
         activity = unique("activity")
@@ -252,6 +264,12 @@ WRITES: dict[str, Callable[[World], Awaitable[Ask]]] = {
     "POST /v1/partners": lambda w: with_body("POST", "/v1/partners", {"partner": unique("p")}),
     "PATCH /v1/partners/{partner}": changed_partner,
     "DELETE /v1/test-data": lambda w: with_body("DELETE", "/v1/test-data"),
+    "POST /v1/proposals/{proposal_id}/confirm": lambda w: with_body(
+        "POST", prefixed("/v1/proposals/", w.proposal()), None, "/confirm"
+    ),
+    "POST /v1/proposals/{proposal_id}/reject": lambda w: with_body(
+        "POST", prefixed("/v1/proposals/", w.proposal()), None, "/reject"
+    ),
     "POST /v1/connectors": lambda w: with_body(
         "POST", "/v1/connectors", {"template": "food-order", "source": "eats"}
     ),
@@ -288,7 +306,11 @@ WRITES: dict[str, Callable[[World], Awaitable[Ask]]] = {
     "POST /v1/deliveries/{delivery_id}/redeliver": sent_again,
 }
 TEST = {"DELETE /v1/test-data"}
-ADMIN = {op for op in WRITES if "/admin/" in op or "/partners" in op or "/holds/" in op}
+ADMIN = {
+    op
+    for op in WRITES
+    if "/admin/" in op or "/partners" in op or "/holds/" in op or "proposal" in op
+}
 ADMIN.add("POST /v1/people/{subject}/grants")
 
 

@@ -118,7 +118,12 @@ OPERATORS = {
     "GET /v1/admin/liability",
 }
 ADMINISTRATORS = {"POST /v1/people/{subject}/grants"}
-AUDITS = {"GET /v1/audit-events"}
+AUDITS = {
+    "GET /v1/audit-events",
+    "GET /v1/proposals",
+    "POST /v1/proposals/{proposal_id}/confirm",
+    "POST /v1/proposals/{proposal_id}/reject",
+}
 HOLDS = {"GET /v1/holds"}  # a partner sees its own
 CONNECTORS = {
     "GET /v1/connectors",
@@ -358,6 +363,7 @@ async def target(owner: httpx.AsyncClient, admin: httpx.AsyncClient) -> AsyncIte
         "activity": "transit.metro",
         "local_day": "2026-06-15",
         "run_id": NO_ONE,
+        "proposal_id": NO_ONE,
     }
     yield target
     await assert_untouched(owner, target)
