@@ -220,6 +220,7 @@ def as_recorded(candidate: Candidate, outcome: Outcome) -> dict[str, Any]:
         "restatements": None,
         "held": False,
         "transfer_scheme": None,
+        "corroborated_by": None,
         "reversal_reason": None,
     }
 
