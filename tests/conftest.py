@@ -46,6 +46,8 @@ load_profile()
 remember()
 # The programs that tests start keep what they compile: else each compiles all of it again.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+# xdist hands its workers a width; a console that is made meanwhile would keep it for ever.
+os.environ.pop("COLUMNS", None)
 # A shell's background jobs ignore Ctrl-C and hand that on; the programs here are to obey it.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)

@@ -141,7 +141,7 @@ class TestWithADatabase:
         result = run("keys", "add", "two", "--source", source)
 
         assert result.exit_code == 1
-        assert "belongs to 'one'" in result.output
+        assert "is registered for another partner" in result.output
 
     def test_reconcile_says_whether_everything_holds(self, run: Run) -> None:
         before = run("reconcile", "--wait", "0")
