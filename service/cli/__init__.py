@@ -39,6 +39,7 @@ COMMANDS = {
     "audit-trail": Location(
         "audit.commands", "audit_trail", "Who changed what: partners, keys, prices, holds, ..."
     ),
+    "secrets": Location("webhooks.commands", "secrets_app", "Seal secrets anew under a new key."),
     "holds": Location("guards.commands", "app", "Carbon that is held for an implausible mean."),
     "factors": Location("catalogue.commands", "factors_app", "The register of factors."),
     "methodology": Location(

@@ -1,4 +1,4 @@
-"""`saxaul partner confirm`: lets another key answer for a connector or an endpoint."""
+"""`saxaul partner confirm` and `saxaul secrets`: call use cases and show what they did."""
 
 from typing import Annotated
 from uuid import UUID
@@ -13,9 +13,15 @@ from service.partners.keys import Succession
 from service.resources import SANDBOX, Resources
 from service.terminal import fail, out
 from service.webhooks.inbound import connectors
+from service.webhooks.inbound.store import MessageKey
 from service.webhooks.outbound import endpoint as endpoints
+from service.webhooks.reseal import Resealed, note_reseal, reseal_messages, reseal_secrets
+from service.webhooks.vault import SealBroken, vault_of
 
 CONNECTOR = "con_"
+secrets_app = typer.Typer(
+    help="Secrets of webhooks, sealed under SAXAUL_SECRET_KEY.", no_args_is_help=True
+)
 
 
 def confirm(
@@ -71,3 +77,41 @@ def _id(text: str) -> UUID:
         return UUID(text)
     except ValueError as error:
         raise fail(f"{text!r} is the id of neither a connector nor an endpoint.") from error
+
+
+@secrets_app.callback()
+def _secrets() -> None:
+    """Secrets of webhooks, sealed under SAXAUL_SECRET_KEY."""
+
+
+@secrets_app.command()
+def reseal() -> None:
+    """Seal all anew under the first key of SAXAUL_SECRET_KEY=NEW,OLD, so that OLD can go.
+
+    Before it, restart API and worker with both keys; after it, with the new one alone. It can be
+    run again.
+    """
+    try:
+        done = run(_reseal())
+    except SealBroken as error:
+        raise fail(error) from error
+    out.print(
+        f"Sealed anew: {done.endpoints} endpoints, {done.connectors} connectors and "
+        f"{done.messages} messages in quarantine. The old key is needed no more."
+    )
+
+
+async def _reseal() -> Resealed:
+    done = Resealed()
+    for schema in (SANDBOX, None):
+        async with local_resources(schema=schema) as resources:
+            vault = vault_of(resources.settings)
+            place: MessageKey | None = MessageKey()
+            while place is not None:
+                async with resources.sessions() as session, session.begin():
+                    place = await reseal_messages(session, vault, done, place)
+            async with resources.sessions() as session, session.begin():
+                await reseal_secrets(session, vault, done)
+                if schema is None:
+                    await note_reseal(session, done, now=resources.clock())
+    return done

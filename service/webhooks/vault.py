@@ -47,17 +47,33 @@ class Vault:
 
     def open_bytes(self, sealed: bytes, about: str) -> bytes:
         """As `open`, for bytes."""
-        nonce, text = sealed[1 : 1 + _NONCE_BYTES], sealed[1 + _NONCE_BYTES :]
-        if sealed[:1] == _FORM:
-            for key in self._keys:
-                try:
-                    return key.decrypt(nonce, text, about.encode())
-                except (InvalidTag, ValueError):
-                    continue
-        raise SealBroken(
-            f"The secret of {about} does not open: SAXAUL_SECRET_KEY is not the key that it was "
-            "sealed with. Put the old key behind the new one, with a comma between them."
-        )
+        found = _opened(self._keys, sealed, about)
+        if found is None:
+            raise SealBroken(
+                f"The secret of {about} does not open: SAXAUL_SECRET_KEY is not the key that it "
+                "was sealed with. Put the old key behind the new one, with a comma between them."
+            )
+        return found
+
+    def reseal(self, sealed: bytes, about: str) -> bytes | None:
+        """Return what is sealed, sealed by the first key; None if that key sealed it already.
+
+        Raises SealBroken when no key opens it.
+        """
+        if _opened(self._keys[:1], sealed, about) is not None:
+            return None
+        return self.seal_bytes(self.open_bytes(sealed, about), about)
+
+
+def _opened(keys: Sequence[AESGCM], sealed: bytes, about: str) -> bytes | None:
+    nonce, text = sealed[1 : 1 + _NONCE_BYTES], sealed[1 + _NONCE_BYTES :]
+    if sealed[:1] == _FORM:
+        for key in keys:
+            try:
+                return key.decrypt(nonce, text, about.encode())
+            except (InvalidTag, ValueError):
+                continue
+    return None
 
 
 def vault_of(settings: Settings) -> Vault:

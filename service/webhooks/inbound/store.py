@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from sqlalchemy import RowMapping, text
@@ -50,12 +50,29 @@ _ACTION = text("""
     WHERE bucket = :bucket AND person_id = :person AND source = :source AND event_id = :event
     ORDER BY local_day DESC LIMIT 1
 """)
+_PAYLOADS = text("""
+    SELECT bucket, connector_id, message_key, payload FROM hook_delivery
+    WHERE payload IS NOT NULL AND (bucket, connector_id, message_key) > (:bucket, :id, :key)
+    ORDER BY bucket, connector_id, message_key LIMIT :limit FOR UPDATE
+""")
+_KEEP_PAYLOAD = text("""
+    UPDATE hook_delivery SET payload = :payload
+    WHERE bucket = :bucket AND connector_id = :id AND message_key = :key
+""")
 _FORGET_PAYLOADS = text("""
     UPDATE hook_delivery SET payload = NULL WHERE payload IS NOT NULL AND received_at < :before
 """)
 _FORGET = text("""
     DELETE FROM hook_delivery WHERE received_at < :before AND payload IS NULL
 """)
+
+
+class MessageKey(NamedTuple):
+    """What names a message among all, in their order; the usual one is before the first."""
+
+    bucket: int = -1
+    connector_id: str = ""
+    message_key: str = ""
 
 
 async def find_connector(session: AsyncSession, connector_id: str) -> RowMapping | None:
@@ -143,3 +160,24 @@ async def forget_old(
     """Drop payloads and deliveries that are older than they are kept."""
     await session.execute(_FORGET_PAYLOADS, {"before": payloads_before})
     await session.execute(_FORGET, {"before": deliveries_before})
+
+
+async def lock_connectors(session: AsyncSession) -> Sequence[Connector]:
+    """Return all connectors, locked for this transaction, in the order of their ids."""
+    query = select(Connector).order_by(col(Connector.connector_id)).with_for_update()
+    return (await session.execute(query)).scalars().all()
+
+
+async def lock_payloads(
+    session: AsyncSession, after: MessageKey, *, limit: int
+) -> list[tuple[MessageKey, bytes]]:
+    """Return sealed payloads in quarantine after a place, locked for this transaction."""
+    named = {"bucket": after.bucket, "id": after.connector_id, "key": after.message_key}
+    rows = await session.execute(_PAYLOADS, {**named, "limit": limit})
+    return [(MessageKey(*row[:3]), bytes(row[3])) for row in rows]
+
+
+async def keep_payload(session: AsyncSession, place: MessageKey, payload: bytes) -> None:
+    """Put another sealed payload in the place of one in quarantine."""
+    named = {"bucket": place.bucket, "id": place.connector_id, "key": place.message_key}
+    await session.execute(_KEEP_PAYLOAD, {**named, "payload": payload})

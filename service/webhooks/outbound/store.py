@@ -530,3 +530,9 @@ async def backlog(session: AsyncSession, now: datetime) -> tuple[int, float]:
     """Deliveries that wait (counted up to a limit), and the age of the oldest in seconds."""
     row = (await session.execute(_BACKLOG, {"now": now})).one()
     return int(row.waiting), float(row.oldest_s)
+
+
+async def lock_endpoints(session: AsyncSession) -> Sequence[WebhookEndpoint]:
+    """Return all endpoints, locked for this transaction, in the order of their ids."""
+    query = select(WebhookEndpoint).order_by(col(WebhookEndpoint.endpoint_id)).with_for_update()
+    return (await session.execute(query)).scalars().all()

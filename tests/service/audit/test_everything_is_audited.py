@@ -12,6 +12,7 @@ import orjson
 import pytest
 from builders import (
     NOW,
+    SECRET_KEY,
     SOURCES,
     USUAL,
     NewSettings,
@@ -416,6 +417,7 @@ COMMANDS_THAT_WRITE: dict[str, Callable[[World, Path], Awaitable[list[str]]]] = 
     "partner wipe-test": lambda w, _: of_partner(w, "wipe-test"),
     "partner confirm": lambda w, _: confirmed(w),
     "keys add": lambda w, _: just("keys", "add", unique("p"), "--scope", "actions:read"),
+    "secrets reseal": lambda *_: just("secrets", "reseal"),
     "keys revoke": lambda w, _: revoked(w),
     "holds release": lambda w, _: held(w),
     "forest import": funded_file,
@@ -440,6 +442,7 @@ async def test_a_command_that_writes_leaves_an_audit_event(
     monkeypatch.setenv("DATABASE_URL", str(world.settings.database_url))
     monkeypatch.setenv("REDIS_URL", str(world.settings.redis_url))
     monkeypatch.setenv("SAXAUL_HOME", str(tmp_path))
+    monkeypatch.setenv("SAXAUL_SECRET_KEY", SECRET_KEY)
     words = await COMMANDS_THAT_WRITE[command](world, tmp_path)
     before = await by_operators(world)
 
