@@ -56,6 +56,10 @@ class Settings(BaseSettings):
         description="As DATABASE_URL, for a role that owns the tables: `saxaul migrate` uses it, "
         "and gives the role of DATABASE_URL what the application needs and no more.",
     )
+    superuser_database_url: str | None = Field(
+        None,
+        description="As DATABASE_URL, for a role that may make roles: only `saxaul setup` uses it.",
+    )
     policy: Path | None = Field(
         None, description="File of dated points policies; unset: the one that ships."
     )

@@ -21,6 +21,9 @@ COMMANDS = {
     "up": Location("cli.system", "up", "Run everything here: PostgreSQL, Valkey, API and worker."),
     "clock": Location("cli.system", "clock", "Move the time of a demo, or show it."),
     "migrate": Location("cli.database", "migrate", "Bring the database's schema up to date."),
+    "setup": Location(
+        "cli.database", "setup", "On your own servers: roles, tables, the first key."
+    ),
     "prepare": Location(
         "cli.database", "prepare", "Migrate, and make the demo partner and people.", hidden=True
     ),

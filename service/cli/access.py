@@ -11,6 +11,7 @@ from service.local import local_resources, read_demo_file, run
 from service.partners import store
 from service.partners.change_keys import UnstoredKey, put_key, revoke_lineage
 from service.partners.changes import ADMIN_KEY, key_body
+from service.partners.first_key import make_first_key
 from service.partners.issuer import IssuerMissing, mint_token
 from service.partners.keys import DEFAULT_SCOPES, SCOPES, TEST_SCOPES, make_key
 from service.partners.proposal_commands import make_or_propose, say_proposed
@@ -44,6 +45,14 @@ def token(
     except IssuerMissing as error:
         raise fail(error) from error
     typer.echo(text)
+
+
+async def first_admin_key(partner: str) -> str | None:
+    """Return the first administrator's key of a programme; None if there ever was one."""
+    async with local_resources() as resources, resources.sessions() as session, session.begin():
+        return await make_first_key(
+            session, partner, app_source=resources.settings.app_source, now=resources.clock()
+        )
 
 
 @keys_app.command("add")

@@ -15,14 +15,14 @@ SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
 DOCKERFILE = (ROOT / "Dockerfile").read_text()
 SECRET = re.compile(r"PASSWORD|SECRET|TOKEN|KEY|_URL$")
 FROM_OUTSIDE = re.compile(r"\$\{[A-Z_]+:[?-][^}]*\}")
-ONE_SHOT = {"migrate"}
+ONE_SHOT = {"setup"}
 
 each_service = pytest.mark.parametrize("name", sorted(SERVICES))
 
 
 def test_the_system_is_complete() -> None:
     assert set(SERVICES) == {
-        "postgres", "valkey", "migrate", "api", "worker", "locust", "locust-worker",
+        "postgres", "valkey", "setup", "api", "worker", "locust", "locust-worker",
         "prometheus",
     }  # fmt: skip
 
@@ -126,3 +126,49 @@ def test_nothing_but_what_is_copied_reaches_the_builder() -> None:
     assert ignored == "*"
     names = {name for line in copied for name in line.split()}
     assert {line[1:] for line in let_in if line.startswith("!")} == names
+
+
+def variables_of(name: str) -> dict[str, str]:
+    """What a service's environment names, one word of text for each variable."""
+    return {key: str(value) for key, value in SERVICES[name].get("environment", {}).items()}
+
+
+@pytest.mark.parametrize("name", ["api", "worker"])
+def test_what_runs_is_neither_superuser_nor_owner_of_the_tables(name: str) -> None:
+    found = variables_of(name)
+
+    assert found["DATABASE_URL"].startswith("postgresql://saxaul_app:${APP_PASSWORD:?")
+    for secret in ("POSTGRES_PASSWORD", "OWNER_PASSWORD"):
+        assert secret not in str(SERVICES[name]), f"{name} must not know {secret}"
+
+
+def test_the_set_up_alone_knows_the_superuser_and_the_owner() -> None:
+    found = variables_of("setup")
+
+    assert SERVICES["setup"]["command"] == ["saxaul", "setup"]
+    assert "${POSTGRES_PASSWORD:?" in found["SAXAUL_SUPERUSER_DATABASE_URL"]
+    assert found["SAXAUL_OWNER_DATABASE_URL"].startswith("postgresql://saxaul:${OWNER_PASSWORD:?")
+    knowing = {name for name in SERVICES if "POSTGRES_PASSWORD" in str(SERVICES[name])}
+    assert knowing == {"setup", "postgres"}
+    for name in ("api", "worker"):
+        how = SERVICES[name]["depends_on"]["setup"]
+        assert how == {"condition": "service_completed_successfully"}
+
+
+def test_every_variable_that_must_be_set_is_made_by_the_command_at_the_head() -> None:
+    whole = (ROOT / "docker-compose.yml").read_text()
+    head = whole.partition("x-saxaul:")[0]
+
+    needed = set(re.findall(r"\$\{([A-Z_]+):\?", whole))
+
+    assert needed == set(re.findall(r"\b([A-Z_]+) \"\$\(openssl", head))
+
+
+def test_prometheus_reads_the_metrics_with_the_token_of_the_api() -> None:
+    scraped = yaml.safe_load((ROOT / "docs" / "monitoring" / "prometheus.yml").read_text())
+    (api,) = (one for one in scraped["scrape_configs"] if one["job_name"] == "saxaul-api")
+
+    assert api["authorization"] == {"credentials_file": "/run/secrets/metrics_token"}
+    assert SERVICES["prometheus"]["secrets"] == ["metrics_token"]
+    assert COMPOSE["secrets"]["metrics_token"] == {"environment": "SAXAUL_METRICS_TOKEN"}
+    assert "SAXAUL_METRICS_TOKEN" in variables_of("api")

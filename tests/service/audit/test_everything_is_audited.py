@@ -85,6 +85,7 @@ UNAUDITED_COMMANDS = {
         ("replay", "listen", "proposals list", "proposals confirm", "proposals reject"), HTTP
     ),
     "rebuild": PROJECTION,
+    "setup": "It makes a programme and its first key; tests/service/test_setup.py sees the event.",
     "up": "It starts programs; `prepare` leaves the events of what it puts in.",
     "clock": "It moves the time of a demo, in a file.",
     "migrate": "It changes the schema, and no row's meaning but by its migrations.",
