@@ -2,12 +2,13 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Literal
 
 from methodologies.document import Cursor, read_document
+from methodologies.speeds import Speeds, load_speeds
 
 FILE = Path(__file__).parent / "EXCLUSIVE.yaml"
 DURATION = "duration_min"
@@ -22,6 +23,8 @@ PERIODS: tuple[Period, ...] = ("day", "month")
 class Exclusions:
     """Activities whose legs may not overlap, and by activity the others that it excludes.
 
+    `speeds` say how long a leg takes at least that does not say it itself.
+
     `whole_days` names, by activity, the input that says how many whole days an action takes.
     """
 
@@ -29,6 +32,7 @@ class Exclusions:
     in_day: Mapping[str, frozenset[str]]
     in_month: Mapping[str, frozenset[str]]
     whole_days: Mapping[str, str]
+    speeds: Speeds
 
     @property
     def activities(self) -> frozenset[str]:
@@ -52,20 +56,29 @@ class Exclusions:
         return tuple(last - timedelta(days=ago) for ago in reversed(range(count)))
 
     def leg_of(
-        self, activity: str, began_s: int, data: Mapping[str, object]
+        self, activity: str, began: datetime, data: Mapping[str, object]
     ) -> tuple[int, int] | None:
         """When a leg began and ended, in seconds since 1970, the end excluded; None if unknown.
 
-        Rounded down to a whole second, so that legs which touch do not overlap.
+        Without a duration it lasts as long as its distance takes at least. Rounded down to a whole
+        second, so that legs which touch do not overlap.
         """
         if activity not in self.legs:
             return None
-        duration = data.get(DURATION)
-        if duration is None or isinstance(duration, (bool, list)):
+        length_s = self._length_s(activity, began, data)
+        if not 0 < length_s <= LEG_MAX_S:
             return None
+        began_s = int(began.timestamp())
+        return began_s, began_s + length_s
+
+    def _length_s(self, activity: str, began: datetime, data: Mapping[str, object]) -> int:
+        duration = data.get(DURATION)
+        if duration is None:
+            return self.speeds.shortest_s(activity, began.date(), data)
+        if isinstance(duration, (bool, list)):
+            return 0
         minutes = duration if isinstance(duration, Decimal) else Decimal(str(duration))
-        length_s = int(minutes * 60)
-        return (began_s, began_s + length_s) if 0 < length_s <= LEG_MAX_S else None
+        return int(minutes * 60)
 
 
 def load_exclusions(file: Path = FILE) -> Exclusions:
@@ -85,6 +98,7 @@ def load_exclusions(file: Path = FILE) -> Exclusions:
         found["day"],
         found["month"],
         {name.text(): _input_of(entry) for name, entry in root["whole_days"].entries()},
+        load_speeds(),
     )
 
 

@@ -10,7 +10,7 @@ from uuid import UUID
 from methodologies.catalogue import Catalogue
 from methodologies.content import canonical_data, content_digest, implied_overlap
 from methodologies.contract import Assessment, DataInvalid, Edition, Refusal, UnknownActivity
-from methodologies.exclusive import DURATION, Exclusions
+from methodologies.exclusive import Exclusions
 from service.errors import ActivityUnknown, EventInFuture, FieldsInvalid
 from service.intake.address import month_of
 from service.intake.claim_key import Claim, ClaimKeys
@@ -127,8 +127,8 @@ class Assessor:
         owner: UUID | None = None
         extent: Extent | None = None
         if not isinstance(result, Refusal):
-            if activity in self._exclusions.legs and DURATION in data:
-                leg = self._exclusions.leg_of(activity, int(at.timestamp()), data)
+            if activity in self._exclusions.legs:
+                leg = self._exclusions.leg_of(activity, at, data)
             if result.claims:
                 claims = self._claims(result, data, caller)
                 owner = self._claim_keys.owner_of(person.id, event.source, event.id)

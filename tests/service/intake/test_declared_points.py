@@ -69,7 +69,7 @@ async def test_a_month_of_invented_rides_in_one_batch_is_worth_a_month_s_budget(
     mei: httpx.AsyncClient,
 ) -> None:
     """348 metro rides of 1 to 29 days ago gave 72,000 points at once."""
-    rides = [declared(a_ride, days_ago=day) for day in range(1, 30) for _ in range(12)]
+    rides = [declared(a_ride, day, hour) for day in range(1, 30) for hour in range(12)]
 
     results = await report_all(mei, rides)
 
@@ -87,10 +87,13 @@ async def test_what_a_partner_records_is_outside_of_it(
     december: FastAPI, mei: httpx.AsyncClient
 ) -> None:
     acme = await a_partner(december.state.runtime.resources.sessions, sources=SOURCES)
-    subject, at = unique("person"), in_china(NOON)
-    low = [a_ride(subject=subject, time=at, evidencelevel="L0") for _ in range(2)]
+    subject = unique("person")
+    rides = [
+        a_ride(subject=subject, time=in_china(NOON - timedelta(hours=hour)), evidencelevel=level)
+        for hour, level in enumerate(("L0", "L1", "L0"))
+    ]
     async with client_of(december, acme.key) as client:
-        results = await report_all(client, [low[0], a_ride(subject=subject, time=at), low[1]])
+        results = await report_all(client, rides)
 
     assert [one["points"] for one in results] == [300, 794, 0]
 

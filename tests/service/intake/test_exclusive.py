@@ -1,10 +1,26 @@
 """One person is on the way once at a time: legs may follow each other and may not overlap."""
 
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 
 import httpx
 import pytest
-from builders import a_bike_ride, a_bus_ride, an_event, report, report_all, unique
+from any_event import EDITIONS
+from builders import (
+    SOURCES,
+    NewSettings,
+    SteppedClock,
+    a_bike_ride,
+    a_bus_ride,
+    a_partner,
+    an_event,
+    client_of,
+    in_china,
+    report,
+    report_all,
+    running_app,
+    unique,
+)
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -93,7 +109,9 @@ async def test_a_leg_is_found_on_the_day_after_also_when_a_month_lies_between(
     assert (first["outcome"], second["outcome"]) == ("credited", "capped")
 
 
-async def test_a_leg_without_a_duration_is_not_checked(partner: httpx.AsyncClient) -> None:
+async def test_a_leg_without_a_duration_is_not_checked_before_there_were_speeds(
+    partner: httpx.AsyncClient,
+) -> None:
     subject = unique("person")
     await report(partner, on_the_way(an_event, subject, 0, "30"))
 
@@ -118,9 +136,61 @@ def test_legs_survive_being_written(legs: list[tuple[int, int]]) -> None:
 
 
 def test_a_leg_lasts_as_long_as_it_says() -> None:
+    rules, began = load_exclusions(), datetime.fromtimestamp(1000, UTC)
+
+    assert rules.leg_of("transit.metro", began, {"duration_min": "1.99"}) == (1000, 1119)
+    assert rules.leg_of("transit.metro", began, {}) is None
+    assert rules.leg_of("transit.metro", began, {"duration_min": "0"}) is None
+    assert rules.leg_of("food.no_cutlery", began, {"duration_min": "5"}) is None
+
+
+@pytest.mark.parametrize(
+    ("activity", "data", "length_s"),
+    [
+        ("transit.metro", {"distance_km": "12.4"}, 558 - 60),
+        ("transit.metro", {"distance_km": Decimal("12.4"), "duration_min": "20"}, 1200),
+        ("transit.metro", {"distance_km": "1.3"}, None),  # within the tolerance
+        ("transit.metro", {"distance_km": "12.4", "trip_ids": ["a", "b"]}, None),
+        ("cycle.bike", {"distance_km": 3}, 360 - 60),
+        ("rail.instead_of_air", {"rail_km": "1400"}, 14400 - 60),
+    ],
+)
+def test_a_ride_takes_at_least_what_its_distance_takes(
+    activity: str, data: dict[str, object], length_s: int | None
+) -> None:
+    rules, began = load_exclusions(), datetime(2026, 12, 1, 8, tzinfo=UTC)
+    day_before = began - timedelta(days=1)
+
+    leg = rules.leg_of(activity, began, data)
+
+    assert (leg and leg[1] - leg[0]) == length_s
+    if "duration_min" not in data:
+        assert rules.leg_of(activity, day_before, data) is None
+
+
+def test_the_speeds_are_of_legs_and_of_inputs_that_there_are() -> None:
     rules = load_exclusions()
 
-    assert rules.leg_of("transit.metro", 1000, {"duration_min": "1.99"}) == (1000, 1119)
-    assert rules.leg_of("transit.metro", 1000, {}) is None
-    assert rules.leg_of("transit.metro", 1000, {"duration_min": "0"}) is None
-    assert rules.leg_of("food.no_cutlery", 1000, {"duration_min": "5"}) is None
+    assert rules.speeds.fastest.keys() <= rules.legs
+    for activity, one in rules.speeds.fastest.items():
+        for edition in EDITIONS[activity]:
+            assert one.input in edition.sheet["inputs"]
+
+
+async def test_rides_of_one_person_fit_the_clock(new_settings: NewSettings) -> None:
+    """Ten rides of 12.4 km in the same second were all credited."""
+    clock, subject = SteppedClock(), unique("person")
+    clock.now = datetime(2026, 12, 10, 4, tzinfo=UTC)
+    async with running_app(await new_settings(), clock) as app:
+        acme = await a_partner(app.state.runtime.resources.sessions, sources=SOURCES)
+        async with client_of(app, acme.key) as client:
+            morning = datetime(2026, 12, 10, 0, tzinfo=UTC)
+            same = [an_event(subject=subject, time=in_china(morning)) for _ in range(10)]
+            results = await report_all(client, same)
+            later = await report(
+                client, an_event(subject=subject, time=in_china(morning + timedelta(minutes=9)))
+            )
+
+    assert [one["outcome"] for one in results] == ["credited", *["capped"] * 9]
+    assert {one["reason"] for one in results[1:]} == {"overlaps_another_leg"}
+    assert later["outcome"] == "credited"
