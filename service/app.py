@@ -30,6 +30,7 @@ from service.people import routes as people_routes
 from service.points import policy_routes
 from service.points import routes as points_routes
 from service.restate import routes as restate_routes
+from service.rights import routes as rights_routes
 from service.runtime import Runtime, open_programme, open_sandbox
 from service.sandbox import routes as sandbox_routes
 from service.sandbox.opening import Sandbox
@@ -96,6 +97,7 @@ def create_app(
         partner_routes,
         audit_routes,
         proposal_routes,
+        rights_routes,
         sandbox_routes,
         connector_routes,
         hook_routes,

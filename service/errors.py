@@ -45,6 +45,9 @@
     - EndpointNotFound      no webhook endpoint of the caller has this id
     - DeliveryNotFound      no such webhook delivery, or its payload is not in quarantine any more
     - PageNotFound          no such address
+  + Gone                    it was there, and is forgotten for good
+    - ActionErased          its person asked to be forgotten: only anonymous sums are left
+    - PersonErased          an event of before its person was erased, or their former account
   + MethodNotAllowed        the address is right, the verb is not
   + Conflict
     - EventConflict         same source, person and id, other content
@@ -303,6 +306,27 @@ class NotFound(ServiceError):
 
     code = "not-found"
     title = "Not found"
+
+
+class Gone(ServiceError):
+    """It was there, and is forgotten for good."""
+
+    code = "gone"
+    title = "Forgotten for good"
+
+
+class ActionErased(Gone):
+    """Its person asked to be forgotten. What is left of the action are anonymous sums."""
+
+    code = "action-erased"
+    title = "The action was erased"
+
+
+class PersonErased(Gone):
+    """The person asked to be forgotten, and this is of before that. Do not send it again."""
+
+    code = "person-erased"
+    title = "The person was erased"
 
 
 class ActionNotFound(NotFound):

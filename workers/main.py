@@ -27,6 +27,7 @@ from service.tasks import end
 from workers.answers import forget_old_answers
 from workers.checkpoints import close_days
 from workers.deliveries import Deliveries, sweep_deliveries
+from workers.erasures import finish_all_erasures
 from workers.hooks import forget_hooks
 from workers.lapse import lapse_points
 from workers.leaderboards import rank_regions
@@ -91,7 +92,7 @@ class WorkerSettings:
 
     functions = (
         open_months, close_days, lapse_points, rank_regions, end_pools, forget_hooks,
-        sweep_deliveries, forget_old_answers, note_rules,
+        sweep_deliveries, forget_old_answers, note_rules, finish_all_erasures,
     )  # fmt: skip
     cron_jobs = (
         cron(open_months, hour=None, minute=7, run_at_startup=True, unique=True),
@@ -100,6 +101,7 @@ class WorkerSettings:
         cron(lapse_points, minute=set(range(1, 60, 5)), run_at_startup=True, unique=True),
         cron(rank_regions, minute=set(range(4, 60, 10)), run_at_startup=True, unique=True),
         cron(end_pools, second=30, unique=True),
+        cron(finish_all_erasures, second={5, 20, 35, 50}, unique=True),
         cron(forget_hooks, hour=None, minute=23, unique=True),
         cron(sweep_deliveries, hour=None, minute=37, unique=True),
         cron(forget_old_answers, hour=None, minute=47, unique=True),

@@ -70,6 +70,9 @@ async def settle(
     newcomer = await action_by_id(session, met.action_id)
     assert holder is not None
     assert newcomer is not None
+    if holder["erased_at"] is not None or newcomer["erased_at"] is not None:
+        await session.execute(_REMOVE, met._asdict())  # nobody's facts are not changed any more
+        return True
     region = counted_region(catalogue(), holder)
     if met.kind == SUPERSEDED:
         # Its reporter may have been faster, or it gave nothing: then there is nothing to do.

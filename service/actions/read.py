@@ -8,7 +8,7 @@ from sqlalchemy import RowMapping, text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from service.errors import ActionNotFound
+from service.errors import ActionErased, ActionNotFound
 from service.intake.address import OUTSIDE, address_of, first_day
 from service.intake.store import divmod_month
 from service.partners.caller import Caller
@@ -22,7 +22,7 @@ _COLUMNS = """
     action.recorded_at, action.local_day, action.evidence_level, action.scope,
     action.methodology, action.outcome, action.reason, action.detail, action.gross_mg,
     action.avoided_mg, action.uncertainty_mg, action.points, action.ripens_at,
-    action.data, action.digest, action.salt, action.overlap AS inventory_overlap,
+    action.data, action.digest, action.salt, action.erased_at, action.overlap AS inventory_overlap,
     reversal.reason AS reversal_reason, reversal.recorded_at AS reversed_at,
     reversal.points AS reversed_points, restated.restatements,
     transfer.scheme AS transfer_scheme, transfer.reference AS transfer_reference,
@@ -84,11 +84,16 @@ async def find_action(
 ) -> RowMapping:
     """Return the action, if the caller may see it: its source's partner, or its person.
 
-    Raises ActionNotFound for an unknown one and for somebody else's alike.
+    Raises ActionNotFound for an unknown one and for somebody else's alike, and ActionErased.
     """
     row = await action_by_id(session, action_id)
     if row is None or not _sees(row, caller, hasher):
         raise ActionNotFound(f"There is no action {action_id} that you may see.")
+    if row["erased_at"] is not None:
+        raise ActionErased(
+            f"The person of action {action_id} asked to be forgotten: what it was about is gone, "
+            "its grams and points stay in the sums."
+        )
     return row
 
 

@@ -34,7 +34,7 @@ from service.partners.idempotent import idempotent
 router = APIRouter(prefix="/v1", responses=documented(401, 403, 422, 503))
 
 
-@router.get("/actions/{action_id}", tags=["Actions"], responses=documented(404))
+@router.get("/actions/{action_id}", tags=["Actions"], responses=documented(404, 410))
 async def action(
     action_id: UUID, caller: ThisCaller, hasher: ThisHasher, session: Transaction
 ) -> ActionRow:
@@ -43,7 +43,7 @@ async def action(
     return _row(await read.find_action(session, action_id, caller, hasher))
 
 
-@router.get("/actions/{action_id}/receipt", tags=["Actions"], responses=documented(404))
+@router.get("/actions/{action_id}/receipt", tags=["Actions"], responses=documented(404, 410))
 async def receipt(
     action_id: UUID,
     caller: ThisCaller,
@@ -82,7 +82,7 @@ async def _reversible(
     status_code=201,
     responses={
         200: {"model": ReversalResult, "description": "It was reversed before."},
-        **documented(400, 404, 409, 413),
+        **documented(400, 404, 409, 410, 413),
     },
 )
 @idempotent("reversal", "{action_id}", "{why}", repeated_status=200, found=_reversible)
@@ -133,7 +133,7 @@ async def _transferable(
     status_code=201,
     responses={
         200: {"model": TransferResult, "description": "It was transferred before."},
-        **documented(400, 404, 409, 413),
+        **documented(400, 404, 409, 410, 413),
     },
 )
 @idempotent("transfer", "{action_id}", "{to}", repeated_status=200, found=_transferable)

@@ -30,6 +30,7 @@ COMMANDS = {
     "settings": Location("cli.about", "show_settings", "List every setting with its value here."),
     "openapi": Location("cli.about", "openapi", "Print the OpenAPI document."),
     "partner": Location("cli.partner", "app", "Partners: who may report, with sources and keys."),
+    "people": Location("rights.commands", "app", "People of the programme: forget one."),
     "keys": Location("cli.access", "keys_app", "API keys of partners."),
     "token": Location("cli.access", "token", "Print a person's token, for development."),
     "replay": Location("cli.replay", "replay", "Send a file's events through the HTTP API."),

@@ -26,7 +26,7 @@ from service.partners.idempotent import idempotent
 from service.partners.person import PersonId
 
 router = APIRouter(
-    prefix="/v1/pools", tags=["Trees"], responses=documented(401, 403, 404, 409, 422, 503)
+    prefix="/v1/pools", tags=["Trees"], responses=documented(401, 403, 404, 409, 410, 422, 503)
 )
 
 

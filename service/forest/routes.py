@@ -85,7 +85,7 @@ def _view(
     )
 
 
-@orders_router.post("/orders", status_code=201, responses=documented(409))
+@orders_router.post("/orders", status_code=201, responses=documented(409, 410))
 @idempotent("order", "{person.id}", "{body}", person=person_in_body)
 async def order(
     body: NewOrder,
@@ -147,7 +147,7 @@ async def rename(
     return OrderView(**_shown(await find_order(session, order_id, caller, hasher)))
 
 
-@orders_router.post("/orders/{order_id}/refund", responses=documented(409))
+@orders_router.post("/orders/{order_id}/refund", responses=documented(409, 410))
 @idempotent("refund", "{order_id}", found=_order_of)
 async def refund(
     found: Order,

@@ -44,7 +44,7 @@ from service.points.policy_file import Gifts
 router = APIRouter(tags=["Friends"])
 _PEOPLE = "/v1/people/{subject}"
 _KNOWN = documented(401, 403, 404, 422, 503)
-_WRITES = documented(401, 403, 404, 409, 422, 503)
+_WRITES = documented(401, 403, 404, 409, 410, 422, 503)
 _BY_FRIENDSHIP: Order[FriendRow, UUID] = Order(
     lambda row: (row.friendship_id,), lambda parts: UUID(parts[0]), UUID(int=0)
 )

@@ -9,6 +9,7 @@ from sqlalchemy import (
     CheckConstraint,
     Column,
     DateTime,
+    Index,
     Integer,
     SmallInteger,
     UniqueConstraint,
@@ -40,6 +41,7 @@ class Friend(SQLModel, table=True):
     __tablename__ = "friend"
     __table_args__ = (
         UniqueConstraint("bucket", "person_id", "friendship_id", name="friend_by_friendship"),
+        Index("friend_by_other", "other_id"),
         CheckConstraint(
             "state IN ('asked', 'asking', 'friends', 'blocked')", name="friend_state_is_known"
         ),
@@ -56,7 +58,7 @@ class Watering(SQLModel, table=True):
     """Points that a person gave a friend; `number` counts the day's gifts to that friend."""
 
     __tablename__ = "watering"
-    __table_args__ = {"info": {"is_fact": True}}
+    __table_args__ = (Index("watering_by_friend", "friend_id"), {"info": {"is_fact": True}})
     bucket: int = Field(sa_column=Column(SmallInteger, primary_key=True, autoincrement=False))
     person_id: UUID = Field(primary_key=True)
     friend_id: UUID = Field(primary_key=True)
@@ -70,7 +72,7 @@ class FriendTake(SQLModel, table=True):
     """What a friend took of this person's earning; once for each earning and friend."""
 
     __tablename__ = "friend_take"
-    __table_args__ = {"info": {"is_fact": True}}
+    __table_args__ = (Index("friend_take_by_friend", "friend_id"), {"info": {"is_fact": True}})
     bucket: int = Field(sa_column=Column(SmallInteger, primary_key=True, autoincrement=False))
     person_id: UUID = Field(primary_key=True)
     local_day: date = Field(primary_key=True)

@@ -24,6 +24,7 @@ STATUS: dict[type[ServiceError], int] = {
     errors.MethodNotAllowed: 405,
     errors.Conflict: 409,
     errors.RequestTooSlow: 408,
+    errors.Gone: 410,
     errors.TooLarge: 413,
     errors.UnsupportedType: 415,
     errors.HostNotServed: 421,

@@ -16,6 +16,7 @@ import asyncpg
 
 from methodologies.exclusive import Exclusions
 from service.clock import Clock
+from service.errors import PersonErased
 from service.intake import store
 from service.intake.address import OUTSIDE
 from service.intake.candidate import Candidate
@@ -33,6 +34,20 @@ KNOWN_PEOPLE_MAX = 500_000  # about 100 MB; forgetting one costs an INSERT that 
 EventKey = tuple[UUID, str, str]
 
 
+ERASED = (
+    "The person asked to be forgotten after this happened, and it is forgotten with them. Do not "
+    "send it again; what they do from now on may be reported."
+)
+
+
+class _Late(Exception):
+    """Events of people who were erased later; `events` are their identities in memory."""
+
+    def __init__(self, events: set[int]) -> None:
+        super().__init__()
+        self.events = events
+
+
 class AccountsGone(RuntimeError):
     """Accounts that were known are not there: the database was restored under our feet."""
 
@@ -48,12 +63,23 @@ class Committer:
     _people: "OrderedDict[UUID, None]" = field(default_factory=OrderedDict)
     _months: set[int] = field(default_factory=set)
 
-    async def commit(self, events: Sequence[Candidate], batch_id: UUID) -> list[Answer]:
+    async def commit(
+        self, events: Sequence[Candidate], batch_id: UUID
+    ) -> list[Answer | PersonErased]:
         """Record the events in one transaction; the answers in their order.
 
+        Events of before their person was erased are answered by that, and not recorded.
         Idempotent by `batch_id`: after a lost connection the same call either finds its own
         facts and gives the same answers, or records them now.
         """
+        try:
+            return [*await self._commit(events, batch_id)]
+        except _Late as late:
+            living = [event for event in events if id(event) not in late.events]
+            answers = iter(await self._commit(living, batch_id) if living else ())
+            return [PersonErased(ERASED) if id(e) in late.events else next(answers) for e in events]
+
+    async def _commit(self, events: Sequence[Candidate], batch_id: UUID) -> list[Answer]:
         async with self.pool.acquire() as connection:
             await self._open_months(connection, events)
             people = {event.person_id: event.bucket for event in events}
@@ -71,7 +97,12 @@ class Committer:
         batch_id: UUID,
     ) -> list[Answer]:
         now = self.clock()
-        uncounted = await self._lock_accounts(connection, people, now)
+        uncounted, erased = await self._lock_accounts(connection, people, now)
+        earlier = sorted({person for event in events for person in event.earlier})
+        if earlier:
+            erased |= await store.tombstones(connection, earlier)
+        if erased:
+            _refuse_late(events, erased)
         keyed = [(key_of(event), event) for event in events]
         first, outcomes = await _find_repeats(connection, keyed)
         new = {key: event for key, event in first.items() if key not in outcomes}
@@ -82,16 +113,17 @@ class Committer:
 
     async def _lock_accounts(
         self, connection: store.Connection, people: Sequence[tuple[int, UUID]], now: datetime
-    ) -> set[UUID]:
-        """Lock the accounts, making missing ones; the people who were never counted."""
+    ) -> tuple[set[UUID], dict[UUID, datetime]]:
+        """Lock the accounts, making missing ones; the people who were never counted, and when
+        people of before were erased."""
         unknown = [one for one in people if one[1] not in self._people]
         if unknown:
             await store.create_accounts(connection, *_columns(unknown), now)
-        found, uncounted = await store.lock_accounts(connection, *_columns(people))
+        found, uncounted, erased = await store.lock_accounts(connection, *_columns(people))
         if found != len(people):
             self._people.clear()
             raise AccountsGone(f"{len(people) - found} known accounts are missing")
-        return uncounted
+        return uncounted, erased
 
     async def _append(
         self,
@@ -141,6 +173,18 @@ class Committer:
 def key_of(event: Candidate) -> EventKey:
     """Return the key of an event: person, source and id."""
     return event.person_id, event.source, event.event_id
+
+
+def _refuse_late(events: Sequence[Candidate], erased: Mapping[UUID, datetime]) -> None:
+    """Raise _Late for events of before their person was erased, under any of their accounts."""
+    late = {
+        id(event)
+        for event in events
+        for person in (event.person_id, *(one.id for one in event.earlier))
+        if person in erased and event.occurred_at < erased[person]
+    }
+    if late:
+        raise _Late(late)
 
 
 def _columns(people: Sequence[tuple[int, UUID]]) -> tuple[list[int], list[UUID]]:

@@ -37,7 +37,7 @@ PASSING = (
     OSError,
 )
 
-Commit = Callable[[Sequence[Candidate], UUID], Awaitable[list[Answer]]]
+Commit = Callable[[Sequence[Candidate], UUID], Awaitable[Sequence[Answer | Exception]]]
 Reply = asyncio.Future[list[Answer | Exception]]
 
 _log = logging.getLogger(__name__)
@@ -173,7 +173,9 @@ class Lane:
             *await self._answer(events[half:], uuid7(self._clock())),
         ]
 
-    async def _try(self, events: Sequence[Candidate], batch_id: UUID) -> list[Answer]:
+    async def _try(
+        self, events: Sequence[Candidate], batch_id: UUID
+    ) -> Sequence[Answer | Exception]:
         for number in range(TRIES):
             try:
                 async with asyncio.timeout(COMMIT_LIMIT_S):

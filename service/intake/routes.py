@@ -66,7 +66,7 @@ async def received(request: Request) -> tuple[Caller, Parsed]:
     status_code=201,
     responses={
         200: {"model": EventResult | BatchResult, "description": "A duplicate, or a batch."},
-        **documented(400, 409, 413, 415),
+        **documented(400, 409, 410, 413, 415),
     },
     openapi_extra=EVENT_BODY,
 )

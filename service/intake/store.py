@@ -35,13 +35,25 @@ ON CONFLICT DO NOTHING
 # primary key for each. Planned while the table was empty, a plain join would read all of the table
 # for ever after. A probe that locks takes its locks in the order of the given keys.
 _LOCK_ACCOUNTS = """
-SELECT count(*), array_agg(account.person_id) FILTER (WHERE NOT counted)
+SELECT count(*), array_agg(account.person_id) FILTER (WHERE NOT counted),
+       array_agg(account.person_id) FILTER (WHERE erased_at IS NOT NULL),
+       array_agg(erased_at) FILTER (WHERE erased_at IS NOT NULL)
 FROM unnest($1::int2[], $2::uuid[]) AS input(bucket, person_id)
 CROSS JOIN LATERAL (
     SELECT person_id, counted FROM account
     WHERE account.bucket = input.bucket AND account.person_id = input.person_id
     FOR UPDATE
 ) AS account
+LEFT JOIN LATERAL (
+    SELECT erased_at FROM tombstone
+    WHERE tombstone.bucket = input.bucket AND tombstone.person_id = input.person_id OFFSET 0
+) AS tombstone ON true
+"""
+
+_TOMBSTONES = """
+SELECT tombstone.person_id, erased_at
+FROM unnest($1::int2[], $2::uuid[]) AS input(bucket, person_id)
+JOIN tombstone ON tombstone.bucket = input.bucket AND tombstone.person_id = input.person_id
 """
 
 _REPEATS = """
@@ -213,11 +225,21 @@ async def create_accounts(
 
 async def lock_accounts(
     connection: Connection, buckets: list[int], people: list[UUID]
-) -> tuple[int, set[UUID]]:
-    """Lock accounts; return how many there are, and the people who were never counted."""
+) -> tuple[int, set[UUID], dict[UUID, datetime]]:
+    """Lock accounts; return how many there are, the people who were never counted, and when
+    people were erased who had these accounts before.
+    """
     row = await connection.fetchrow(_LOCK_ACCOUNTS, buckets, people)
     assert row is not None
-    return row[0], set(row[1] or ())
+    return row[0], set(row[1] or ()), dict(zip(row[2] or (), row[3] or (), strict=True))
+
+
+async def tombstones(
+    connection: Connection, people: Sequence[tuple[int, UUID]]
+) -> dict[UUID, datetime]:
+    """Return when these people were erased, for those who were."""
+    rows = await connection.fetch(_TOMBSTONES, *map(list, zip(*people, strict=True)))
+    return {row[0]: row[1] for row in rows}
 
 
 async def find_repeats(

@@ -26,6 +26,8 @@ from sqlmodel import Field, SQLModel
 class Action(SQLModel, table=True):
     """The green thing a person did, as a fact: never updated, never deleted.
 
+    Only erasure empties what says who and what it was about, and then it says `erased_at`.
+
     `gross_mg` is the signed result of the methodology before any limit, `avoided_mg` what is
     credited, `uncertainty_mg` half the width of its 95 percent interval; all in milligrams CO2e.
     `digest` is the SHA-256 of the event's content, `overlap` the inventory that it also sits in.
@@ -78,6 +80,9 @@ class Action(SQLModel, table=True):
     digest: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
     overlap: str = Field(sa_column=Column(Text, nullable=False, server_default="none"))
     salt: bytes | None
+    erased_at: datetime | None = Field(
+        sa_column=Column(DateTime(timezone=True), nullable=True), default=None
+    )
 
 
 class Claim(SQLModel, table=True):
@@ -125,7 +130,7 @@ class Corroboration(SQLModel, table=True):
     other_id: UUID
     is_first: bool = Field(sa_column=Column(Boolean, nullable=False))
     batch_id: UUID
-    salt: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
+    salt: bytes | None
     local_day: date
     recorded_at: datetime = Field(sa_column=Column(DateTime(timezone=True), nullable=False))
 

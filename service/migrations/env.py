@@ -19,6 +19,7 @@ from service.partners import tables as _partners  # noqa: F401
 from service.points import tables as _points  # noqa: F401
 from service.resources import SANDBOX, database_url_of
 from service.restate import tables as _restate  # noqa: F401
+from service.rights import tables as _rights  # noqa: F401
 from service.settings import Settings
 from service.totals import tables as _totals  # noqa: F401
 from service.webhooks.inbound import tables as _inbound  # noqa: F401

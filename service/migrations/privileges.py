@@ -30,6 +30,7 @@ def grants_to(role: str, schema: str) -> Iterator[str]:
         yield f"GRANT {rights} ON {_quoted(table.name)} TO {name}"
     yield f"GRANT SELECT ON alembic_version TO {name}"
     yield f"GRANT EXECUTE ON FUNCTION open_action_month(DATE) TO {name}"
+    yield (f"GRANT EXECUTE ON FUNCTION erase_facts(SMALLINT, UUID, UUID, TIMESTAMPTZ) TO {name}")
 
 
 def _quoted(name: str) -> str:

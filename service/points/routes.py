@@ -130,7 +130,7 @@ def _grantee(subject: str, caller: ThisCaller, hasher: ThisHasher) -> PersonId:
     return hasher.person(caller.subject_for(subject))
 
 
-@router.post("/{subject}/grants", status_code=201, responses=WITH_PROPOSAL)
+@router.post("/{subject}/grants", status_code=201, responses={**WITH_PROPOSAL, **documented(410)})
 @answers_202
 @idempotent("grant", "{person.id}", "{request}", person=_grantee)
 async def grant(

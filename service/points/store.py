@@ -14,6 +14,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from service.clock import uuid7
+from service.errors import PersonErased
 from service.partners.person import PersonId
 
 LEFT = "points - collected - lapsed - reversed - to_friends"
@@ -24,6 +25,10 @@ _LOCK = text("""
 _CREATE = text("""
     INSERT INTO account (bucket, person_id, created_at) VALUES (:bucket, :person, :now)
     ON CONFLICT DO NOTHING
+""")
+
+_ERASED = text("""
+    SELECT EXISTS (SELECT FROM tombstone WHERE bucket = :bucket AND person_id = :person)
 """)
 
 # One statement for everything: at seven in the morning everybody comes, and each round trip holds
@@ -218,9 +223,17 @@ def named(person: PersonId, **more: object) -> dict[str, object]:
 
 
 async def lock_account(session: AsyncSession, person: PersonId, now: datetime) -> int:
-    """Lock the person's account, making it if it is missing, and return the balance."""
+    """Lock the person's account, making it if it is missing, and return the balance.
+
+    Raises PersonErased for one that was erased, as long as its tombstone stands.
+    """
     found = (await session.execute(_LOCK, named(person))).scalar()
     if found is None:
+        if (await session.execute(_ERASED, named(person))).scalar_one():
+            raise PersonErased(
+                "The person asked to be forgotten, and this account was theirs. A new one begins "
+                "with what they do from now on: report it."
+            )
         await session.execute(_CREATE, named(person, now=now))
         found = (await session.execute(_LOCK, named(person))).scalar_one()
     return int(found)

@@ -32,6 +32,19 @@ class Account(SQLModel, table=True):
     last_entry_id: UUID | None = None
 
 
+class Tombstone(SQLModel, table=True):
+    """Somebody was erased: for some time no event of before that makes their account again.
+
+    `person_id` is the keyed hash that the account had.
+    """
+
+    __tablename__ = "tombstone"
+    __table_args__ = (Index("tombstone_by_time", "erased_at"),)
+    bucket: int = Field(sa_column=Column(SmallInteger, primary_key=True, autoincrement=False))
+    person_id: UUID = Field(primary_key=True)
+    erased_at: datetime = Field(sa_column=Column(DateTime(timezone=True), nullable=False))
+
+
 class Earning(SQLModel, table=True):
     """The points of one person, day and activity; also the state that caps are held against.
 

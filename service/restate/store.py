@@ -63,7 +63,7 @@ _UNLOCK = text("SELECT pg_advisory_unlock(:lock, hashtext(:what))")
 
 _OF_THE_RUN = """
     local_day BETWEEN :first_day AND :last_day AND activity = :activity
-    AND outcome = ANY (CAST(:outcomes AS text[]))
+    AND outcome = ANY (CAST(:outcomes AS text[])) AND erased_at IS NULL
 """
 _PEOPLE = text(f"""
     SELECT bucket, person_id, count(*) AS actions FROM action

@@ -15,6 +15,7 @@ from service.journal import tables as _journal  # noqa: F401
 from service.partners import tables as _partners  # noqa: F401
 from service.points import tables as _points  # noqa: F401
 from service.restate import tables as _restate  # noqa: F401
+from service.rights import tables as _rights  # noqa: F401
 from service.totals import tables as _totals  # noqa: F401
 from service.webhooks.inbound import tables as _inbound  # noqa: F401
 from service.webhooks.outbound import tables as _outbound  # noqa: F401

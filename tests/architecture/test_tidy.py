@@ -31,6 +31,7 @@ TRANSACTION_DOORS = (
     "service/totals/rebuild.py",
     "service/totals/checkpoint.py",
     "service/restate/chunks.py",
+    "service/rights/finish.py",
     "service/webhooks/outbound/deliver.py",
     "service/migrations/",
     "workers/",

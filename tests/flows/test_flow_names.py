@@ -27,6 +27,7 @@ from builders import (
     a_ride,
     a_token,
     an_event,
+    as_operator,
     catch_up,
     execute,
     report,
@@ -254,8 +255,8 @@ async def trees(
         planting_partner="Green hands", opens_on=NOW.date(), closes_on=date(2026, 12, 31),
         stock=10, price_points=100,
     )  # fmt: skip
-    async with app.state.runtime.resources.sessions() as session, session.begin():
-        await add_species(session, species)
+    async with as_operator(app.state.runtime.resources.sessions) as session:
+        await add_species(session, species, now=NOW)
         await add_project(session, grove, now=NOW)
     grant = {"points": 1_000, "reason": "a gift"}
     for who in (ALICE, BOB):

@@ -30,6 +30,7 @@ _ACTIONS = text("""
            points, methodology, evidence_level, scope, ripens_at, digest, salt
     FROM action
     WHERE batch_id = ANY (CAST(:batches AS uuid[])) AND partner = ANY (CAST(:partners AS text[]))
+      AND erased_at IS NULL
 """)
 _REVERSALS = text("""
     SELECT reversal.batch_id, reversal.person_id, reversal.action_id, reversal.reason,
@@ -40,6 +41,7 @@ _REVERSALS = text("""
     JOIN reversal ON reversal.bucket = input.bucket AND reversal.batch_id = input.batch_id
     JOIN action ON action.bucket = reversal.bucket AND action.person_id = reversal.person_id
         AND action.local_day = reversal.local_day AND action.action_id = reversal.action_id
+        AND action.erased_at IS NULL
 """)
 _REPORTERS = text("""
     SELECT DISTINCT input.person_id, input.local_day, input.activity, action.partner

@@ -5,7 +5,7 @@ action.partner, action.activity, action.region, action.occurred_at, action.utc_o
 action.recorded_at, action.local_day, action.evidence_level, action.scope,
 action.methodology, action.outcome, action.reason, action.detail, action.gross_mg,
 action.avoided_mg, action.uncertainty_mg, action.points, action.ripens_at,
-action.data, action.digest, action.salt, action.overlap AS inventory_overlap,
+action.data, action.digest, action.salt, action.erased_at, action.overlap AS inventory_overlap,
 reversal.reason AS reversal_reason, reversal.recorded_at AS reversed_at,
 reversal.points AS reversed_points, restated.restatements,
 transfer.scheme AS transfer_scheme, transfer.reference AS transfer_reference,

@@ -30,14 +30,14 @@ FROM methodology_run
 SELECT bucket, person_id, count(*) AS actions FROM action
 WHERE (bucket, person_id) > (CAST(:bucket AS int2), CAST(:person AS uuid)) AND 
 local_day BETWEEN :first_day AND :last_day AND activity = :activity
-AND outcome = ANY (CAST(:outcomes AS text[]))
+AND outcome = ANY (CAST(:outcomes AS text[])) AND erased_at IS NULL
 
 GROUP BY bucket, person_id ORDER BY bucket, person_id LIMIT 500
 
 -- _COUNT
 SELECT count(*) FROM action WHERE 
 local_day BETWEEN :first_day AND :last_day AND activity = :activity
-AND outcome = ANY (CAST(:outcomes AS text[]))
+AND outcome = ANY (CAST(:outcomes AS text[])) AND erased_at IS NULL
 
 -- _ACTIONS
 SELECT action.bucket, action.person_id, action.action_id, action.local_day, action.recorded_at,
@@ -63,7 +63,7 @@ CROSS JOIN LATERAL (
     SELECT * FROM action
     WHERE action.bucket = input.bucket AND action.person_id = input.person_id AND 
 local_day BETWEEN :first_day AND :last_day AND activity = :activity
-AND outcome = ANY (CAST(:outcomes AS text[]))
+AND outcome = ANY (CAST(:outcomes AS text[])) AND erased_at IS NULL
 
     OFFSET 0
 ) AS action

@@ -12,6 +12,7 @@ import orjson
 import pytest
 from builders import (
     NOW,
+    PERSON_KEY,
     SECRET_KEY,
     SOURCES,
     USUAL,
@@ -265,6 +266,7 @@ WRITES: dict[str, Callable[[World], Awaitable[Ask]]] = {
     ),
     "POST /v1/partners": lambda w: with_body("POST", "/v1/partners", {"partner": unique("p")}),
     "PATCH /v1/partners/{partner}": changed_partner,
+    "DELETE /v1/people/{subject}": lambda w: with_body("DELETE", f"/v1/people/{unique('p')}"),
     "DELETE /v1/test-data": lambda w: with_body("DELETE", "/v1/test-data"),
     "POST /v1/proposals/{proposal_id}/confirm": lambda w: with_body(
         "POST", prefixed("/v1/proposals/", w.proposal()), None, "/confirm"
@@ -313,7 +315,7 @@ ADMIN = {
     for op in WRITES
     if "/admin/" in op or "/partners" in op or "/holds/" in op or "proposal" in op
 }
-ADMIN.add("POST /v1/people/{subject}/grants")
+ADMIN |= {"POST /v1/people/{subject}/grants", "DELETE /v1/people/{subject}"}
 
 
 def writing_routes(app: FastAPI) -> Iterator[str]:
@@ -420,6 +422,7 @@ COMMANDS_THAT_WRITE: dict[str, Callable[[World, Path], Awaitable[list[str]]]] = 
     "keys add": lambda w, _: just("keys", "add", unique("p"), "--scope", "actions:read"),
     "secrets reseal": lambda *_: just("secrets", "reseal"),
     "keys revoke": lambda w, _: revoked(w),
+    "people erase": lambda w, _: just("people", "erase", unique("p"), "--yes"),
     "holds release": lambda w, _: held(w),
     "forest import": funded_file,
     "shadow run": lambda w, _: just("shadow", "run", "cycle.bike", "--alternative",
@@ -444,6 +447,7 @@ async def test_a_command_that_writes_leaves_an_audit_event(
     monkeypatch.setenv("REDIS_URL", str(world.settings.redis_url))
     monkeypatch.setenv("SAXAUL_HOME", str(tmp_path))
     monkeypatch.setenv("SAXAUL_SECRET_KEY", SECRET_KEY)
+    monkeypatch.setenv("SAXAUL_PERSON_KEY", PERSON_KEY)
     words = await COMMANDS_THAT_WRITE[command](world, tmp_path)
     before = await by_operators(world)
 
