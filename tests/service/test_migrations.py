@@ -281,3 +281,52 @@ async def account_of(url: str, action_id: UUID) -> UUID:
     )
     await connection.close()
     return found
+
+
+@pytest.mark.parametrize("schema", ["public", SANDBOX])
+async def test_keys_of_the_released_version_keep_what_they_could_and_answer_for_what_there_was(
+    servers: Servers, home, schema: str
+) -> None:
+    """A revoked key answers for nothing; where no key could, a connector waits to be confirmed."""
+    url = await empty_database(servers)
+    released = settings_of(home, database_url=url, redis_url=servers.redis_url)
+    await asyncio.to_thread(migrate_to, released, BEFORE_PEOPLE)
+    is_test = schema == SANDBOX
+    await execute(url, KEYS_OF_BEFORE.replace("{is_test}", str(is_test).lower()))
+    epoch = "#3" if is_test else ""
+    await execute(url, f"SET search_path = {schema}; {MADE_BEFORE.replace('{epoch}', epoch)}")
+
+    await asyncio.to_thread(migrate_database, released)
+
+    connection = await asyncpg.connect(url)
+    scopes = dict(await connection.fetch("SELECT prefix, scopes FROM api_key"))
+    await connection.execute(f"SET search_path = {schema}")
+    answering = dict(await connection.fetch("SELECT connector_id, key_prefix FROM connector"))
+    endpoint = await connection.fetchval("SELECT key_prefix FROM webhook_endpoint")
+    await connection.close()
+    assert scopes["aaaaaaaaaaaa"] == ["events:write", "people:act"]
+    assert scopes["dddddddddddd"] == ["webhooks:manage"]
+    assert answering == {"con_of_shop": "bbbbbbbbbbbb", "con_of_hooks": None}
+    assert endpoint == "dddddddddddd"
+
+
+# As version 0.1.0 wrote them: a revoked key, a live one beside a younger one, one for webhooks.
+KEYS_OF_BEFORE = """
+    INSERT INTO partner (partner, name, created_at) VALUES
+        ('shop', 'Shop', now()), ('hooks', 'Hooks', now());
+    INSERT INTO api_key (prefix, partner, secret_sha256, scopes, created_at, revoked_at, is_test)
+    VALUES
+        ('aaaaaaaaaaaa', 'shop', '', '{events:write,points:write}', '2026-01-01', now(), {is_test}),
+        ('bbbbbbbbbbbb', 'shop', '', '{events:write,points:write}', '2026-01-02', NULL, {is_test}),
+        ('cccccccccccc', 'shop', '', '{events:write}', '2026-01-03', NULL, {is_test}),
+        ('dddddddddddd', 'hooks', '', '{webhooks:manage}', '2026-01-01', NULL, {is_test}),
+        ('eeeeeeeeeeee', 'hooks', '', '{admin}', '2025-01-01', NULL, NOT {is_test});
+"""
+MADE_BEFORE = """
+    INSERT INTO connector (connector_id, partner, version, secrets, created_at) VALUES
+        ('con_of_shop', 'shop', 1, '{}', now()), ('con_of_hooks', 'hooks', 1, '{}', now());
+    INSERT INTO webhook_endpoint (endpoint_id, bucket, partner, url, types, batch_max, description,
+                                  signing, sealed, created_at)
+    VALUES (gen_random_uuid(), 1, 'hooks{epoch}', 'https://a.example', '{}', 1, '', 'hmac', '',
+            now());
+"""
