@@ -24,12 +24,19 @@ router = APIRouter(
 State = Literal["open", "confirmed", "rejected", "expired"]
 
 
-async def _decider(caller: ThisCaller) -> Caller:
-    """Return a caller who may see proposals; each asks for its own scope. Raises ScopeMissing."""
+async def _reader(caller: ThisCaller) -> Caller:
+    """Return a caller who may see proposals. Raises ScopeMissing."""
     caller.need("operator", "auditor")
     return caller
 
 
+async def _decider(caller: ThisCaller) -> Caller:
+    """Return a caller who may decide: each proposal asks for its own scope, too."""
+    caller.need("operator")
+    return caller
+
+
+Reader = Annotated[Caller, Depends(_reader)]
 Decider = Annotated[Caller, Depends(_decider)]
 
 
@@ -57,7 +64,7 @@ class Confirmed(ProposalView):
 
 @router.get("")
 async def proposals(
-    _: Decider,
+    _: Reader,
     registry: Registry,
     page: Paging,
     now: Now,

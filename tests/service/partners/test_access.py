@@ -102,6 +102,8 @@ OPERATORS = {
     "GET /v1/partners/{partner}",
     "PATCH /v1/partners/{partner}",
     "POST /v1/holds/{partner}/{activity}/{local_day}/release",
+    "POST /v1/proposals/{proposal_id}/confirm",
+    "POST /v1/proposals/{proposal_id}/reject",
     "GET /v1/methodology-runs",
     "GET /v1/methodology-runs/{run_id}",
     "GET /v1/admin/species",
@@ -118,12 +120,7 @@ OPERATORS = {
     "GET /v1/admin/liability",
 }
 ADMINISTRATORS = {"POST /v1/people/{subject}/grants"}
-AUDITS = {
-    "GET /v1/audit-events",
-    "GET /v1/proposals",
-    "POST /v1/proposals/{proposal_id}/confirm",
-    "POST /v1/proposals/{proposal_id}/reject",
-}
+AUDITS = {"GET /v1/audit-events", "GET /v1/proposals"}
 HOLDS = {"GET /v1/holds"}  # a partner sees its own
 CONNECTORS = {
     "GET /v1/connectors",
@@ -459,6 +456,19 @@ async def test_another_partner_is_refused(
 
 def subject_for(route: str, target: Target) -> str:
     return unique("person") if route in POOLS else target["subject"]
+
+
+@pytest.mark.parametrize(
+    "route",
+    sorted(route for route in CLOSED if not route.startswith("GET ")),
+)
+async def test_an_auditor_changes_nothing(app: FastAPI, target: Target, route: str) -> None:
+    key = await another_key_of_acme(app, ("auditor",))
+
+    async with client_of(app, key) as client:
+        answer = await send(client, route, target)
+
+    assert answer.status_code == 403, answer.text
 
 
 @pytest.mark.parametrize("route", sorted(FRIENDSHIPS))
