@@ -5,12 +5,15 @@ not by rolling back. A test that looks at everybody's totals, or breaks somethin
 of its own from `new_settings`.
 """
 
+import gc
 import os
 import signal
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import ExitStack
 from itertools import cycle
 from pathlib import Path
+
+gc.disable()  # until all is imported and collected: a third of the time was looking for garbage
 
 import httpx
 import pytest
@@ -44,6 +47,7 @@ from service.settings import Settings
 
 load_profile()
 remember()
+COLLECT_AFTER = 50_000  # new containers between two looks at the young ones, as in the API
 # The programs that tests start keep what they compile: else each compiles all of it again.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 # xdist hands its workers a width; a console that is made meanwhile would keep it for ever.
@@ -51,6 +55,14 @@ os.environ.pop("COLUMNS", None)
 # A shell's background jobs ignore Ctrl-C and hand that on; the programs here are to obey it.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def pytest_collection_finish() -> None:
+    """Look for garbage from here on, but never among the modules and the thousands of tests."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(COLLECT_AFTER, 20, 50)
+    gc.enable()
 
 
 @pytest.fixture(scope="session")
