@@ -26,6 +26,7 @@ from service.openapi import TAGS, add_to_document
 from service.partners import audit_routes, proposal_routes
 from service.partners import routes as partner_routes
 from service.partners.test_mode import is_for_sandbox
+from service.people import link_routes
 from service.people import routes as people_routes
 from service.points import policy_routes
 from service.points import routes as points_routes
@@ -83,6 +84,7 @@ def create_app(
         intake_routes,
         actions_routes,
         people_routes,
+        link_routes,
         points_routes,
         policy_routes,
         friends_routes,

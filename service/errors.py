@@ -22,6 +22,7 @@
     - LevelNotYours         an evidence level that this caller may not state
     - KeyNotYours           a key that is of the other mode, or can do more than the caller's
     - MetricsNotYours       the metrics are for this machine, or for whoever has their token
+    - TokenNeeded           a consent, which only the person's own token gives
     - TestKeyNeeded         this is about test data, and the key is a live one
     - ConnectorUnconfirmed  the key that the connector was made with is gone, or may not report
     - ConnectorDisabled     the connector or its partner is disabled
@@ -41,6 +42,8 @@
     - PartnerNotFound
     - KeyNotFound
     - ProposalNotFound
+    - LinkCodeNotFound      no such code, or it has ended
+    - LinkNotFound          no such link of this person, or it has ended
     - ConnectorNotFound
     - EndpointNotFound      no webhook endpoint of the caller has this id
     - DeliveryNotFound      no such webhook delivery, or its payload is not in quarantine any more
@@ -74,6 +77,7 @@
     - PartnerExists         the partner's id is taken
     - SourceTaken           the source belongs to another partner
     - ProposalEnded         it was confirmed or rejected, or has expired
+    - CustomerLinked        the customer is linked to another person
     - KeyRotating           two keys of a rotation are live already
     - EndpointsFull         a partner has as many webhook endpoints as it may have
   + TooLarge
@@ -106,6 +110,7 @@
     - MappersBusy           too many heavy messages to connectors are being read
     - MappingTooSlow        a connector's expressions took too long over a message
     - UnprovenBodiesFull    too many large messages arrive that no key vouches for
+    - RouteStale            a customer is being linked just now; nothing was recorded
     - DatabaseAway          PostgreSQL does not answer; nothing was recorded that was not answered
 """
 
@@ -270,6 +275,13 @@ class KeyNotYours(Forbidden):
     title = "The key is not yours to change"
 
 
+class TokenNeeded(Forbidden):
+    """A consent is the person's own: send it with their token, not with an API key."""
+
+    code = "token-needed"
+    title = "Only the person consents"
+
+
 class TestKeyNeeded(Forbidden):
     """Only test data can be wiped, and only with a test key: sx_test_...."""
 
@@ -432,6 +444,20 @@ class ProposalNotFound(NotFound):
 
     code = "proposal-not-found"
     title = "No such proposal"
+
+
+class LinkCodeNotFound(NotFound):
+    """No link has this code, or its ten minutes are over. The partner asks for another one."""
+
+    code = "link-code-not-found"
+    title = "No such code"
+
+
+class LinkNotFound(NotFound):
+    """The person has no link of this id, or it has ended before."""
+
+    code = "link-not-found"
+    title = "No such link"
 
 
 class ConnectorNotFound(NotFound):
@@ -642,6 +668,13 @@ class ProposalEnded(Conflict):
 
     code = "proposal-ended"
     title = "The proposal has ended"
+
+
+class CustomerLinked(Conflict):
+    """One customer is one person's: this one is linked to somebody else until they end the link."""
+
+    code = "customer-linked"
+    title = "The customer is linked already"
 
 
 class KeyRotating(Conflict):
@@ -894,6 +927,13 @@ class UnprovenBodiesFull(Unavailable):
 
     code = "unproven-bodies-full"
     title = "Too many large messages are arriving"
+
+
+class RouteStale(Unavailable):
+    """The customer is being linked to a person, or a link ends, just now. Send it again."""
+
+    code = "route-stale"
+    title = "The customer's account is changing"
 
 
 class DatabaseAway(Unavailable):

@@ -31,6 +31,7 @@ TAGS = [
     {"name": "Events", "description": "What people did, reported as CloudEvents."},
     {"name": "Actions", "description": "What was recorded, and the sum behind it."},
     {"name": "People and points", "description": "What a person earned and collected."},
+    {"name": "Links", "description": "Which person a partner's customer is, by consent."},
     {"name": "Friends", "description": "Gifts, care and leaderboards. Points pass, never carbon."},
     {"name": "Totals", "description": "Estimated avoided emissions, added up. Public."},
     {"name": "Trees", "description": "Projects that plant them, orders, pools, certificates."},

@@ -8,6 +8,7 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -18,6 +19,8 @@ from methodologies.catalogue import Catalogue
 from methodologies.exclusive import load_exclusions
 from service.catalogue.dependencies import CatalogueRuntime, CatalogueSite
 from service.clock import Clock
+from service.customers.dependencies import CustomersRuntime
+from service.customers.hints import RouteHints
 from service.forest import changes as forest_changes
 from service.forest.liability import LiabilityGauges
 from service.http.addresses import hosts_of
@@ -78,6 +81,7 @@ TWO_PERSONS = {
 class Runtime(
     HttpRuntime,
     PartnersRuntime,
+    CustomersRuntime,
     PointsRuntime,
     IntakeRuntime,
     TotalsRuntime,
@@ -172,7 +176,8 @@ async def _running(
         notifier.poke()
 
     hasher, policy = hasher_of(settings), load_policy(settings.policy)
-    intake = make_intake(resources, hasher, policy, catalogue, committed)
+    routes = RouteHints(sessions, resources.valkey)
+    intake = make_intake(resources, hasher, policy, catalogue, committed, routes)
     runtime = Runtime(
         resources=resources,
         metrics=metrics,
@@ -190,6 +195,7 @@ async def _running(
         hasher=hasher,
         changes=TWO_PERSONS,
         policy=policy,
+        routes=routes,
         intake=intake,
         totals=_totals(resources),
         site=CatalogueSite(catalogue),
@@ -197,7 +203,7 @@ async def _running(
         hooks=_hooks(resources, shared, intake, hasher, is_sandbox=sandbox is None),
         sandbox=sandbox,
     )
-    async with notifier.running(), running(intake):
+    async with notifier.running(), routes.listening(), running(intake):
         yield runtime
         shared.stopping.set()
     if tracing is not None:
@@ -246,13 +252,20 @@ def make_intake(
     policy: Policy,
     catalogue: Catalogue,
     committed: Callable[[int, float], None],
+    routes: RouteHints,
 ) -> Intake:
     """Return the lanes of one process, not running yet."""
     settings = resources.settings
     exclusions = load_exclusions()
-    committer = Committer(resources.pool, policy, resources.clock, exclusions)
+    committer = Committer(
+        resources.pool,
+        policy,
+        resources.clock,
+        exclusions,
+        waiting=timedelta(days=settings.waiting_days),
+    )
     return Intake(
-        assessor=Assessor(catalogue, hasher, settings, exclusions),
+        assessor=Assessor(catalogue, hasher, settings, exclusions, routes.of),
         lanes=tuple(
             Lane(
                 committer.commit,
@@ -265,6 +278,7 @@ def make_intake(
             for _ in range(settings.lanes)
         ),
         clock=resources.clock,
+        routes=routes,
     )
 
 

@@ -102,6 +102,13 @@ class Settings(BaseSettings):
     lane_batch_events: int = Field(
         1_000, ge=1, description="Most events in one commit; larger ones keep readers waiting."
     )
+    waiting_days: int = Field(
+        30,
+        ge=0,
+        le=3650,
+        description="Days after a customer's first points before which none of them lapse: so "
+        "long there is to link the customer to a person.",
+    )
     late_days: int = Field(30, ge=0, description="Oldest event, in days, without events:backfill.")
     ahead_seconds: int = Field(300, ge=0, description="How far ahead an event's clock may be.")
     body_bytes: int = Field(

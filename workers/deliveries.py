@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 
 from service.acting import Actor, acting
 from service.audit.record import audit
+from service.partners.person_key import hasher_of
 from service.resources import Resources
 from service.tasks import is_ending
 from service.webhooks.outbound.deliver import IN_FLIGHT_MAX, Deliverer
@@ -41,7 +42,9 @@ class Deliveries:
         self._resources = resources
         self._metrics = metrics
         self._registry = registry
-        self._vault = vault_of(resources.settings)  # without its key the worker does not start
+        # Without their keys the worker does not start.
+        self._vault = vault_of(resources.settings)
+        self._hasher = hasher_of(resources.settings)
 
     async def run(self) -> None:
         """Run until cancelled."""
@@ -69,7 +72,7 @@ class Deliveries:
         resources = self._resources
         kept = timedelta(days=resources.settings.webhook_retention_days)
         async with resources.sessions() as session, session.begin():
-            return await apply_notices(session, now=resources.clock(), kept=kept)
+            return await apply_notices(session, self._hasher, now=resources.clock(), kept=kept)
 
     async def _watch_keys(self) -> None:
         """Stop endpoints whose key was revoked or has expired, until cancelled."""

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from sqlalchemy import RowMapping, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from service.customers.store import accounts_of
 from service.partners.person import PersonId
 
 # L0 earns points only and is in no carbon total; what sits in somebody's inventory is kept apart.
@@ -17,7 +18,8 @@ _CARBON = text("""
           AND restatement.action_id = action.action_id
         ORDER BY sequence DESC LIMIT 1
     ) AS newest ON true
-    WHERE action.bucket = :bucket AND action.person_id = :person
+    WHERE action.bucket = ANY (CAST(:buckets AS int2[]))
+      AND action.person_id = ANY (CAST(:people AS uuid[]))
       AND action.outcome IN ('credited', 'capped', 'zero')
       AND action.evidence_level <> 'L0' AND action.scope = '3+'
       AND NOT EXISTS (
@@ -34,7 +36,11 @@ async def carbon_of(session: AsyncSession, person: PersonId) -> Sequence[RowMapp
     """Return a person's estimated avoided emissions by activity, as far as they are in the total.
 
     L1 and above, Scope 3+, neither reversed nor transferred. A partner's held day still counts
-    here: a hold is about the batch, not about the person.
+    here: a hold is about the batch, not about the person. What came through a link counts, too.
     """
-    named = {"bucket": person.bucket, "person": person.id}
+    accounts = await accounts_of(session, person)
+    named = {
+        "buckets": [one.bucket for one in accounts],
+        "people": [one.id for one in accounts],
+    }
     return (await session.execute(_CARBON, named)).mappings().all()

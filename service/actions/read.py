@@ -8,10 +8,12 @@ from sqlalchemy import RowMapping, text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from service.customers.store import accounts_of, customers_accounts
 from service.errors import ActionErased, ActionNotFound
 from service.intake.address import OUTSIDE, address_of, first_day
 from service.intake.store import divmod_month
 from service.partners.caller import Caller
+from service.partners.dependencies import Reported
 from service.partners.person import PersonHasher, PersonId
 from service.settings import PROGRAMME_FROM, PROGRAMME_TO
 
@@ -62,8 +64,11 @@ _ONE = (
 
 _LIST = text(f"""
     SELECT {_COLUMNS} {_FROM}
-    WHERE action.bucket = :bucket AND action.person_id = :person AND action.action_id < :before
+    WHERE action.bucket = ANY (CAST(:buckets AS int2[]))
+      AND action.person_id = ANY (CAST(:people AS uuid[])) AND action.action_id < :before
       AND (CAST(:sources AS text[]) IS NULL OR action.source = ANY (CAST(:sources AS text[])))
+      AND (CAST(:customers AS uuid[]) IS NULL
+           OR coalesce(action.customer_id, action.person_id) = ANY (CAST(:customers AS uuid[])))
     ORDER BY action.action_id DESC LIMIT :limit
 """).columns(data=JSONB, restatements=JSONB)
 
@@ -87,7 +92,7 @@ async def find_action(
     Raises ActionNotFound for an unknown one and for somebody else's alike, and ActionErased.
     """
     row = await action_by_id(session, action_id)
-    if row is None or not _sees(row, caller, hasher):
+    if row is None or not await _sees(session, row, caller, hasher):
         raise ActionNotFound(f"There is no action {action_id} that you may see.")
     if row["erased_at"] is not None:
         raise ActionErased(
@@ -110,23 +115,34 @@ async def action_by_id(session: AsyncSession, action_id: UUID) -> RowMapping | N
     return row
 
 
-def _sees(row: RowMapping, caller: Caller, hasher: PersonHasher) -> bool:
+async def _sees(
+    session: AsyncSession, row: RowMapping, caller: Caller, hasher: PersonHasher
+) -> bool:
+    """Whether an action is the person's, also through a link, or of a source of the partner."""
     if caller.subject is not None:
-        return bool(row["person_id"] == hasher.person(caller.subject).id)
+        person = hasher.person(caller.subject)
+        account = PersonId(row["bucket"], row["person_id"])
+        return account == person or account in await accounts_of(session, person)
     return row["source"] in caller.sources or any(map(caller.may, READERS))
 
 
 async def actions_before(
-    session: AsyncSession, person: PersonId, caller: Caller, *, before: UUID, limit: int
+    session: AsyncSession, whose: Reported, caller: Caller, *, before: UUID, limit: int
 ) -> Sequence[RowMapping]:
-    """Return a person's actions before an id, newest first.
+    """Return a person's actions before an id, newest first, also those that came through a link.
 
-    A partner sees those of its own sources.
+    A partner sees those of its own sources, and of a customer of its own no other customer's.
     """
     everything = caller.subject is not None or any(map(caller.may, READERS))
+    if whose.is_customer:
+        accounts = await customers_accounts(session, whose.names)
+        everything = False
+    else:
+        accounts = await accounts_of(session, whose.names[0])
     named = {
-        "bucket": person.bucket,
-        "person": person.id,
+        "buckets": [one.bucket for one in accounts],
+        "people": [one.id for one in accounts],
+        "customers": [one.id for one in whose.names] if whose.is_customer else None,
         "before": before,
         "sources": None if everything else sorted(caller.sources),
         "limit": limit,

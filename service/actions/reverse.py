@@ -16,8 +16,7 @@ from service.intake.ids import new_salts
 from service.journal.append import JournalRow, append
 from service.journal.cell import Amounts, Cell
 from service.partners.person import PersonId
-from service.points.store import lock_account
-from service.points.take_back import take_back_points
+from service.points.take_back import lock_owner, take_back_points
 
 _FIND = text("""
     SELECT reason, avoided_mg, points, from_earning, from_balance, as_debt, recorded_at
@@ -59,7 +58,7 @@ async def reverse_action(
             f"The action was {action['outcome'].replace('_', ' ')}: there is nothing to take back."
         )
     person = PersonId(action["bucket"], action["person_id"])
-    await lock_account(session, person, now)
+    owner = await lock_owner(session, person, now)
     named = {"bucket": person.bucket, "person": person.id, "action": action["action_id"]}
     done = (await session.execute(_FIND, named)).mappings().one_or_none()
     if done is not None:
@@ -70,6 +69,7 @@ async def reverse_action(
     taken = await take_back_points(
         session,
         person,
+        owner,
         day=action["local_day"],
         activity=action["activity"],
         points=action["points"],

@@ -172,7 +172,7 @@ async def transfer(
 
 @router.get("/people/{subject}/actions", tags=["People and points"])
 async def actions(
-    person: ThisReported,
+    whose: ThisReported,
     caller: ThisCaller,
     session: Transaction,
     page: Paging,
@@ -184,7 +184,7 @@ async def actions(
     return await page.of(
         newest_first("action_id"),
         lambda before, limit: read.actions_before(
-            session, person, caller, before=before, limit=limit
+            session, whose, caller, before=before, limit=limit
         ),
         _row,
     )

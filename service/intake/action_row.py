@@ -11,10 +11,11 @@ class ActionRow(NamedTuple):
     Carbon is in mg CO2e: `gross_mg` is the methodology's signed result, `avoided_mg` what is
     credited, `uncertainty_mg` half the width of its 95 percent interval. `local_day` is the day in
     the event's own zone, `data` JSON text, `digest` the SHA-256 of the event's content, `salt`
-    what its leaf is made under. Columns that the database fills by itself are not named here.
+    what its leaf is made under. `customer_id` is the customer's hash where the account is another.
+    Columns that the database fills by itself are not named here.
 
     What the candidate says comes first, and what was decided after it: so the first half is taken
-    over at once, by its names. A row is made for every event, and a call with 29 keywords costs
+    over at once, by its names. A row is made for every event, and a call with 30 keywords costs
     twice as much.
     """
 
@@ -32,6 +33,7 @@ class ActionRow(NamedTuple):
     scope: str
     digest: bytes
     overlap: str
+    customer_id: UUID | None
 
     action_id: UUID
     batch_id: UUID

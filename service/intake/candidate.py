@@ -3,6 +3,7 @@
 Nothing is decided here that depends on what is recorded already (repeats, claims, caps).
 """
 
+from collections.abc import Callable
 from datetime import date, datetime, timedelta
 from typing import NamedTuple
 from uuid import UUID
@@ -11,13 +12,14 @@ from methodologies.catalogue import Catalogue
 from methodologies.content import canonical_data, content_digest, implied_overlap
 from methodologies.contract import Assessment, DataInvalid, Edition, Refusal, UnknownActivity
 from methodologies.exclusive import Exclusions
+from service.customers.route import Route
 from service.errors import ActivityUnknown, EventInFuture, FieldsInvalid
 from service.intake.address import month_of
 from service.intake.claim_key import Claim, ClaimKeys
 from service.intake.event import CloudEvent, Datum
 from service.intake.extent import Extent
 from service.intake.local_day import EASTERNMOST_MIN, WESTERNMOST_MIN, days_at
-from service.partners.caller import Caller
+from service.partners.caller import OWN, Caller
 from service.partners.person import PersonHasher, PersonId
 from service.settings import Settings
 
@@ -34,8 +36,12 @@ class Candidate(NamedTuple):
 
     `digest` names its content, `claims` what it would own, as `owner`. `overlap` says whose
     inventory it sits in, `leg` from when to when it lasted, in seconds since 1970, and `extent`
-    what it takes beside its own day, where that matters. `earlier` are accounts that the same event
-    may have gone to before.
+    what it takes beside its own day, where that matters.
+
+    `earlier` are accounts that the same event may have gone to before; so are those of the customer
+    `former`. `link_id` is the consent under which a customer's event goes to a person, `waits` says
+    that it goes to a waiting account, and `customer_id` who the customer is, where the account is
+    not the customer's own hash.
     """
 
     bucket: int
@@ -60,6 +66,10 @@ class Candidate(NamedTuple):
     extent: Extent | None = None
     earlier: tuple[PersonId, ...] = ()
     owner: UUID | None = None
+    former: PersonId | None = None
+    link_id: UUID | None = None
+    waits: bool = False
+    customer_id: UUID | None = None
 
 
 class Checked(NamedTuple):
@@ -80,12 +90,23 @@ class Checked(NamedTuple):
     utc_offset_min: int
 
 
+def _never_linked(_: PersonId) -> Route | None:
+    return None
+
+
 class Assessor:
     """What turning events into candidates needs besides the event."""
 
     def __init__(
-        self, catalogue: Catalogue, hasher: PersonHasher, settings: Settings, exclusions: Exclusions
+        self,
+        catalogue: Catalogue,
+        hasher: PersonHasher,
+        settings: Settings,
+        exclusions: Exclusions,
+        route_hint: Callable[[PersonId], Route | None] = _never_linked,
     ) -> None:
+        """`route_hint` says where a customer's events go, as far as somebody remembers."""
+        self._route_hint = route_hint
         self.catalogue = catalogue
         self._exclusions = exclusions
         self.hasher = hasher
@@ -109,6 +130,16 @@ class Assessor:
         person, level, region, data, text, scope, overlap, age, utc_offset_min = checked
         activity, at = event.type, event.time
         day = at.date()
+        customer_id, link_id, former = None, None, None
+        earlier: tuple[PersonId, ...] = ()
+        is_customer = caller.people == OWN and caller.subject is None
+        if is_customer:
+            route = self._route_hint(person)
+            if route is not None and route.account != person:
+                customer_id, link_id, earlier = person.id, route.link_id, route.earlier
+                person = route.account
+        if caller.people_since is not None:
+            former = self._former(event, caller)
         if age > self._late and not caller.may(BACKFILL):
             result: Assessment | Refusal = self._too_late
         else:
@@ -155,7 +186,11 @@ class Assessor:
             result=result,
             claims=claims,
             extent=extent,
-            earlier=self._earlier(event, caller),
+            earlier=earlier,
+            former=former,
+            link_id=link_id,
+            waits=is_customer and link_id is None,
+            customer_id=customer_id,
             owner=owner,
         )
 
@@ -169,14 +204,14 @@ class Assessor:
             for one in result.claims
         )
 
-    def _earlier(self, event: CloudEvent, caller: Caller) -> tuple[PersonId, ...]:
-        """The account that an event of before the partner's people changed may have gone to."""
+    def _former(self, event: CloudEvent, caller: Caller) -> PersonId | None:
+        """Whose an event was before the partner's people changed, if it may be of that time."""
         realm = caller.earlier_realm()
         if realm is None or caller.people_since is None:
-            return ()
+            return None
         if event.time > caller.people_since - self._ahead:
-            return ()
-        return (self.hasher.person(realm + event.subject),)
+            return None
+        return self.hasher.person(realm + event.subject)
 
     def check(self, event: CloudEvent, caller: Caller, now: datetime) -> Checked:
         """What both recording an event and estimating it ask of it, before it is assessed.

@@ -3,11 +3,12 @@
 Events are decided in their order; each sees what the ones before it in the batch took.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from decimal import Decimal
 from operator import itemgetter
+from types import MappingProxyType
 from typing import NamedTuple
 from uuid import UUID
 
@@ -42,8 +43,9 @@ class Decided:
 # The columns of an action that its candidate says under the same names, in the order of the row.
 STATED = ActionRow._fields[: ActionRow._fields.index("action_id")]
 _Stated = tuple[
-    int, UUID, str, str, date, str, str, str | None, datetime, int, str, str, bytes, str
-]
+    int, UUID, str, str, date, str, str, str | None, datetime, int, str, str, bytes, str,
+    UUID | None,
+]  # fmt: skip
 _stated: Callable[[Candidate], _Stated] = itemgetter(*map(Candidate._fields.index, STATED))
 
 
@@ -69,6 +71,7 @@ _CLAIMED = _Verdict(
     "The ride, order or invoice behind this event was credited before.",
 )  # fmt: skip
 
+NOBODY_WAITS: Mapping[UUID, datetime] = MappingProxyType({})
 YEAR_PASSED = "methodology_quantity_per_year"
 
 _OVERLAPS = _Verdict(
@@ -89,7 +92,10 @@ class Decider:
         days: dict[DayKey, DayState],
         years: dict[YearKey, YearState],
         exclusions: Exclusions,
+        waits_until: Mapping[UUID, datetime] = NOBODY_WAITS,
     ) -> None:
+        """`waits_until`: before then nothing lapses of what these customers earn."""
+        self._waits_until = waits_until
         self._policy = policy
         self._exclusions = exclusions
         self._rivals = exclusions.activities
@@ -149,7 +155,7 @@ class Decider:
             month[1] += points
             self._declared.take(candidate, day, points)
             self._occupy(candidate, day)
-            day.ripens_at, day.lapses_at = terms.ripens_at, terms.lapses_at
+            day.ripens_at, day.lapses_at = terms.ripens_at, self._lapses_at(candidate, terms)
             if candidate.extent is not None:
                 self._extend(candidate, candidate.extent, result, terms)
         name, detail = "credited" if credited_mg else "zero", None
@@ -158,6 +164,11 @@ class Decider:
         error_mg = half_width_mg(credited_mg, result)
         verdict = _Verdict(name, credited_mg, error_mg, points, cap, detail)
         return verdict, terms.ripens_at if points else None
+
+    def _lapses_at(self, candidate: Candidate, terms: _Terms) -> datetime:
+        """When points lapse: not before a customer had time to be linked."""
+        until = self._waits_until.get(candidate.person_id) if candidate.waits else None
+        return terms.lapses_at if until is None else max(terms.lapses_at, until)
 
     def _excluded(self, candidate: Candidate, day: DayState) -> _Verdict | None:
         """Why another action of the person leaves no room for this one, if it does."""
@@ -225,7 +236,7 @@ class Decider:
             day.is_taken = True
             if covered != candidate.local_day:
                 day.is_covered = True
-                day.ripens_at, day.lapses_at = terms.ripens_at, terms.lapses_at
+                day.ripens_at, day.lapses_at = terms.ripens_at, self._lapses_at(candidate, terms)
         self._credited.setdefault((person, activity), set()).update(extent.days)
         for key, share in extent.shares(candidate.local_day, result.quantity_milli):
             self._years[key].take(share)

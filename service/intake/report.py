@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from service.clock import Clock
-from service.errors import EventConflict, ServiceError, Unavailable
+from service.customers.hints import RouteHints
+from service.errors import EventConflict, RouteStale, ServiceError, Unavailable
 from service.intake.candidate import Assessor, Candidate
 from service.intake.event import CloudEvent, InvalidEvent
 from service.intake.lane import Lane, Reply, full
@@ -15,6 +16,7 @@ from service.intake.outcome import Answer
 from service.partners.caller import Caller
 
 BREATH_EVENTS = 100  # about 5 ms of preparing
+REROUTES_MAX = 5  # each needs another change of the same customer in between
 DRAIN_LIMIT_S = 25.0  # a supervisor waits 30 s before it insists
 
 
@@ -28,6 +30,7 @@ class Rejected:
 
 
 Result = Answer | Rejected
+Indexed = tuple[int, CloudEvent | InvalidEvent]  # an event and its place in the request
 
 
 @dataclass(slots=True)
@@ -37,6 +40,7 @@ class Intake:
     assessor: Assessor
     lanes: tuple[Lane, ...]
     clock: Clock
+    routes: RouteHints | None = None
     _preparing: int = 0
 
     def queued_events(self) -> int:
@@ -62,30 +66,48 @@ class Intake:
         request was recorded, so that it can be sent again whole.
         """
         caller.need("events:write")
-        sound = sum(not isinstance(event, InvalidEvent) for event in events)
+        results: list[Result | None] = [None] * len(events)
+        await self._record(list(enumerate(events)), results, caller)
+        for _ in range(REROUTES_MAX):
+            again = [(at, events[at]) for at, result in enumerate(results) if _is_stale(result)]
+            if not again:
+                break
+            await self._refresh([event for _, event in again], caller)
+            await self._record(again, results, caller)
+        done = [result for result in results if result is not None]
+        assert len(done) == len(events)
+        _refuse_if_nothing_was_recorded(done)
+        return done
+
+    async def _record(
+        self, indexed: Sequence[Indexed], results: list[Result | None], caller: Caller
+    ) -> None:
+        """Prepare and commit some of a request's events, and put their results in their places."""
+        sound = sum(not isinstance(event, InvalidEvent) for _, event in indexed)
         if sound:
             self.need_room(sound)
         self._preparing += sound
         try:
-            by_lane, results = await self._prepare_all(events, caller)
+            by_lane = await self._prepare_all(indexed, results, caller)
         finally:
             self._preparing -= sound
         await _commit(by_lane, results)
-        done = [result for result in results if result is not None]
-        assert len(done) == len(events)
-        return done
+
+    async def _refresh(self, events: Sequence[CloudEvent | InvalidEvent], caller: Caller) -> None:
+        """Read where the events of these customers go, since a hint was wrong."""
+        assert self.routes is not None, "a route is stale only where there are hints"
+        hasher = self.assessor.hasher
+        subjects = {event.subject for event in events if isinstance(event, CloudEvent)}
+        await self.routes.refresh([hasher.person(caller.subject_for(one)) for one in subjects])
 
     async def _prepare_all(
-        self, events: Sequence[CloudEvent | InvalidEvent], caller: Caller
-    ) -> tuple[dict[Lane, list[tuple[int, Candidate]]], list[Result | None]]:
-        """Return each lane's candidates with their indexes, and the results of those that are
-        none.
-        """
+        self, indexed: Sequence[Indexed], results: list[Result | None], caller: Caller
+    ) -> dict[Lane, list[tuple[int, Candidate]]]:
+        """Return each lane's candidates with their indexes; those that are none have results."""
         now = self.clock()
-        results: list[Result | None] = [None] * len(events)
         by_lane: dict[Lane, list[tuple[int, Candidate]]] = {}
-        for index, event in enumerate(events):
-            if index % BREATH_EVENTS == BREATH_EVENTS - 1:
+        for number, (index, event) in enumerate(indexed):
+            if number % BREATH_EVENTS == BREATH_EVENTS - 1:
                 await asyncio.sleep(0)  # a large batch must not keep a single event waiting
             prepared = self._prepare(event, caller, now)
             if isinstance(prepared, Rejected):
@@ -93,7 +115,7 @@ class Intake:
             else:
                 lane = self.lanes[prepared.bucket % len(self.lanes)]
                 by_lane.setdefault(lane, []).append((index, prepared))
-        return by_lane, results
+        return by_lane
 
     def _prepare(
         self, event: CloudEvent | InvalidEvent, caller: Caller, now: datetime
@@ -120,6 +142,14 @@ async def _commit(
     for indexed, reply in replies:
         for (index, event), answer in zip(indexed, await reply, strict=True):
             results[index] = _result(event, answer)
+
+
+def _is_stale(result: Result | None) -> bool:
+    return isinstance(result, Rejected) and isinstance(result.error, RouteStale)
+
+
+def _refuse_if_nothing_was_recorded(results: Sequence[Result]) -> None:
+    """Raise Unavailable when every event met the same outage."""
     if results and all(isinstance(r, Rejected) for r in results):
         away = [r.error for r in results if isinstance(r, Rejected)]
         if isinstance(away[0], Unavailable) and all(type(e) is type(away[0]) for e in away):

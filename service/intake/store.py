@@ -6,7 +6,7 @@ so two of them cannot wait for each other.
 
 from collections.abc import Sequence
 from datetime import date, datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 from uuid import UUID
 
 import asyncpg
@@ -14,6 +14,7 @@ import asyncpg
 from service.intake.action_row import ActionRow
 from service.intake.address import OUTSIDE, address_of, first_day
 from service.intake.outcome import Outcome
+from service.partners.person import PersonId
 from service.settings import PROGRAMME_FROM, PROGRAMME_TO
 
 if TYPE_CHECKING:  # generic for the type checker only
@@ -36,11 +37,14 @@ ON CONFLICT DO NOTHING
 # for ever after. A probe that locks takes its locks in the order of the given keys.
 _LOCK_ACCOUNTS = """
 SELECT count(*), array_agg(account.person_id) FILTER (WHERE NOT counted),
+       array_agg(account.person_id) FILTER (WHERE closed_at IS NOT NULL),
+       array_agg(account.person_id) FILTER (WHERE waits_until > $3),
+       array_agg(waits_until) FILTER (WHERE waits_until > $3),
        array_agg(account.person_id) FILTER (WHERE erased_at IS NOT NULL),
        array_agg(erased_at) FILTER (WHERE erased_at IS NOT NULL)
 FROM unnest($1::int2[], $2::uuid[]) AS input(bucket, person_id)
 CROSS JOIN LATERAL (
-    SELECT person_id, counted FROM account
+    SELECT person_id, counted, closed_at, waits_until FROM account
     WHERE account.bucket = input.bucket AND account.person_id = input.person_id
     FOR UPDATE
 ) AS account
@@ -209,11 +213,38 @@ ON CONFLICT (bucket, person_id, local_day, activity, round) DO UPDATE SET
 """
 
 _COUNT = """
-INSERT INTO account (bucket, person_id, counted, created_at)
-SELECT bucket, person_id, true, now()
-FROM unnest($1::int2[], $2::uuid[]) AS input(bucket, person_id)
-ON CONFLICT (bucket, person_id) DO UPDATE SET counted = true
+INSERT INTO account AS had (bucket, person_id, counted, created_at, waits_until)
+SELECT bucket, person_id, true, now(), waits_until
+FROM unnest($1::int2[], $2::uuid[], $3::timestamptz[]) AS input(bucket, person_id, waits_until)
+ON CONFLICT (bucket, person_id) DO UPDATE SET counted = true, waits_until = excluded.waits_until
 """
+
+_STANDING = """
+SELECT link.link_id
+FROM unnest($1::int2[], $2::uuid[], $3::uuid[]) AS input(bucket, person_id, link_id)
+JOIN link USING (bucket, person_id, link_id)
+WHERE NOT EXISTS (
+    SELECT FROM link_end WHERE link_end.bucket = link.bucket
+        AND link_end.person_id = link.person_id AND link_end.link_id = link.link_id)
+"""
+
+_ROUTES = """
+SELECT customer_id, account_id, earlier
+FROM unnest($1::int2[], $2::uuid[]) AS input(bucket, customer_id)
+JOIN customer_route USING (bucket, customer_id)
+"""
+
+
+class Locked(NamedTuple):
+    """What the locked rows of accounts say: how many there are, people who were never counted,
+    accounts that moved elsewhere, until when what is earned does not lapse, and when people were
+    erased who had these accounts before."""
+
+    found: int
+    uncounted: set[UUID]
+    closed: set[UUID]
+    waits_until: dict[UUID, datetime]
+    erased: dict[UUID, datetime]
 
 
 async def create_accounts(
@@ -224,14 +255,31 @@ async def create_accounts(
 
 
 async def lock_accounts(
-    connection: Connection, buckets: list[int], people: list[UUID]
-) -> tuple[int, set[UUID], dict[UUID, datetime]]:
-    """Lock accounts; return how many there are, the people who were never counted, and when
-    people were erased who had these accounts before.
-    """
-    row = await connection.fetchrow(_LOCK_ACCOUNTS, buckets, people)
+    connection: Connection, buckets: list[int], people: list[UUID], now: datetime
+) -> Locked:
+    """Lock accounts, and return what their rows say."""
+    row = await connection.fetchrow(_LOCK_ACCOUNTS, buckets, people, now)
     assert row is not None
-    return row[0], set(row[1] or ()), dict(zip(row[2] or (), row[3] or (), strict=True))
+    found, uncounted, closed, waiting, until, gone, erased_at = row
+    waits_until = dict(zip(waiting or (), until or (), strict=True))
+    erased = dict(zip(gone or (), erased_at or (), strict=True))
+    return Locked(found, set(uncounted or ()), set(closed or ()), waits_until, erased)
+
+
+async def standing_links(
+    connection: Connection, links: Sequence[tuple[int, UUID, UUID]]
+) -> set[UUID]:
+    """Return which of these (bucket, person, link) have not ended. Their accounts are locked."""
+    rows = await connection.fetch(_STANDING, *map(list, zip(*links, strict=True)))
+    return {row[0] for row in rows}
+
+
+async def customers_accounts(
+    connection: Connection, customers: Sequence[PersonId]
+) -> dict[UUID, list[UUID]]:
+    """Return the accounts that events of customers went to, of those who were ever linked."""
+    rows = await connection.fetch(_ROUTES, *map(list, zip(*customers, strict=True)))
+    return {row[0]: [row[1], *row[2]] for row in rows}
 
 
 async def tombstones(
@@ -365,8 +413,10 @@ async def add_earnings(connection: Connection, rows: Sequence[tuple[Any, ...]]) 
     await connection.execute(_EARN, *map(list, zip(*rows, strict=True)))
 
 
-async def mark_counted(connection: Connection, people: Sequence[tuple[int, UUID]]) -> None:
-    """Remember that these people are in the totals."""
+async def mark_counted(
+    connection: Connection, people: Sequence[tuple[int, UUID, datetime | None]]
+) -> None:
+    """Remember that these people are in the totals, and until when a customer's points wait."""
     await connection.execute(_COUNT, *map(list, zip(*people, strict=True)))
 
 

@@ -31,6 +31,7 @@ class Action(SQLModel, table=True):
     `gross_mg` is the signed result of the methodology before any limit, `avoided_mg` what is
     credited, `uncertainty_mg` half the width of its 95 percent interval; all in milligrams CO2e.
     `digest` is the SHA-256 of the event's content, `overlap` the inventory that it also sits in.
+    `customer_id` is the customer's keyed hash, where it is not the account's own (links).
     Its leaf is made under `salt`; without one it is of the first form, or the person was erased.
     """
 
@@ -83,6 +84,7 @@ class Action(SQLModel, table=True):
     erased_at: datetime | None = Field(
         sa_column=Column(DateTime(timezone=True), nullable=True), default=None
     )
+    customer_id: UUID | None = None
 
 
 class Claim(SQLModel, table=True):

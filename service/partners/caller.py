@@ -86,6 +86,14 @@ class Caller:
                 "customer to a person."
             )
 
+    def need_customers(self) -> None:
+        """Raise PersonNotYours for a partner that names people of the programme itself."""
+        if self.people != OWN:
+            raise PersonNotYours(
+                "Your subjects are people of the programme already (`people: programme`): there is "
+                "no customer of your own to link."
+            )
+
     def need_to_act(self) -> None:
         """Raise ScopeMissing or PersonNotYours unless the caller may act for a person.
 

@@ -87,7 +87,19 @@ async def person_of(subject: str, caller: ThisCaller, hasher: ThisHasher) -> Per
 ThisPerson = Annotated[PersonId, Depends(person_of)]
 
 
-async def reported_of(subject: str, caller: ThisCaller, hasher: ThisHasher) -> PersonId:
+@dataclass(frozen=True, slots=True)
+class Reported:
+    """Whose actions are read: a person's, or those of a partner's own customer.
+
+    A customer is named by the hash that stands for it now, and by the one from before the
+    partner's people changed.
+    """
+
+    names: tuple[PersonId, ...]
+    is_customer: bool
+
+
+async def reported_of(subject: str, caller: ThisCaller, hasher: ThisHasher) -> Reported:
     """Return the person in the path, or the partner's own customer, of whom actions are read.
 
     What a partner reported about its own customers it may read; everybody else has to act for the
@@ -95,9 +107,9 @@ async def reported_of(subject: str, caller: ThisCaller, hasher: ThisHasher) -> P
     """
     if caller.subject is None and caller.people == OWN:
         caller.need("actions:read")
-    else:
-        caller.need_to_act()
-    return hasher.person(caller.subject_for(subject))
+        return Reported(tuple(map(hasher.person, caller.subjects_for(subject))), is_customer=True)
+    caller.need_to_act()
+    return Reported((hasher.person(caller.subject_for(subject)),), is_customer=False)
 
 
-ThisReported = Annotated[PersonId, Depends(reported_of)]
+ThisReported = Annotated[Reported, Depends(reported_of)]

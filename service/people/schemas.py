@@ -42,6 +42,7 @@ class PersonTrees(BaseModel):
 class PersonStatement(BaseModel):
     """Points, carbon and trees of one person, kept apart."""
 
+    person: UUID = Field(description="How webhooks name this person to you; to others, otherwise.")
     points: Points
     carbon: Carbon
     trees: PersonTrees = Field(description="Trees that are this person's alone.")
@@ -61,13 +62,32 @@ class StatementAction(BaseModel):
     cap_said: str | None
     reversed: bool
     reversed_points: int
+    through_link: bool = Field(
+        description="Recorded for a customer before it was linked: `through_links` says what of "
+        "its points moved."
+    )
+
+
+class StatementLink(BaseModel):
+    """Points of a day that waited for the person and moved when they were linked.
+
+    `lapsed` passed a cap of the person's day or month and is not in the earning's points.
+    """
+
+    link_id: UUID
+    partner: str
+    points: int
+    lapsed: int
+    cap: str | None
+    cap_said: str | None
 
 
 class StatementEarning(BaseModel):
     """The points of one day and activity, and where each of them is.
 
-    `points` is what the actions gave, and also uncollected + collected + taken_by_friends +
-    lapsed + reversed. `taken_back` came out of the balance afterwards, by an entry.
+    `points` is what the person's own actions gave and what came through links, and also
+    uncollected + collected + taken_by_friends + lapsed + reversed. `taken_back` came out of the
+    balance afterwards, by an entry.
     """
 
     local_day: date
@@ -75,6 +95,7 @@ class StatementEarning(BaseModel):
     rule: str
     points: int
     actions: list[StatementAction]
+    through_links: list[StatementLink]
     reported_elsewhere: int = Field(description="Points of actions that this caller may not see.")
     ripens_at: datetime
     lapses_at: datetime

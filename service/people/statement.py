@@ -13,6 +13,7 @@ from sqlalchemy import RowMapping, text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from service.customers.store import accounts_of
 from service.errors import FieldsInvalid
 from service.http.times import day_of
 from service.partners.person import PersonId
@@ -24,11 +25,13 @@ LINES_MAX = 5_000
 _ACTIONS = text("""
     SELECT action.action_id, action.activity, action.local_day, action.source, action.recorded_at,
            action.avoided_mg, action.points, action.outcome, action.reason,
+           action.person_id <> :person AS is_linked,
            reversal.points AS reversed_points
     FROM action LEFT JOIN reversal
         ON reversal.bucket = action.bucket AND reversal.person_id = action.person_id
         AND reversal.action_id = action.action_id
-    WHERE action.bucket = :bucket AND action.person_id = :person
+    WHERE action.bucket = ANY (CAST(:buckets AS int2[]))
+      AND action.person_id = ANY (CAST(:people AS uuid[]))
       AND action.local_day BETWEEN :first AND :last
       AND action.outcome IN ('credited', 'capped', 'zero')
     ORDER BY action.action_id LIMIT :limit
@@ -51,6 +54,14 @@ _ENTRIES = text("""
       AND recorded_at >= :begins AND recorded_at < :ends
     ORDER BY entry_id LIMIT :limit
 """).columns(ref=JSONB)
+_MOVED = text("""
+    SELECT moved.link_id, moved.local_day, moved.activity, moved.points, moved.lapsed, moved.reason,
+           link.partner, link.linked_at
+    FROM moved_earning AS moved JOIN link USING (bucket, person_id, link_id)
+    WHERE moved.bucket = :bucket AND moved.person_id = :person
+      AND moved.local_day BETWEEN :first AND :last
+    ORDER BY moved.link_id LIMIT :limit
+""")
 _BALANCE_BEFORE = text("""
     SELECT coalesce(sum(points), 0)::int8 FROM entry
     WHERE bucket = :bucket AND person_id = :person AND recorded_at < :begins
@@ -59,11 +70,12 @@ _BALANCE_BEFORE = text("""
 
 @dataclass(frozen=True, slots=True)
 class ExplainedEarning:
-    """An earning, the rule that made it, and its actions."""
+    """An earning, the rule that made it, its actions, and what of it came through links."""
 
     earning: RowMapping
     rule: Rule
-    actions: Sequence[RowMapping]
+    actions: list[RowMapping]
+    moved: list[RowMapping]
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,8 +124,11 @@ async def explain(
     Earnings are those of the local days; entries are taken by the day of the policy's zone.
     """
     zone = ZoneInfo(policy.in_force(last).gifts.zone)
+    accounts = await accounts_of(session, person)
     parameters = named(
         person,
+        buckets=[one.bucket for one in accounts],
+        people=[one.id for one in accounts],
         first=first,
         last=last,
         begins=datetime.combine(first, time(), zone),
@@ -121,9 +136,9 @@ async def explain(
         now=now,
         limit=LINES_MAX + 1,
     )
-    actions, earnings, entries = [
+    actions, earnings, entries, moved = [
         (await session.execute(query, parameters)).mappings().all()
-        for query in (_ACTIONS, _EARNINGS, _ENTRIES)
+        for query in (_ACTIONS, _EARNINGS, _ENTRIES, _MOVED)
     ]
     if max(len(actions), len(earnings), len(entries)) > LINES_MAX:
         raise FieldsInvalid(
@@ -137,16 +152,19 @@ async def explain(
         opening_balance=opening,
         closing_balance=opening + sum(one["points"] for one in entries),
         entries=entries,
-        earnings=_with_actions(earnings, actions, policy),
+        earnings=_with_actions(earnings, actions, moved, policy),
     )
 
 
 def _with_actions(
-    earnings: Sequence[RowMapping], actions: Sequence[RowMapping], policy: Policy
+    earnings: Sequence[RowMapping],
+    actions: Sequence[RowMapping],
+    moved: Sequence[RowMapping],
+    policy: Policy,
 ) -> list[ExplainedEarning]:
     """Return earnings with their actions; an action is of the first round open when it came."""
     found = [
-        ExplainedEarning(one, policy.rule(one["activity"], one["local_day"]), [])
+        ExplainedEarning(one, policy.rule(one["activity"], one["local_day"]), [], [])
         for one in earnings
     ]
     rounds: dict[tuple[date, str], list[ExplainedEarning]] = {}
@@ -155,7 +173,11 @@ def _with_actions(
     for action in actions:
         for one in rounds.get((action["local_day"], action["activity"]), ()):
             if one.earning["lapses_at"] > action["recorded_at"]:
-                assert isinstance(one.actions, list)
                 one.actions.append(action)
+                break
+    for part in moved:
+        for one in rounds.get((part["local_day"], part["activity"]), ()):
+            if one.earning["lapses_at"] > part["linked_at"]:
+                one.moved.append(part)
                 break
     return found

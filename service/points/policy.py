@@ -102,10 +102,16 @@ def award(
 
     Weak evidence is no news where the rule gives nothing anyway.
     """
-    day_actions, day_points, month_actions, month_points = so_far
-    points, cap = rule.points_for(credited_mg), None
+    points = rule.points_for(credited_mg)
     if not rule.takes(level):
         return Award(0, EVIDENCE if points else None)
+    return under_caps(rule, points, so_far, budget)
+
+
+def under_caps(rule: Rule, points: int, so_far: Awarded, budget: Budget) -> Award:
+    """Return what the caps and a budget leave of the points of one more action."""
+    day_actions, day_points, month_actions, month_points = so_far
+    cap = None
     for limit, used, name in (
         (rule.actions_per_day, day_actions, "actions_per_day"),
         (rule.actions_per_month, month_actions, "actions_per_month"),

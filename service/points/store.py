@@ -114,6 +114,40 @@ _EARNING = text(f"""
     ORDER BY round LIMIT 1
 """)
 
+_MOVED_TO = text("""
+    SELECT closed_at, moved_to FROM account
+    WHERE bucket = :bucket AND person_id = :person AND moved_to IS NOT NULL
+""")
+
+_MOVED_LEFT = text("""
+    SELECT coalesce(sum(points - reversed), 0)::int8 FROM moved_earning
+    WHERE bucket = :bucket AND person_id = :person AND waiting_id = :waiting
+      AND local_day = :day AND activity = :activity
+""")
+
+_TAKE_MOVED = text("""
+    UPDATE moved_earning SET reversed = reversed + :points
+    WHERE bucket = :bucket AND person_id = :person AND waiting_id = :waiting
+      AND local_day = :day AND activity = :activity
+""")
+
+_CLOSE = text("""
+    WITH closed AS (
+        UPDATE account SET closed_at = :now, moved_to = :owner, counted = false FROM (
+            SELECT bucket, person_id, counted FROM account
+            WHERE bucket = :bucket AND person_id = :person
+        ) AS had
+        WHERE account.bucket = had.bucket AND account.person_id = had.person_id
+        RETURNING had.counted
+    ), had AS (
+        SELECT counted FROM account WHERE bucket = :owner_bucket AND person_id = :owner
+    ), opened AS (
+        UPDATE account SET counted = account.counted OR closed.counted FROM closed
+        WHERE bucket = :owner_bucket AND person_id = :owner
+    )
+    SELECT closed.counted AND had.counted FROM closed, had
+""")
+
 _TAKE_BACK = text("""
     UPDATE earning SET reversed = reversed + :uncollected, taken_back = taken_back + :kept
     WHERE bucket = :bucket AND person_id = :person AND local_day = :day AND activity = :activity
@@ -341,6 +375,45 @@ async def reverse_earning(
         person, day=day, activity=activity, round=round, uncollected=uncollected, kept=kept
     )
     await session.execute(_TAKE_BACK, parameters)
+
+
+async def moved_to(session: AsyncSession, account: PersonId) -> tuple[datetime, UUID] | None:
+    """Return when an account's points moved, and to whom; None for one that is open."""
+    row = (await session.execute(_MOVED_TO, named(account))).one_or_none()
+    return None if row is None else (row.closed_at, row.moved_to)
+
+
+async def close_account(
+    session: AsyncSession, account: PersonId, owner: PersonId, now: datetime
+) -> bool:
+    """Close a waiting account whose points move to `owner`, and return whether both were counted.
+
+    Both accounts must be locked. Two counted accounts are one person from now on.
+    """
+    parameters = named(account, owner=owner.id, owner_bucket=owner.bucket, now=now)
+    return bool((await session.execute(_CLOSE, parameters)).scalar_one())
+
+
+async def moved_left(
+    session: AsyncSession, owner: PersonId, waiting: PersonId, *, day: date, activity: str
+) -> int:
+    """Return the points of a day that moved from a waiting account and were not taken back."""
+    parameters = named(owner, waiting=waiting.id, day=day, activity=activity)
+    return int((await session.execute(_MOVED_LEFT, parameters)).scalar_one())
+
+
+async def take_moved(
+    session: AsyncSession,
+    owner: PersonId,
+    waiting: PersonId,
+    *,
+    day: date,
+    activity: str,
+    points: int,
+) -> None:
+    """Mark points that moved as taken back. The owner's account must be locked."""
+    parameters = named(owner, waiting=waiting.id, day=day, activity=activity, points=points)
+    await session.execute(_TAKE_MOVED, parameters)
 
 
 async def due_to_lapse(

@@ -21,7 +21,11 @@ from sqlmodel import Field, SQLModel
 
 
 class Account(SQLModel, table=True):
-    """One person; the row whose lock puts that person's writes in order."""
+    """One person, or a customer who waits for one; its lock puts that person's writes in order.
+
+    What a customer earns does not lapse before `waits_until`. A waiting account is closed at
+    `closed_at`, when what waited in it moved to the person `moved_to`: it takes no more events.
+    """
 
     __tablename__ = "account"
     bucket: int = Field(sa_column=Column(SmallInteger, primary_key=True, autoincrement=False))
@@ -30,6 +34,13 @@ class Account(SQLModel, table=True):
     counted: bool = Field(sa_column=Column(Boolean, nullable=False, server_default="false"))
     created_at: datetime = Field(sa_column=Column(DateTime(timezone=True), nullable=False))
     last_entry_id: UUID | None = None
+    waits_until: datetime | None = Field(
+        sa_column=Column(DateTime(timezone=True), nullable=True), default=None
+    )
+    closed_at: datetime | None = Field(
+        sa_column=Column(DateTime(timezone=True), nullable=True), default=None
+    )
+    moved_to: UUID | None = None
 
 
 class Tombstone(SQLModel, table=True):
@@ -115,3 +126,26 @@ class Entry(SQLModel, table=True):
     balance_after: int = Field(sa_column=Column(BigInteger, nullable=False))
     ref: dict[str, Any] = Field(sa_column=Column(JSONB, nullable=False))
     recorded_at: datetime = Field(sa_column=Column(DateTime(timezone=True), nullable=False))
+
+
+class MovedEarning(SQLModel, table=True):
+    """Points of an earning that moved from a waiting account to a person, when they were linked.
+
+    `points` moved to the person's earning of the same day and activity; `lapsed` passed the cap
+    that `reason` names. `reversed` of the moved points were taken back since.
+    """
+
+    __tablename__ = "moved_earning"
+    __table_args__ = (
+        CheckConstraint("reversed BETWEEN 0 AND points", name="moved_earning_is_not_overdrawn"),
+    )
+    bucket: int = Field(sa_column=Column(SmallInteger, primary_key=True, autoincrement=False))
+    person_id: UUID = Field(primary_key=True)
+    link_id: UUID = Field(primary_key=True)
+    local_day: date = Field(primary_key=True)
+    activity: str = Field(primary_key=True)
+    waiting_id: UUID
+    points: int = Field(sa_column=Column(Integer, nullable=False))
+    lapsed: int = Field(sa_column=Column(Integer, nullable=False))
+    reason: str | None = None
+    reversed: int = Field(sa_column=Column(Integer, nullable=False, server_default="0"))

@@ -11,7 +11,8 @@ from uuid import UUID
 import orjson
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from service.partners.person import PersonId
+from service.errors import RouteStale
+from service.partners.person import PersonId, bucket_of
 from service.points import store
 
 
@@ -40,9 +41,38 @@ def split(points: int, *, uncollected: int, kept: int, balance: int) -> TakenBac
     return TakenBack(from_earning, from_balance, rest - from_balance)
 
 
+@dataclass(frozen=True, slots=True)
+class Owner:
+    """Who has the points that an account's actions gave: its person, or whom they moved to.
+
+    `moved_at` is when they moved, or None.
+    """
+
+    person: PersonId
+    moved_at: datetime | None
+
+
+async def lock_owner(session: AsyncSession, account: PersonId, now: datetime) -> Owner:
+    """Lock an account, and the one that its points moved to; return who has them.
+
+    Raises RouteStale when they move at this moment.
+    """
+    before = await store.moved_to(session, account)
+    if before is None:
+        await store.lock_account(session, account, now)
+        if await store.moved_to(session, account) is not None:
+            raise RouteStale("This customer is being linked just now: send the request again.")
+        return Owner(account, None)
+    moved_at, person_id = before
+    owner = PersonId(bucket_of(person_id.bytes), person_id)
+    await store.lock_accounts(session, (account, owner), now)
+    return Owner(owner, moved_at)
+
+
 async def take_back_points(
     session: AsyncSession,
-    person: PersonId,
+    account: PersonId,
+    owner: Owner,
     *,
     day: date,
     activity: str,
@@ -51,10 +81,18 @@ async def take_back_points(
     recorded_at: datetime,
     now: datetime,
 ) -> TakenBack:
-    """Take the points of one action back; call it once for each action, its account locked.
+    """Take the points of one action of `account` back from their owner.
 
+    Call it once for each action, after lock_owner. Of points that moved, no more is taken than did.
     What friends took of the earning is the owner's to give back: it was given with the points.
     """
+    person = owner.person
+    if owner.moved_at is not None:
+        recorded_at = owner.moved_at
+        points = min(
+            points,
+            await store.moved_left(session, person, account, day=day, activity=activity),
+        )
     balance = await store.balance_of(session, person)
     earning = await store.earning_left(
         session, person, day=day, activity=activity, recorded_at=recorded_at, now=now
@@ -71,6 +109,10 @@ async def take_back_points(
         uncollected=taken.from_earning,
         kept=taken.from_balance + taken.as_debt,
     )
+    if owner.moved_at is not None and taken.points:
+        await store.take_moved(
+            session, person, account, day=day, activity=activity, points=taken.points
+        )
     ref = orjson.dumps({"action_id": str(action_id)}).decode()
     for kind, amount in (("reversal", taken.from_balance), ("debt", taken.as_debt)):
         if amount:

@@ -42,8 +42,13 @@ RULES: Mapping[str, str] = {
         JOIN account USING (bucket, person_id) WHERE account.balance <> last.balance_after""",
     "earnings = points of actions": """
         SELECT count(*) FROM (
-            SELECT bucket, person_id, local_day, activity, sum(points) AS points FROM action
-            WHERE points <> 0 GROUP BY 1, 2, 3, 4) AS credited
+            SELECT bucket, person_id, local_day, activity, sum(points) AS points FROM (
+                SELECT bucket, person_id, local_day, activity, points FROM action
+                WHERE points <> 0
+                UNION ALL SELECT bucket, person_id, local_day, activity, points FROM moved_earning
+                UNION ALL SELECT account.bucket, account.person_id, local_day, activity, -points
+                FROM moved_earning AS moved JOIN account ON account.person_id = moved.waiting_id
+            ) AS given GROUP BY 1, 2, 3, 4 HAVING sum(points) <> 0) AS credited
         FULL JOIN (
             SELECT bucket, person_id, local_day, activity, sum(points) AS points FROM earning
             WHERE points <> 0 GROUP BY 1, 2, 3, 4) AS earning
@@ -72,12 +77,25 @@ RULES: Mapping[str, str] = {
         FROM entry WHERE kind = 'gift'""",
     "reversed = points taken back": """
         SELECT count(*) FROM (
-            SELECT bucket, person_id, sum(reversed + taken_back) AS points FROM earning
-            GROUP BY 1, 2
+            SELECT coalesce(moved_to, person_id) AS person_id, sum(reversed + taken_back) AS points
+            FROM earning JOIN account USING (bucket, person_id) GROUP BY 1
         ) AS taken FULL JOIN (
-            SELECT bucket, person_id, sum(points) AS points FROM reversal GROUP BY 1, 2
-        ) AS undone USING (bucket, person_id)
+            SELECT coalesce(moved_to, person_id) AS person_id, sum(points) AS points
+            FROM reversal JOIN account USING (bucket, person_id) GROUP BY 1
+        ) AS undone USING (person_id)
         WHERE coalesce(taken.points, 0) <> coalesce(undone.points, 0)""",
+    "a waiting account that was linked is closed and empty": """
+        SELECT count(*) FROM link LEFT JOIN account ON account.person_id = link.waiting_id
+        WHERE account.closed_at IS NULL OR account.moved_to <> link.person_id
+           OR EXISTS (SELECT FROM earning WHERE earning.bucket = account.bucket
+                      AND earning.person_id = account.person_id AND earning.is_open
+                      AND earning.lapses_at > link.linked_at)""",
+    "a customer's events go where its link says": """
+        SELECT count(*) FROM customer_route AS route FULL JOIN (
+            SELECT link.* FROM link LEFT JOIN link_end USING (bucket, person_id, link_id)
+            WHERE ended_at IS NULL) AS standing USING (customer_id)
+        WHERE route.link_id IS DISTINCT FROM standing.link_id
+           OR (standing.link_id IS NOT NULL AND account_id <> standing.person_id)""",
     "a restatement starts from the value before it": """
         SELECT count(*) FROM (
             SELECT done.old_methodology, done.old_avoided_mg, done.old_gross_mg,

@@ -79,6 +79,7 @@ _OTHERS = tuple(
         DELETE FROM stored_answer
         WHERE caller = encode(sha256(convert_to('test:' || CAST(:partner AS text), 'UTF8')), 'hex')
         """,
+        "DELETE FROM link_code WHERE partner = :partner",
         "UPDATE webhook_endpoint SET partner = :next WHERE partner = :partner",
         """
         DELETE FROM hook_event USING action

@@ -6,6 +6,7 @@ from sqlmodel import SQLModel
 
 import service.migrations.versions  # noqa: F401
 from service.audit import tables as _audit  # noqa: F401
+from service.customers import tables as _customers  # noqa: F401
 from service.forest import tables as _forest  # noqa: F401  (tables register themselves)
 from service.friends import tables as _friends  # noqa: F401
 from service.guards import tables as _guards  # noqa: F401

@@ -211,7 +211,8 @@ async def record_as_released(url: str, candidate: Candidate) -> tuple[UUID, byte
     outcome = decider.decide(candidate, action_id, salt=b"", claimed=False)
     [row] = decider.decided.rows
     released = row._asdict()
-    del released["salt"]
+    for later in ("salt", "customer_id"):
+        del released[later]
     connection = await asyncpg.connect(url)
     await connection.execute("SELECT open_action_month($1)", first_day(candidate.month))
     await connection.copy_records_to_table(

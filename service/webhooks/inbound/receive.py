@@ -18,6 +18,7 @@ from service.actions.read import find_action
 from service.actions.receipt import counted_region
 from service.actions.reverse import reverse_action
 from service.clock import uuid7
+from service.customers.store import customers_accounts
 from service.errors import (
     ActionNotFound,
     ActionNotReversible,
@@ -259,9 +260,9 @@ class Hooks:
         async with self._sessions() as session, session.begin():
             action_id = await store.pointed_action(session, source, reversal.event_id)
             if action_id is None and reversal.subject is not None:
-                for subject in caller.subjects_for(reversal.subject):
-                    person = self._hasher.person(subject)
-                    action_id = await store.action_of(session, person, source, reversal.event_id)
+                named = [self._hasher.person(one) for one in caller.subjects_for(reversal.subject)]
+                for account in await customers_accounts(session, named):
+                    action_id = await store.action_of(session, account, source, reversal.event_id)
                     if action_id is not None:
                         break
             if action_id is None:

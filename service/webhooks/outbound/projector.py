@@ -16,9 +16,11 @@ from sqlalchemy import RowMapping
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from service.clock import uuid7
+from service.customers.route import pairwise_of
 from service.intake.outcome import Outcome, leaf_of, local_text
 from service.journal.append import NOTICES
 from service.journal.take import NoticedRow, forget, take_noticed
+from service.partners.person import PersonHasher
 from service.webhooks.outbound import store
 from service.webhooks.outbound.tables import WebhookEndpoint
 from service.webhooks.outbound.types import ACTION_TYPES, BATCH, TYPE_OF_OUTCOME
@@ -42,9 +44,12 @@ class DatedNotice(NamedTuple):
     data: dict[str, Any]
 
 
-async def apply_notices(session: AsyncSession, *, now: datetime, kept: timedelta) -> int:
+async def apply_notices(
+    session: AsyncSession, hasher: PersonHasher, *, now: datetime, kept: timedelta
+) -> int:
     """Turn waiting journal rows into deliveries, and return how many rows.
 
+    People are named by a hash under the receiving partner's name: two cannot join what they know.
     `kept` is how long a disabled endpoint's messages are still made: they wait for its return.
     """
     if not await store.lock_projection(session):
@@ -55,7 +60,7 @@ async def apply_notices(session: AsyncSession, *, now: datetime, kept: timedelta
     endpoints = await store.listening_endpoints(session, now - kept)
     if endpoints:
         notices = await _notices_of(session, rows, endpoints)
-        await _write(session, notices, endpoints, now)
+        await _write(session, hasher, notices, endpoints, now)
     await forget(session, NOTICES, rows)
     return len(rows)
 
@@ -213,8 +218,8 @@ def _of_notice(notice: dict[str, Any], row: NoticedRow) -> DatedNotice:
 
 
 async def _write(
-    session: AsyncSession, notices: Sequence[DatedNotice], endpoints: Sequence[WebhookEndpoint],
-    now: datetime,
+    session: AsyncSession, hasher: PersonHasher, notices: Sequence[DatedNotice],
+    endpoints: Sequence[WebhookEndpoint], now: datetime,
 ) -> None:  # fmt: skip
     """Write each endpoint's messages, its notices numbered by person."""
     wanted = {endpoint.endpoint_id: _wanted(endpoint, notices) for endpoint in endpoints}
@@ -231,7 +236,7 @@ async def _write(
     deliveries = [
         new_delivery(endpoint, name, count, body, now)
         for endpoint in endpoints
-        for name, count, body in _messages(endpoint, wanted[endpoint.endpoint_id], last)
+        for name, count, body in _messages(endpoint, hasher, wanted[endpoint.endpoint_id], last)
     ]
     if deliveries:
         await store.add_deliveries(session, deliveries, now)
@@ -243,7 +248,10 @@ def _wanted(endpoint: WebhookEndpoint, notices: Sequence[DatedNotice]) -> list[D
 
 
 def _messages(
-    endpoint: WebhookEndpoint, notices: Sequence[DatedNotice], last: dict[tuple[UUID, UUID], int]
+    endpoint: WebhookEndpoint,
+    hasher: PersonHasher,
+    notices: Sequence[DatedNotice],
+    last: dict[tuple[UUID, UUID], int],
 ) -> Iterator[tuple[str, int, bytes]]:
     """Yield (type, notices, body) of each message.
 
@@ -255,7 +263,8 @@ def _messages(
         if one.person is not None:
             key = endpoint.endpoint_id, one.person
             last[key] += 1
-            data = {"person": str(one.person), "sequence": last[key], **data}
+            person = pairwise_of(hasher, endpoint.partner, one.person)
+            data = {"person": str(person), "sequence": last[key], **data}
         message = {"type": one.type, "timestamp": one.at.isoformat(), "data": data}
         if endpoint.batch_max > 1 and one.type in ACTION_TYPES:
             actions.append(message)

@@ -25,7 +25,8 @@ BACKLOG_COUNTED_MAX = 100_000
 _TRY_LOCK = text(f"SELECT pg_try_advisory_xact_lock({PROJECTOR_LOCK})")
 
 _ACTIONS = text("""
-    SELECT batch_id, bucket, person_id, source, event_id, action_id, partner, activity, region,
+    SELECT batch_id, bucket, coalesce(customer_id, person_id) AS person_id, source, event_id,
+           action_id, partner, activity, region,
            occurred_at, utc_offset_min, local_day, outcome, reason, detail, gross_mg, avoided_mg,
            points, methodology, evidence_level, scope, ripens_at, digest, salt
     FROM action
@@ -33,7 +34,8 @@ _ACTIONS = text("""
       AND erased_at IS NULL
 """)
 _REVERSALS = text("""
-    SELECT reversal.batch_id, reversal.person_id, reversal.action_id, reversal.reason,
+    SELECT reversal.batch_id, coalesce(action.customer_id, reversal.person_id) AS person_id,
+           reversal.action_id, reversal.reason,
            reversal.local_day, reversal.avoided_mg, reversal.points, reversal.from_earning,
            reversal.from_balance, reversal.as_debt, action.partner, action.source,
            action.event_id, action.activity

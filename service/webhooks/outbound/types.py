@@ -50,7 +50,10 @@ _ACTION = UUID("019ddc1e-5a00-7c52-b0a1-2f9a70410d27")
 class AboutPerson(BaseModel):
     """What a notice about a person carries, so that receivers can put it in order."""
 
-    person: UUID = Field(description="The same for all notices about one person.")
+    person: UUID = Field(
+        description="The same for all notices to you about one person or customer; nobody else "
+        "gets the same."
+    )
     sequence: int = Field(
         ge=1,
         description="This endpoint's notices about this person, counted from 1 without a gap, in "

@@ -37,6 +37,9 @@ LEFT JOIN LATERAL (
       AND restatement.action_id = action.action_id
 ) AS restated ON true
 
-WHERE action.bucket = :bucket AND action.person_id = :person AND action.action_id < :before
+WHERE action.bucket = ANY (CAST(:buckets AS int2[]))
+  AND action.person_id = ANY (CAST(:people AS uuid[])) AND action.action_id < :before
   AND (CAST(:sources AS text[]) IS NULL OR action.source = ANY (CAST(:sources AS text[])))
+  AND (CAST(:customers AS uuid[]) IS NULL
+       OR coalesce(action.customer_id, action.person_id) = ANY (CAST(:customers AS uuid[])))
 ORDER BY action.action_id DESC LIMIT :limit

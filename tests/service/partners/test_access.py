@@ -60,6 +60,8 @@ PEOPLE = {
     "PUT /v1/people/{subject}/profile",
     "POST /v1/people/{subject}/shield",
     "GET /v1/people/{subject}/leaderboard",
+    "GET /v1/people/{subject}/links",
+    "DELETE /v1/people/{subject}/links/{link_id}",
     "GET /v1/people/{subject}/friends",
     "POST /v1/people/{subject}/friends",
 }
@@ -87,6 +89,11 @@ ORDERS = {
     "GET /v1/orders/{order_id}",
     "PATCH /v1/orders/{order_id}",
     "POST /v1/orders/{order_id}/refund",
+}
+LINKS = {"POST /v1/links", "GET /v1/links"}  # of partners with customers of their own
+CONSENTS = {  # with the person's own token, and no key at all
+    "POST /v1/people/{subject}/links",
+    "POST /v1/people/{subject}/links/preview",
 }
 # Any key may see its partner; one with `keys:manage` its keys.
 SELF = {
@@ -164,6 +171,7 @@ SIGNED = {"POST /v1/hooks/{connector_id}"}  # opened by signatures, see test_hoo
 CLOSED = sorted(
     EVENTS | ACTIONS | TRANSFERS | PEOPLE | FRIENDSHIPS | NAMED | ORDERS | SELF | OPERATORS
     | ADMINISTRATORS | HOLDS | AUDITS | CONNECTORS | ENDPOINTS | TEST_DATA
+    | LINKS | CONSENTS
 )  # fmt: skip
 # What somebody made, under an id: for others it is not there.
 OBJECTS = ACTIONS | TRANSFERS | ORDERS | POOLS | {
@@ -200,6 +208,9 @@ BODIES: dict[str, dict[str, Any]] = {
     "PUT /v1/people/{subject}/profile": {"display_name": "Intruder"},
     "POST /v1/people/{subject}/friends": {"subject": "intruder"},
     "POST /v1/people/{subject}/friends/{friendship_id}/water": {"points": 10},
+    "POST /v1/links": {"customer": "intruder"},
+    "POST /v1/people/{subject}/links": {"code": "00000-00000"},
+    "POST /v1/people/{subject}/links/preview": {"code": "00000-00000"},
     "POST /v1/people/{subject}/grants": {"points": 5, "reason": "a gift"},
     "POST /v1/pools/{pool_id}/contributions": {"points": 1},
     "PATCH /v1/orders/{order_id}": {"display_name": "Intruder"},
@@ -361,6 +372,7 @@ async def target(owner: httpx.AsyncClient, admin: httpx.AsyncClient) -> AsyncIte
         "local_day": "2026-06-15",
         "run_id": NO_ONE,
         "proposal_id": NO_ONE,
+        "link_id": NO_ONE,
     }
     yield target
     await assert_untouched(owner, target)
@@ -390,7 +402,7 @@ async def test_who_speaks_is_known_before_the_request_is_read(
     assert answer.status_code == 401, answer.text
 
 
-@pytest.mark.parametrize("route", sorted(set(CLOSED) - {"GET /v1/partner"} - TEST_DATA))
+@pytest.mark.parametrize("route", sorted(set(CLOSED) - {"GET /v1/partner"} - TEST_DATA - CONSENTS))
 async def test_a_key_without_scopes_opens_nothing(app: FastAPI, target: Target, route: str) -> None:
     async with client_of(app, await another_key_of_acme(app, ())) as client:
         answer = await send(client, route, target)
@@ -404,6 +416,7 @@ async def test_a_key_without_scopes_opens_nothing(app: FastAPI, target: Target, 
     [
         *((route, "events:write") for route in sorted(EVENTS | CONNECTOR_WRITES)),
         *((route, "people:act") for route in sorted(PEOPLE | FRIENDSHIPS | NAMED | ORDERS)),
+        *((route, "events:write") for route in sorted(LINKS)),
         *((route, "webhooks:manage") for route in sorted(CONNECTORS | ENDPOINTS)),
         *((route, "actions:read") for route in sorted(HOLDS)),
         *((route, "events:write") for route in sorted(TRANSFERS)),
@@ -525,7 +538,17 @@ async def test_a_pool_is_not_there_for_a_person_outside(
 
 @pytest.mark.parametrize(
     "route",
-    sorted(OPERATORS | ADMINISTRATORS | AUDITS | HOLDS | TRANSFERS | CONNECTORS | ENDPOINTS | SELF),
+    sorted(
+        OPERATORS
+        | ADMINISTRATORS
+        | AUDITS
+        | HOLDS
+        | TRANSFERS
+        | CONNECTORS
+        | ENDPOINTS
+        | SELF
+        | LINKS
+    ),
 )
 async def test_what_is_for_partners_is_closed_to_the_person_themselves(
     person: Callable[[str], Any], target: Target, route: str
@@ -617,3 +640,22 @@ async def test_public_routes_ask_for_nothing(
     answer = await public.get(path.format_map({**target, **parts}))
 
     assert answer.status_code == 200, answer.text
+
+
+@pytest.mark.parametrize("route", sorted(CONSENTS))
+async def test_no_key_consents_for_a_person(
+    target: Target, admin: httpx.AsyncClient, route: str
+) -> None:
+    answer = await send(admin, route, target)
+
+    assert (answer.status_code, answer.json()["type"]) == (403, "/problems/token-needed")
+
+
+@pytest.mark.parametrize("route", sorted(LINKS))
+async def test_an_app_operator_has_no_customers_to_link(
+    owner: httpx.AsyncClient, route: str
+) -> None:
+    method, path = route.split()
+    answer = await owner.request(method, f"{path}?customer=intruder", json=BODIES.get(route))
+
+    assert (answer.status_code, answer.json()["type"]) == (403, "/problems/person-not-yours")

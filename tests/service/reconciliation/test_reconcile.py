@@ -64,6 +64,11 @@ CORRUPTIONS = {
     " SELECT bucket, person_id, action_id, 1, action_id, batch_id, local_day, methodology, 'CN',"
     " gross_mg, avoided_mg + 1, uncertainty_mg, methodology, 'CN', gross_mg, avoided_mg + 1,"
     " uncertainty_mg, 0, outcome, NULL, NULL, recorded_at FROM action WHERE outcome = 'credited'",
+    "a waiting account that was linked is closed and empty": "INSERT INTO link"
+    " SELECT bucket, person_id, gen_random_uuid(), 'acme', person_id, person_id, 's', '1', now(),"
+    " '' FROM account LIMIT 1",
+    "a customer's events go where its link says": "INSERT INTO customer_route"
+    " SELECT bucket, person_id, 'acme', 0, person_id, gen_random_uuid(), '{}' FROM account LIMIT 1",
     "no project sells more than its stock": "UPDATE project SET stock = stock + 1",
     "contracted = certificates of orders and complete pools": "UPDATE stock_cell"
     " SET sold = sold + 1 WHERE sold < capacity",

@@ -13,6 +13,7 @@ import standardwebhooks
 import svix
 from builders import (
     BATCH,
+    PERSON_KEY,
     SOURCES,
     NewSettings,
     a_partner,
@@ -35,6 +36,7 @@ from webhook_receiver import (
 )
 
 from service.clock import system_clock, uuid7
+from service.customers.route import pairwise_of
 from service.journal.append import JournalRow, Notice, append
 from service.partners.person_key import hasher_under
 from service.webhooks.outbound import projector
@@ -248,8 +250,9 @@ async def test_notices_of_other_parts_are_told_to_whoever_they_concern(
             await shop.until(2)
             await other.until(1)
 
+    named = str(pairwise_of(app.state.runtime.hasher, me.name, person.id))
     assert {one["type"]: one["data"] for one in shop.notices} == {
-        "order.placed": {"order_id": "o1", "person": str(person.id), "sequence": 1},
+        "order.placed": {"order_id": "o1", "person": named, "sequence": 1},
         "project.sold_out": {"project_id": "p1"},
     }
     assert [one["type"] for one in other.notices] == ["project.sold_out"]
@@ -306,7 +309,10 @@ async def test_a_projector_that_dies_before_its_commit_loses_and_doubles_nothing
     async def step(*, die: bool) -> int:
         async with sessions() as session, session.begin():
             count = await projector.apply_notices(
-                session, now=system_clock(), kept=timedelta(days=30)
+                session,
+                hasher_under(bytes.fromhex(PERSON_KEY)),
+                now=system_clock(),
+                kept=timedelta(days=30),
             )
             if die:
                 raise Died
