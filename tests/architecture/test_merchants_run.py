@@ -70,7 +70,8 @@ async def merchant(
     saxaul.chmod(0o755)
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
-        settings = await new_settings(port=port)
+        issuer = f"file://{home}/issuer/jwks.json"
+        settings = await new_settings(port=port, oidc_jwks_url=issuer)
         async with open_resources(settings) as resources:
             await put_demo(resources, hasher_under(bytes.fromhex(PERSON_KEY)), home)
         app = fast_path_of(create_app(settings), slow_seconds=60)
@@ -133,6 +134,21 @@ def test_each_language_credits_an_order(printed: list[Any]) -> None:
         assert (order["counts"], order["skipped"]) == (said["counts"], said["skipped"])
         shown = {name: order["results"][0][name] for name in ("outcome", "avoided_mg", "points")}
         assert said["results"][0].items() >= shown.items()
+
+
+def test_a_customers_points_become_a_persons(printed: list[Any]) -> None:
+    reported = next(one for one in printed if one.get("source") == "golden-wok")
+    asked = next(one for one in printed if "code" in one)
+    linked = next(one for one in printed if "moved_points" in one)
+    collected = next(one for one in printed if "earnings" in one)
+    state = next(one for one in printed if "linked" in one)
+
+    assert (linked["scenario"], linked["moved_points"]) == (
+        "orders without cutlery",
+        reported["points"],
+    )
+    assert collected["points"] == 0
+    assert (state["linked"], state["person"]) == (True, asked["person"])
 
 
 def test_the_test_totals_are_its_own_and_are_wiped(printed: list[Any]) -> None:
