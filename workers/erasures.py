@@ -3,6 +3,7 @@
 from datetime import timedelta
 from typing import Any
 
+from service.partners.person_key import hasher_of
 from service.resources import Resources
 from service.rights.finish import finish_erasures
 from service.rights.store import forget_tombstones
@@ -15,7 +16,9 @@ async def finish_all_erasures(ctx: dict[str, Any]) -> int:
     finished = 0
     for environment in ("resources", "sandbox"):
         resources: Resources = ctx[environment]
-        finished += await finish_erasures(resources.sessions, resources.clock)
+        finished += await finish_erasures(
+            resources.sessions, hasher_of(resources.settings), resources.clock
+        )
         kept = max(TOMBSTONES_KEPT, timedelta(days=resources.settings.late_days))
         async with resources.sessions() as session, session.begin():
             await forget_tombstones(session, resources.clock() - kept)

@@ -29,10 +29,11 @@ def erase_command(
 
     async def erase() -> None:
         async with local_resources() as resources:
-            person = hasher_of(resources.settings).person(subject)
+            hasher = hasher_of(resources.settings)
+            person = hasher.person(subject)
             async with resources.sessions() as session, session.begin():
-                done = await erase_person(session, person, now=resources.clock())
-            await finish_erasures(resources.sessions, resources.clock)
+                done = await erase_person(session, person, hasher, now=resources.clock())
+            await finish_erasures(resources.sessions, hasher, resources.clock)
         out.print(f"Forgotten. {done.actions} actions are nobody's now ({done.erasure_id}).")
 
     run(erase())

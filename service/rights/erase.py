@@ -10,11 +10,15 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from service.acting import Actor, acting, this_actor
 from service.audit.record import audit
 from service.clock import uuid7
-from service.partners.person import PersonId
+from service.customers.store import links_before
+from service.http.pages import LAST_ID
+from service.partners.person import PersonHasher, PersonId
+from service.people.link import end_link
 from service.rights import store
 from service.webhooks.inbound.inbox import event_bucket
 
 BUCKET_BITS = 10
+LINKS_MAX = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,13 +30,18 @@ class Erased:
     actions: int
 
 
-async def erase_person(session: AsyncSession, person: PersonId, *, now: datetime) -> Erased:
+async def erase_person(
+    session: AsyncSession, person: PersonId, hasher: PersonHasher, *, now: datetime
+) -> Erased:
     """Forget a person in one transaction, all but what was sent to endpoints.
 
     The account gets a random id in the same bucket, since the ids of actions carry it. What is
-    left says who it was to nobody; `finish` removes the notices about them, and then the
-    former id itself. May be done again: whoever came back is forgotten again.
+    left says who it was to nobody; their links end. `finish` removes the notices about them, and
+    then the former id itself. May be done again: whoever came back is forgotten again.
     """
+    for link in await links_before(session, person, before=LAST_ID, limit=LINKS_MAX):
+        if link["ended_at"] is None:
+            await end_link(session, person, link["link_id"], hasher, now=now)
     was_there = await store.lock(session, person, now)
     anonym, erasure_id = anonym_in(person.bucket), uuid7(now)
     await store.begin(session, person, erasure_id, now)

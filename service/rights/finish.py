@@ -6,8 +6,9 @@ import orjson
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 
 from service.clock import Clock
+from service.customers.route import pairwise_of
+from service.partners.person import PersonHasher
 from service.rights import store
-from service.rights.store import Unfinished
 from service.webhooks.outbound.store import lock_projection
 from service.webhooks.outbound.types import BATCH
 
@@ -16,7 +17,9 @@ AT_ONCE = 100  # erasures that are looked for at a time
 _FIRST = UUID(int=0)
 
 
-async def finish_erasures(sessions: async_sessionmaker[AsyncSession], clock: Clock) -> int:
+async def finish_erasures(
+    sessions: async_sessionmaker[AsyncSession], hasher: PersonHasher, clock: Clock
+) -> int:
     """Remove what was sent about people who were erased, and return how many are finished.
 
     A run that was killed is taken up by the next one: each step is a transaction that may be done
@@ -30,8 +33,10 @@ async def finish_erasures(sessions: async_sessionmaker[AsyncSession], clock: Clo
             if not await lock_projection(session):
                 return finished
             endpoints = await store.endpoints_told(session, one.former_id)
-        for endpoint in endpoints:
-            await _forget_deliveries(sessions, one, endpoint)
+        for endpoint_id, bucket, partner in endpoints:
+            pairwise = pairwise_of(hasher, partner, one.former_id)
+            for name in (pairwise, one.former_id):  # version 0.1.0 told the account's own id
+                await _forget_deliveries(sessions, str(name), (endpoint_id, bucket))
         async with sessions() as session, session.begin():
             await store.finish(session, one, clock())
         finished += 1
@@ -39,15 +44,15 @@ async def finish_erasures(sessions: async_sessionmaker[AsyncSession], clock: Clo
 
 
 async def _forget_deliveries(
-    sessions: async_sessionmaker[AsyncSession], one: Unfinished, endpoint: tuple[UUID, int]
+    sessions: async_sessionmaker[AsyncSession], person: str, endpoint: tuple[UUID, int]
 ) -> None:
-    needle, after = str(one.former_id).encode(), _FIRST
+    needle, after = person.encode(), _FIRST
     while True:
         async with sessions() as session, session.begin():
             rows = await store.window(session, endpoint, needle, after=after, limit=WINDOW)
             for row in rows:
                 if row.is_about:
-                    rest, notices = without_person(bytes(row.body), str(one.former_id))
+                    rest, notices = without_person(bytes(row.body), person)
                     await store.rewrite_delivery(
                         session, row.bucket, row.delivery_id, rest, notices
                     )

@@ -27,7 +27,10 @@ async def erasable(subject: str, caller: ThisCaller, hasher: ThisHasher) -> Pers
 
 @router.delete("/{subject}", status_code=202)
 async def erase(
-    person: Annotated[PersonId, Depends(erasable)], session: Transaction, now: Now
+    person: Annotated[PersonId, Depends(erasable)],
+    hasher: ThisHasher,
+    session: Transaction,
+    now: Now,
 ) -> ErasureView:
     """Forget a person, for good: `me`, or a programme subject by an operator.
 
@@ -35,5 +38,5 @@ async def erase(
     once, and notices to endpoints about them within a minute. Grams, points and trees stay as sums
     of nobody. Events of before are answered with 410 for 30 days.
     """
-    done = await erase_person(session, person, now=now)
+    done = await erase_person(session, person, hasher, now=now)
     return ErasureView(erasure_id=done.erasure_id, erased_at=done.erased_at, actions=done.actions)

@@ -103,8 +103,9 @@ _UNFINISHED = text("""
     ORDER BY begun_at LIMIT :limit
 """)
 _TOLD = text("""
-    SELECT DISTINCT endpoint_id, bucket FROM webhook_sequence WHERE person_id = :former
-    ORDER BY endpoint_id
+    SELECT DISTINCT endpoint_id, told.bucket, coalesce(partner, '') AS partner
+    FROM webhook_sequence AS told LEFT JOIN webhook_endpoint USING (endpoint_id)
+    WHERE person_id = :former ORDER BY endpoint_id
 """)
 # A window of the endpoint's deliveries at a time, by their ids: what it costs is bounded.
 _WINDOW = text("""
@@ -201,9 +202,9 @@ async def unfinished(session: AsyncSession, limit: int) -> list[Unfinished]:
     return [Unfinished(*row) for row in rows]
 
 
-async def endpoints_told(session: AsyncSession, former: UUID) -> list[tuple[UUID, int]]:
-    """Return the endpoints that were sent something about a person, with their buckets."""
-    return [(row[0], row[1]) for row in await session.execute(_TOLD, {"former": former})]
+async def endpoints_told(session: AsyncSession, former: UUID) -> list[tuple[UUID, int, str]]:
+    """Return the endpoints that were sent something about a person: bucket and partner, too."""
+    return [(row[0], row[1], row[2]) for row in await session.execute(_TOLD, {"former": former})]
 
 
 async def window(

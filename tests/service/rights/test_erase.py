@@ -178,7 +178,7 @@ def id_of(app: FastAPI, subject: str) -> PersonId:
 
 async def finish(app: FastAPI) -> int:
     resources = app.state.runtime.resources
-    return await finish_erasures(resources.sessions, resources.clock)
+    return await finish_erasures(resources.sessions, app.state.runtime.hasher, resources.clock)
 
 
 async def test_every_sum_is_what_it_was_and_nothing_says_who_it_was(
