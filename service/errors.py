@@ -66,6 +66,7 @@
     - RunUnderWay           another process is restating, or at this run
     - RunUnfinished         an earlier restatement has to be finished first
     - NotEnoughPoints       the balance does not cover what this costs
+    - PointsPending         the account is new: points of its actions cannot be spent yet
     - SoldOut               no tree of the project is left
     - OutOfSeason           the project has no season at the moment, or is closed
     - OrderPlanted          the order's tree is planted and stays
@@ -591,6 +592,16 @@ class NotEnoughPoints(Conflict):
 
     code = "not-enough-points"
     title = "Not enough points"
+
+
+class PointsPending(Conflict):
+    """The account is new: points of its actions wait. Nothing was taken; `detail` says until when.
+
+    Points that were granted or given can be spent.
+    """
+
+    code = "points-pending"
+    title = "The points are pending"
 
 
 class SoldOut(Conflict):

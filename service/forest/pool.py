@@ -19,6 +19,7 @@ from service.forest.serial import bucket_in, make_code, make_id, make_serial, re
 from service.forest.store import Offer, add_certificate
 from service.journal.append import Notice
 from service.partners.person import PersonId
+from service.points.policy_file import NewAccounts
 from service.points.spend import give_back, spend_points
 from service.points.store import balance_of, lock_account
 
@@ -104,13 +105,20 @@ async def find_pool(session: AsyncSession, person: PersonId, pool_id: UUID) -> P
 
 
 async def pour(
-    session: AsyncSession, person: PersonId, *, pool_id: UUID, points: int, now: datetime
+    session: AsyncSession,
+    person: PersonId,
+    *,
+    pool_id: UUID,
+    points: int,
+    now: datetime,
+    new_accounts: NewAccounts | None,
 ) -> Poured:
     """Pour points into a pool; the last ones are cut to what is missing and buy the tree.
 
     The pool's lock puts contributions in order, so one of them completes it and the next finds it
-    complete. Raises PoolNotFound, PoolEnded, DailyLimitReached, NotEnoughPoints, and for the one
-    that would complete it SoldOut or OutOfSeason: then nothing is taken.
+    complete. Raises PoolNotFound, PoolEnded, DailyLimitReached, NotEnoughPoints,
+    PointsPending, and for the one that would complete it SoldOut or OutOfSeason: then nothing is
+    taken.
     """
     await lock_account(session, person, now)
     pool = await store.lock_pool(session, await find_pool(session, person, pool_id))
@@ -128,7 +136,9 @@ async def pour(
             f"{max(0, pool.daily_points - today)} more today."
         )
     ref = {"pool_id": str(pool_id), "project_id": pool.project}
-    balance = await spend_points(session, person, points=points, ref=ref, now=now)
+    balance = await spend_points(
+        session, person, points=points, ref=ref, now=now, new_accounts=new_accounts
+    )
     await store.contribute(
         session, pool, person, contribution_id=uuid7(now), points=points, day=day, now=now
     )

@@ -24,6 +24,7 @@ from service.http.problems import documented
 from service.partners.dependencies import ThisCaller, ThisHasher
 from service.partners.idempotent import idempotent
 from service.partners.person import PersonId
+from service.points.dependencies import ThisNewAccounts
 
 router = APIRouter(
     prefix="/v1/pools", tags=["Trees"], responses=documented(401, 403, 404, 409, 410, 422, 503)
@@ -88,9 +89,17 @@ async def contribute(
     person: PersonId,
     session: Transaction,
     now: Now,
+    new_accounts: ThisNewAccounts,
 ) -> PoolPoured:
     """Pour points in. The contribution that completes the pool is cut to what is missing."""
-    done = await pour(session, person, pool_id=pool_id, points=body.points, now=now)
+    done = await pour(
+        session,
+        person,
+        pool_id=pool_id,
+        points=body.points,
+        now=now,
+        new_accounts=new_accounts,
+    )
     view = await _view(session, done.pool, person)
     return PoolPoured(**view.model_dump(), taken=done.points, returned=0, balance=done.balance)
 

@@ -13,6 +13,7 @@ from service.forest.serial import make_id, make_serial
 from service.forest.store import Offer, TakenTree
 from service.journal.append import JournalRow, Notice, append
 from service.partners.person import BUCKETS, PersonId
+from service.points.policy_file import NewAccounts
 from service.points.spend import spend_points
 
 
@@ -35,17 +36,21 @@ async def place_order(
     partner: str,
     display_name: str | None,
     now: datetime,
+    new_accounts: NewAccounts | None,
 ) -> Placed:
     """Buy one tree of a project for a person.
 
-    Raises ProjectNotFound, OutOfSeason, SoldOut or NotEnoughPoints; then nothing is taken.
+    Raises ProjectNotFound, OutOfSeason, SoldOut, NotEnoughPoints or PointsPending; then nothing is
+    taken.
     """
     offer = await open_offer(session, project, now)
     if not offer.cells:
         raise sold_out(offer)  # known without a lock: a crowd that comes too late costs little
     order_id = make_id(now, person.bucket)
     ref = {"order_id": str(order_id), "project_id": project}
-    balance = await spend_points(session, person, points=offer.price_points, ref=ref, now=now)
+    balance = await spend_points(
+        session, person, points=offer.price_points, ref=ref, now=now, new_accounts=new_accounts
+    )
     tree = await take_tree(session, offer, near=person.bucket)
     serial = make_serial(person.bucket)
     await store.add_order(

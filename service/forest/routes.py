@@ -34,6 +34,7 @@ from service.http.problems import documented
 from service.partners.dependencies import ThisCaller, ThisHasher, ThisPerson
 from service.partners.idempotent import idempotent
 from service.partners.person import PersonId
+from service.points.dependencies import ThisNewAccounts
 
 router = APIRouter()
 projects_router = APIRouter(
@@ -93,6 +94,7 @@ async def order(
     caller: ThisCaller,
     session: Transaction,
     now: Now,
+    new_accounts: ThisNewAccounts,
 ) -> OrderPlaced:
     """Spend points on a tree. Debit, stock and certificate happen together or not at all."""
     placed = await place_order(
@@ -102,6 +104,7 @@ async def order(
         partner=caller.partner,
         display_name=body.display_name,
         now=now,
+        new_accounts=new_accounts,
     )
     return OrderPlaced(
         order_id=placed.order_id,

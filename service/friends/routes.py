@@ -37,7 +37,7 @@ from service.http.problems import documented
 from service.partners.dependencies import ThisCaller, ThisHasher, ThisPerson
 from service.partners.idempotent import idempotent
 from service.partners.person import PersonId
-from service.points.dependencies import ThisPolicy
+from service.points.dependencies import ThisNewAccounts, ThisPolicy
 from service.points.policy import today_of
 from service.points.policy_file import Gifts
 
@@ -177,6 +177,7 @@ async def water(
     gifts: ThisGifts,
     today: Today,
     now: Now,
+    new_accounts: ThisNewAccounts,
 ) -> WateredRow:
     """Give points to a friend, in one of the policy's sizes, a few times a day."""
     done = await water_friend(
@@ -187,6 +188,7 @@ async def water(
         rules=gifts.watering,
         today=today,
         now=now,
+        new_accounts=new_accounts,
     )
     return WateredRow(points=done.points, balance=done.balance, left_today=done.left_today)
 
@@ -226,6 +228,7 @@ async def take(
     gifts: ThisGifts,
     handle: ThisHandle,
     now: Now,
+    new_accounts: ThisNewAccounts,
     body: TakeRequest | None = None,
 ) -> TakenRow:
     """Take your share of a friend's ripe, uncollected points: once of each earning."""
@@ -237,15 +240,24 @@ async def take(
         rules=gifts.taking,
         handle=handle,
         now=now,
+        new_accounts=new_accounts,
     )
     return TakenRow(points=done.points, balance=done.balance)
 
 
 @router.post(_PEOPLE + "/shield", responses=_WRITES)
 @idempotent("shield ", "{person.id}")
-async def shield(person: ThisPerson, session: Transaction, gifts: ThisGifts, now: Now) -> ShieldRow:
+async def shield(
+    person: ThisPerson,
+    session: Transaction,
+    gifts: ThisGifts,
+    now: Now,
+    new_accounts: ThisNewAccounts,
+) -> ShieldRow:
     """Put a shield up, or make it last longer, for the policy's price: nobody takes meanwhile."""
-    done = await raise_shield(session, person, rules=gifts.shield, now=now)
+    done = await raise_shield(
+        session, person, rules=gifts.shield, now=now, new_accounts=new_accounts
+    )
     return ShieldRow(shielded_until=done.until, points=done.points, balance=done.balance)
 
 

@@ -9,7 +9,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from service.errors import NotEnoughPoints, ShieldLongEnough
 from service.friends import store
 from service.partners.person import PersonId
-from service.points.policy_file import Shield
+from service.points.policy_file import NewAccounts, Shield
+from service.points.spendable import check_spendable
 from service.points.store import append_entry, lock_account
 
 
@@ -23,11 +24,16 @@ class Shielded:
 
 
 async def raise_shield(
-    session: AsyncSession, person: PersonId, *, rules: Shield, now: datetime
+    session: AsyncSession,
+    person: PersonId,
+    *,
+    rules: Shield,
+    now: datetime,
+    new_accounts: NewAccounts | None,
 ) -> Shielded:
     """Put a shield up, or make the one that is up last longer.
 
-    Raises ShieldLongEnough and NotEnoughPoints.
+    Raises ShieldLongEnough, NotEnoughPoints and PointsPending.
     """
     balance = await lock_account(session, person, now)
     profile = await store.profile_of(session, person)
@@ -37,6 +43,9 @@ async def raise_shield(
         raise ShieldLongEnough(f"The shield is up until {begins.isoformat()}: extend it later.")
     if balance < rules.points:
         raise NotEnoughPoints(f"A shield takes {rules.points} points; the balance is {balance}.")
+    await check_spendable(
+        session, person, points=rules.points, balance=balance, rules=new_accounts, now=now
+    )
     await store.put_shield(session, person, until)
     if rules.points:
         balance -= rules.points

@@ -13,7 +13,8 @@ from service.errors import FriendNotFound, FriendShielded, NothingToTake
 from service.friends import store
 from service.friends.befriend import locked_friend
 from service.partners.person import PersonId
-from service.points.policy_file import Taking
+from service.points.policy_file import NewAccounts, Taking
+from service.points.spendable import check_old_enough
 from service.points.store import append_entry, balance_of
 
 Handle = Callable[[PersonId, date, str, int], UUID]
@@ -76,14 +77,17 @@ async def take_from_friend(
     rules: Taking,
     handle: Handle,
     now: datetime,
+    new_accounts: NewAccounts | None,
 ) -> Taken:
     """Take the share of one ripe earning of a friend, or of each; once for each.
 
-    Raises FriendNotFound, FriendShielded, and NothingToTake when no point can be taken.
+    Raises FriendNotFound, FriendShielded, PointsPending, and NothingToTake when no point can be
+    taken.
     """
     owner = (await locked_friend(session, person, friendship_id, now)).other
     if await _is_shielded(session, owner, now):
         raise FriendShielded("A shield is up: only the owner can collect for now.")
+    await check_old_enough(session, owner, rules=new_accounts, now=now)
     shares = []
     for row in await store.open_earnings(session, owner, person, now):
         share = 0 if row["taken_before"] else _share(row, rules)

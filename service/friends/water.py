@@ -11,7 +11,8 @@ from service.errors import FieldsInvalid, NotEnoughPoints, WateredEnough
 from service.friends import store
 from service.friends.befriend import locked_friend
 from service.partners.person import PersonId
-from service.points.policy_file import Watering
+from service.points.policy_file import NewAccounts, Watering
+from service.points.spendable import check_spendable
 from service.points.store import append_entry, balance_of
 
 
@@ -33,10 +34,11 @@ async def water_friend(
     rules: Watering,
     today: date,
     now: datetime,
+    new_accounts: NewAccounts | None,
 ) -> Watered:
     """Give points to a friend, in one of the policy's sizes and as often a day as it says.
 
-    Raises FieldsInvalid, FriendNotFound, WateredEnough and NotEnoughPoints.
+    Raises FieldsInvalid, FriendNotFound, WateredEnough, NotEnoughPoints and PointsPending.
     """
     if points not in rules.sizes:
         sizes = ", ".join(map(str, rules.sizes))
@@ -50,6 +52,9 @@ async def water_friend(
     balance = await balance_of(session, person)
     if balance < points:
         raise NotEnoughPoints(f"This takes {points} points; the balance is {balance}.")
+    await check_spendable(
+        session, person, points=points, balance=balance, rules=new_accounts, now=now
+    )
     await store.water(session, person, friend, day=today, number=number, points=points, now=now)
     theirs = await balance_of(session, friend)
     for who, change, after, direction in (

@@ -12,6 +12,7 @@ from service.points.policy_file import (
     DefaultFile,
     Gifts,
     LevelFile,
+    NewAccounts,
     Ripens,
     RuleFile,
     read_policies,
@@ -144,6 +145,7 @@ class InForce:
     activities: dict[str, Rule]
     gifts: Gifts
     declared: Budget = UNLIMITED
+    new_accounts: NewAccounts | None = None
 
 
 class Policy:
@@ -183,6 +185,7 @@ def _in_force(dated: DatedPolicy, end: date | None) -> InForce:
         activities={name: _rule(one, dated.default) for name, one in dated.activities.items()},
         gifts=dated.gifts,
         declared=_budget(dated.levels.get(DECLARED)),
+        new_accounts=dated.new_accounts,
     )
 
 

@@ -124,6 +124,15 @@ class Gifts(_Part):
     shield: Shield
 
 
+class NewAccounts(_Part):
+    """How long points of actions are pending for spending: until an account is `days` old, or has
+    actions on `days_with_actions` days.
+    """
+
+    days: int = Field(ge=1, le=60)
+    days_with_actions: int = Field(ge=1, le=60)
+
+
 class LevelFile(_Part):
     """The most points that one person may have of all actions of an evidence level together."""
 
@@ -140,6 +149,7 @@ class _DatedFile(_Part):
     activities: dict[str, RuleFile] = {}
     gifts: Gifts | None = None
     levels: Levels | None = None
+    new_accounts: NewAccounts | None = None
 
 
 class DatedPolicy(_Part):
@@ -150,6 +160,7 @@ class DatedPolicy(_Part):
     activities: dict[str, RuleFile]
     gifts: Gifts
     levels: Levels = {}
+    new_accounts: NewAccounts | None = None
 
 
 def read_policies(path: Path) -> list[DatedPolicy]:
@@ -206,6 +217,7 @@ def _completed(path: Path, files: Sequence[_DatedFile], lines: Sequence[int]) ->
             activities={**stands.activities, **file.activities},
             gifts=file.gifts or stands.gifts,
             levels=stands.levels if file.levels is None else file.levels,
+            new_accounts=file.new_accounts or stands.new_accounts,
         )
         found.append(stands)
     return found

@@ -28,6 +28,7 @@ async def policy_in_force(policy: ThisPolicy, now: Now, on: OnDay = None) -> Pol
         default=_row(found.default),
         activities={name: _row(rule) for name, rule in sorted(found.activities.items())},
         levels=_levels(found.declared),
+        new_accounts=found.new_accounts,
         gifts=found.gifts,
     )
 

@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from service.http.times import Day
 from service.points.grant import GRANT_MAX_POINTS
-from service.points.policy_file import Gifts
+from service.points.policy_file import Gifts, NewAccounts
 
 
 class Points(BaseModel):
@@ -22,6 +22,8 @@ class Points(BaseModel):
     taken_by_friends: int = Field(ge=0, description="Ripe, and taken before it was collected.")
     issued: int = Field(ge=0)
     next_ripens_at: datetime | None
+    pending: int = Field(0, ge=0, description="A part of the balance that cannot be spent yet.")
+    pending_said: str | None = Field(None, description="Until when it cannot, and why.")
 
 
 class CollectedEarning(BaseModel):
@@ -124,5 +126,8 @@ class PolicyInForce(BaseModel):
     activities: dict[str, RuleRow]
     levels: dict[str, LevelRow] = Field(
         description="Budgets of one person for all actions of an evidence level together."
+    )
+    new_accounts: NewAccounts | None = Field(
+        description="How long points of actions are pending for spending in a new account."
     )
     gifts: Gifts

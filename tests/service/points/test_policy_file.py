@@ -12,6 +12,7 @@ from service.points.policy import EVIDENCE, POLICY_FILE, Awarded, award, load_po
 from service.points.policy_file import PolicyInvalid, read_policies
 
 CHINA = timezone(timedelta(hours=8))
+LATER = ("levels", "new_accounts")
 LOCK = POLICY_FILE.with_name("policy.lock")
 SHIPPED = POLICY_FILE.read_text()
 GIFTS = """
@@ -147,8 +148,10 @@ def digests() -> dict[str, str]:
     return {
         f"{one.start}": sha256(
             orjson.dumps(
-                # A policy from before there were budgets of levels keeps its digest.
-                one.model_dump(mode="json", exclude=None if one.levels else {"levels"}),
+                # A policy from before there were these keeps its digest.
+                one.model_dump(
+                    mode="json", exclude={name for name in LATER if not getattr(one, name)}
+                ),
                 option=orjson.OPT_SORT_KEYS,
             )
         ).hexdigest()
