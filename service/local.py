@@ -9,6 +9,7 @@ from datetime import timedelta
 from typing import TypeVar
 
 import orjson
+from pydantic import SecretStr
 from redis.exceptions import RedisError
 from sqlalchemy.exc import DBAPIError
 
@@ -20,6 +21,8 @@ from service.settings import Settings
 from service.terminal import fail
 
 Result = TypeVar("Result")
+SECRETS_FILE = "secrets.json"
+KEYS = ("person_key", "secret_key")
 
 
 def read_demo_file(settings: Settings) -> dict[str, str]:
@@ -31,8 +34,15 @@ def read_demo_file(settings: Settings) -> dict[str, str]:
     return dict(orjson.loads(file.read_bytes())) if file.exists() else {}
 
 
+def local_keys(settings: Settings) -> dict[str, SecretStr]:
+    """Return the keys that `saxaul up` made and keeps here; empty where it made none."""
+    file = settings.home / SECRETS_FILE
+    made = orjson.loads(file.read_bytes()) if file.exists() else {}
+    return {name: SecretStr(made[name]) for name in KEYS if name in made}
+
+
 def local_settings() -> Settings:
-    """Settings from the environment, and the URLs of the embedded default where it runs."""
+    """Settings from the environment, and URLs and keys of the embedded default where it runs."""
     settings = Settings()
     demo = read_demo_file(settings)
     update: dict[str, object] = {
@@ -40,6 +50,9 @@ def local_settings() -> Settings:
         for name in ("database_url", "owner_database_url", "redis_url")
         if getattr(settings, name) is None and demo.get(name)
     }
+    if "database_url" in update:  # the keys go with the database: others fit no row of it
+        kept = local_keys(settings)
+        update |= {name: key for name, key in kept.items() if getattr(settings, name) is None}
     update["virtual_clock"] = settings.virtual_clock or (
         "database_url" in update and read_ahead(settings.home / CLOCK_FILE) > timedelta(0)
     )
