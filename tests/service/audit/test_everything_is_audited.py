@@ -41,6 +41,7 @@ from service.settings import Settings
 EVENTS = "It reports events: what it leaves are facts of its own."
 NOTHING = "Nothing is recorded."
 OWN_ACT = "A person's own act, by their token or by the app that they act through."
+CODE = "It makes a code that ends in minutes; the link that may come of it is a fact of its own."
 FILES = "It changes files; the worker writes down what is in force of them (rules.in_force)."
 PROJECTION = "It makes again what follows from facts."
 HTTP = "It speaks HTTP, and the routes leave what is to be left."
@@ -58,6 +59,10 @@ UNAUDITED = {
             "pools/{pool_id}/contributions", "pools/{pool_id}/leave",
         )
     },
+    "POST /v1/links": CODE,
+    "POST /v1/people/{subject}/links/preview": NOTHING,
+    "POST /v1/people/{subject}/links": OWN_ACT,
+    "DELETE /v1/people/{subject}/links/{link_id}": OWN_ACT,
     "PUT /v1/people/{subject}/profile": OWN_ACT,
     "DELETE /v1/people/{subject}/friends/{friendship_id}": OWN_ACT,
     **{

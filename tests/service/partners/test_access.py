@@ -127,6 +127,8 @@ OPERATORS = {
     "GET /v1/admin/liability",
 }
 ADMINISTRATORS = {"POST /v1/people/{subject}/grants"}
+# The person themselves may, and an operator.
+ERASURES = {"DELETE /v1/people/{subject}"}
 AUDITS = {"GET /v1/audit-events", "GET /v1/proposals"}
 HOLDS = {"GET /v1/holds"}  # a partner sees its own
 CONNECTORS = {
@@ -170,7 +172,7 @@ TEST_DATA = {"DELETE /v1/test-data"}
 SIGNED = {"POST /v1/hooks/{connector_id}"}  # opened by signatures, see test_hooks.py
 CLOSED = sorted(
     EVENTS | ACTIONS | TRANSFERS | PEOPLE | FRIENDSHIPS | NAMED | ORDERS | SELF | OPERATORS
-    | ADMINISTRATORS | HOLDS | AUDITS | CONNECTORS | ENDPOINTS | TEST_DATA
+    | ADMINISTRATORS | ERASURES | HOLDS | AUDITS | CONNECTORS | ENDPOINTS | TEST_DATA
     | LINKS | CONSENTS
 )  # fmt: skip
 # What somebody made, under an id: for others it is not there.
@@ -420,7 +422,7 @@ async def test_a_key_without_scopes_opens_nothing(app: FastAPI, target: Target, 
         *((route, "webhooks:manage") for route in sorted(CONNECTORS | ENDPOINTS)),
         *((route, "actions:read") for route in sorted(HOLDS)),
         *((route, "events:write") for route in sorted(TRANSFERS)),
-        *((route, "operator") for route in sorted(OPERATORS | AUDITS)),
+        *((route, "operator") for route in sorted(OPERATORS | AUDITS | ERASURES)),
         *((route, "admin") for route in sorted(ADMINISTRATORS)),
         *((route, "keys:manage") for route in sorted(SELF - {"GET /v1/partner"})),
     ],
@@ -456,7 +458,9 @@ async def test_what_everybodys_people_lost_is_told_to_who_may_act_for_them(
     assert (made_so.status_code, changed.status_code, another.status_code) == (403, 403, 200)
 
 
-@pytest.mark.parametrize("route", sorted(EVENTS | OBJECTS | OPERATORS | ADMINISTRATORS | AUDITS))
+@pytest.mark.parametrize(
+    "route", sorted(EVENTS | OBJECTS | OPERATORS | ADMINISTRATORS | AUDITS | ERASURES)
+)
 async def test_another_partner_is_refused(
     stranger: httpx.AsyncClient, target: Target, route: str
 ) -> None:
