@@ -190,7 +190,8 @@ CROSS JOIN LATERAL (
 ) AS earning
 """
 
-# A round that has lapsed is never the one that is added to.
+# A round that has lapsed is never the one that is added to. What is open ripens with the latest of
+# its points: those of a late event are not to be had at once for coming to some that are ripe.
 _EARN = """
 INSERT INTO earning AS had (bucket, person_id, local_day, activity, round, actions, points,
                             gross_mg, quantity_milli, ripens_at, lapses_at, legs, l0_points)
@@ -206,8 +207,9 @@ ON CONFLICT (bucket, person_id, local_day, activity, round) DO UPDATE SET
     legs = CASE WHEN had.legs IS NULL THEN excluded.legs
                 WHEN excluded.legs IS NULL THEN had.legs
                 ELSE had.legs || ' ' || excluded.legs END,
-    ripens_at = CASE WHEN excluded.points > 0 AND NOT had.is_open THEN excluded.ripens_at
-                     ELSE had.ripens_at END,
+    ripens_at = CASE WHEN excluded.points = 0 THEN had.ripens_at
+                     WHEN had.is_open THEN greatest(had.ripens_at, excluded.ripens_at)
+                     ELSE excluded.ripens_at END,
     lapses_at = CASE WHEN excluded.points > 0 THEN greatest(had.lapses_at, excluded.lapses_at)
                      ELSE had.lapses_at END
 """

@@ -126,10 +126,10 @@ class Gifts(_Part):
 
 class NewAccounts(_Part):
     """How long points of actions are pending for spending: until an account is `days` old, or has
-    actions on `days_with_actions` days.
+    actions on `days_with_actions` days. With 0 `days` they never are.
     """
 
-    days: int = Field(ge=1, le=60)
+    days: int = Field(ge=0, le=60)
     days_with_actions: int = Field(ge=1, le=60)
 
 

@@ -61,6 +61,24 @@ async def test_a_late_event_ripens_as_if_it_were_of_today(
     assert result["ripens_at"] == ripens_at
 
 
+async def test_a_late_event_is_not_collected_with_what_is_ripe_already(
+    partner: httpx.AsyncClient, clock: SteppedClock
+) -> None:
+    who, day = unique("person"), "2026-06-14T08:00:00+08:00"
+    clock.now = datetime(2026, 6, 14, 4, tzinfo=UTC)
+    first = await report(partner, a_bus_ride(subject=who, time=day))
+    clock.now = datetime(2026, 6, 15, 4, tzinfo=UTC)  # its points are ripe since 07:00
+
+    late = await report(partner, a_bus_ride(subject=who, time="2026-06-14T12:00:00+08:00"))
+    at_once = (await partner.post(f"/v1/people/{who}/collect")).json()
+    clock.now = datetime(2026, 6, 15, 23, 30, tzinfo=UTC)
+    next_morning = (await partner.post(f"/v1/people/{who}/collect")).json()
+
+    assert late["ripens_at"] == "2026-06-16T07:00:00+08:00"
+    assert at_once["points"] == 0
+    assert next_morning["points"] == first["points"] + late["points"] > 0
+
+
 async def test_an_event_of_last_night_ripens_this_morning(
     partner: httpx.AsyncClient, clock: SteppedClock
 ) -> None:
