@@ -4,7 +4,7 @@ from alembic import op
 
 from service.resources import SANDBOX
 
-revision = "0030"
+revision = "0025"
 down_revision = "0024"
 branch_labels = None
 depends_on = None

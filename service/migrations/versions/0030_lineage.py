@@ -4,8 +4,8 @@ from alembic import op
 
 from service.resources import SANDBOX
 
-revision = "0032"
-down_revision = "0031"
+revision = "0030"
+down_revision = "0029"
 branch_labels = None
 depends_on = None
 

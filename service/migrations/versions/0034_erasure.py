@@ -4,7 +4,7 @@ from alembic import op
 
 from service.resources import SANDBOX
 
-revision = "0043"
+revision = "0034"
 down_revision = "0033"
 branch_labels = None
 depends_on = None

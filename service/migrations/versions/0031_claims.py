@@ -4,8 +4,8 @@ from alembic import op
 
 from service.resources import SANDBOX
 
-revision = "0034"
-down_revision = "0032"
+revision = "0031"
+down_revision = "0030"
 branch_labels = None
 depends_on = None
 

@@ -4,8 +4,8 @@ from alembic import op
 
 from service.resources import SANDBOX
 
-revision = "0042"
-down_revision = "0025"
+revision = "0028"
+down_revision = "0027"
 branch_labels = None
 depends_on = None
 
