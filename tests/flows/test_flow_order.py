@@ -109,6 +109,7 @@ async def _added(app: FastAPI, events: Sequence[Event], batches: list[list[int]]
         after = summed((await client.get("/v1/totals")).json())
         people = sorted({event["subject"] for event in events})
         statements = [(await client.get(f"/v1/people/{name}")).json() for name in people]
+        assert len({one.pop("person") for one in statements}) == len(people)
     return {
         "added": {name: after[name] - before[name] for name in SUMMED},
         "statements": statements,

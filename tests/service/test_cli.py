@@ -117,6 +117,7 @@ class TestWithADatabase:
     def run(self, nowhere: Run, database: Settings, monkeypatch: pytest.MonkeyPatch) -> Run:
         monkeypatch.setenv("DATABASE_URL", str(database.database_url))
         monkeypatch.setenv("REDIS_URL", str(database.redis_url))
+        monkeypatch.setenv("SAXAUL_PERSON_KEY", PERSON_KEY)
         return nowhere
 
     def test_a_key_is_made_listed_and_revoked(self, run: Run) -> None:

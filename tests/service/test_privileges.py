@@ -65,6 +65,16 @@ CORROBORATED = """
     VALUES (0, gen_random_uuid(), gen_random_uuid(), gen_random_uuid(), true, gen_random_uuid(),
             '\\x00', '2026-06-15', now())
 """
+LINKED = """
+    INSERT INTO link (bucket, person_id, link_id, partner, customer_id, waiting_id, scenario,
+        text_version, linked_at, salt)
+    VALUES (0, gen_random_uuid(), gen_random_uuid(), 'p', gen_random_uuid(), gen_random_uuid(),
+        'points', '1', now(), '\\x00')
+"""
+UNLINKED = """
+    INSERT INTO link_end (bucket, person_id, link_id, ended_at, salt)
+    VALUES (0, gen_random_uuid(), gen_random_uuid(), now(), '\\x00')
+"""
 CHANGES = ("UPDATE {0} SET {1} = {1}", "DELETE FROM {0}", "TRUNCATE {0}")
 
 
@@ -134,7 +144,7 @@ async def test_nor_does_the_owner_by_mistake(
     undone = connection.transaction()
     await undone.start()
     try:
-        for fact in (TRANSFERRED, RESTATED, AUDITED, CORROBORATED):
+        for fact in (TRANSFERRED, RESTATED, AUDITED, LINKED, UNLINKED, CORROBORATED):
             await connection.execute(fact)
         filled = await connection.fetchval(f"SELECT count(*) FROM {table}")
         assert filled, f"there must be something in {table} for this to mean anything"

@@ -61,7 +61,7 @@ async def test_sums_move_to_the_daily_totals_and_no_mark_is_left(
 
 async def test_old_payloads_and_deliveries_are_forgotten(new_settings: NewSettings) -> None:
     settings, clock, name = await new_settings(), SteppedClock(), unique("partner")
-    scopes = ("webhooks:manage",)
+    scopes = ("events:write", "webhooks:manage")
     async with run_app(settings, clock) as app:
         async with as_operator(app.state.runtime.registry) as session:
             made = await use.register(

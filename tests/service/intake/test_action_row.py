@@ -10,7 +10,8 @@ from service.intake.tables import Action
 
 
 def test_a_row_has_every_column_of_the_table() -> None:
-    assert sorted(ActionRow._fields) == sorted(inspect(Action).columns.keys())
+    written_later = {"erased_at"}
+    assert set(ActionRow._fields) == set(inspect(Action).columns.keys()) - written_later
 
 
 def test_a_candidate_hands_its_half_of_the_row_over_by_name() -> None:

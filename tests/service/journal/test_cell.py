@@ -62,6 +62,7 @@ OF_FACTS = {
     "service/actions/restated.py",
     "service/actions/reverse.py",
     "service/intake/store.py",
+    "service/people/move.py",
     "service/restate/store.py",
     "service/webhooks/outbound/store.py",
 }

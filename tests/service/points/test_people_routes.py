@@ -54,6 +54,8 @@ async def test_nobody_yet_has_nothing(partner: httpx.AsyncClient) -> None:
         "taken_by_friends": 0,
         "issued": 0,
         "next_ripens_at": None,
+        "pending": 0,
+        "pending_said": None,
     }
 
 
