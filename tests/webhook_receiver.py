@@ -132,9 +132,13 @@ def answering(status: int, body: bytes = b"", **headers: str) -> bytes:
 
 @asynccontextmanager
 async def delivering(app: FastAPI, resources: Resources | None = None) -> AsyncIterator[None]:
-    """The worker's two loops, in this process; over the sandbox if its resources are given."""
-    resources = resources or app.state.runtime.resources
-    task = asyncio.create_task(Deliveries(resources, WorkerMetrics(), resources.sessions).run())
+    """The worker's two loops, in this process; over the sandbox if its resources are given.
+
+    Who may be heard is asked of the live registry, where test keys stand, too.
+    """
+    live = app.state.runtime.resources
+    work = Deliveries(resources or live, WorkerMetrics(), live.sessions).run()
+    task = asyncio.create_task(work)
     try:
         yield
         assert not task.done(), task.result()
