@@ -43,6 +43,7 @@ class LimitedProtocol(HttpToolsProtocol):
     _quiet_bytes = 0
     _body_bytes = 0
 
+    # The server's class narrows the type in the same way: it is given nothing but sockets.
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Take the connection, unless its address has as many as it may have."""
         super().connection_made(transport)

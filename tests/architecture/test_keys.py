@@ -5,8 +5,8 @@ from sqlalchemy import Table, UniqueConstraint
 from sqlmodel import SQLModel
 
 import service.migrations.versions  # noqa: F401
-from service.audit import tables as _audit  # noqa: F401
-from service.customers import tables as _customers  # noqa: F401
+from service.audit import tables as _audit  # noqa: F401  (tables register themselves)
+from service.customers import tables as _customers  # noqa: F401  (tables register themselves)
 from service.forest import tables as _forest  # noqa: F401  (tables register themselves)
 from service.friends import tables as _friends  # noqa: F401
 from service.guards import tables as _guards  # noqa: F401
@@ -16,7 +16,7 @@ from service.journal import tables as _journal  # noqa: F401
 from service.partners import tables as _partners  # noqa: F401
 from service.points import tables as _points  # noqa: F401
 from service.restate import tables as _restate  # noqa: F401
-from service.rights import tables as _rights  # noqa: F401
+from service.rights import tables as _rights  # noqa: F401  (tables register themselves)
 from service.totals import tables as _totals  # noqa: F401
 from service.webhooks.inbound import tables as _inbound  # noqa: F401
 from service.webhooks.outbound import tables as _outbound  # noqa: F401

@@ -24,7 +24,7 @@ from builders import (
 from fastapi import FastAPI
 from sqlmodel import SQLModel
 
-from service.audit import tables as _audit  # noqa: F401
+from service.audit import tables as _audit  # noqa: F401  (tables register themselves)
 from service.embedded.servers import Servers
 from service.friends import tables as _friends  # noqa: F401  (tables register themselves)
 from service.intake import tables as _intake  # noqa: F401

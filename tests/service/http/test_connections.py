@@ -364,6 +364,8 @@ async def test_who_does_not_read_an_answer_is_cut_off(server: Entrance) -> None:
         server.clock.now += 60
     await server.heard()
 
+    assert "answer-not-read" in await server.refusals()
+
 
 async def test_a_batch_is_taken_as_before(server: Entrance) -> None:
     async with server.client(headers={"Authorization": f"Bearer {server.key}"}) as client:

@@ -282,6 +282,9 @@ async def test_many_hanging_endpoints_leave_room_for_one_that_answers(
             await report_all(client, [an_event() for _ in range(20)])
             await fast.until(20)
 
+            assert {one["type"] for one in fast.notices} == {"action.credited"}
+            assert len(slow.got) <= IN_FLIGHT_MAX
+
 
 async def test_an_endpoint_that_is_deleted_in_the_middle_gets_no_more(
     app: FastAPI, client: httpx.AsyncClient
